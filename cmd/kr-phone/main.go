@@ -1,0 +1,18 @@
+// Kr-phone is the phone in a terminal. See package phoneterm.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"kryptonite/internal/phoneterm"
+	"kryptonite/internal/term"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
+	os.Exit(phoneterm.Main(ctx, os.Args[1:], term.System("kr-phone")))
+}

@@ -1,0 +1,149 @@
+// Package cli is kr, the command line: it pairs phones, shows what is, manages
+// krd and explains. It talks to krd through package control only. Commands are
+// constructors, one file a family; what a command does is a run function that
+// knows no flags.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/statedir"
+	"kryptonite/internal/term"
+	"kryptonite/internal/version"
+)
+
+// Exit codes. They are stable; "kr help exit-codes" lists them.
+const (
+	codeUsage     = 2
+	codeNotPaired = 3
+	codeDeclined  = 4
+	codeNoAnswer  = 5
+)
+
+const exitCodesText = `  0    done
+  1    failed
+  2    wrong usage
+  3    not paired
+  4    declined on the phone
+  5    the phone, or a channel to it, did not answer
+  6    krd is not running
+  7    host key does not match
+  130  interrupted
+`
+
+// env is what every command needs.
+type env struct {
+	io   *term.IO
+	home string
+	krd  *control.Client
+}
+
+// Main runs kr and returns its exit code.
+func Main(ctx context.Context, args []string, io *term.IO) int {
+	home, err := control.Home()
+	if err != nil {
+		return io.Fail(err)
+	}
+	e := &env{io: io, home: home, krd: control.NewClient(filepath.Join(home, control.Socket))}
+	root := &cobra.Command{
+		Use:   "kr",
+		Short: "Your SSH key lives on your phone",
+		Long: `Your SSH key lives on your phone. ssh and git work as always; your phone shows who
+wants to log in where, you tap Allow, and the login goes on.`,
+		Example: `  $ kr config set relay https://relay.example.com
+  $ kr daemon start
+  $ kr pair
+  $ kr status`,
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDescriptions: false},
+	}
+	root.SetArgs(args)
+	root.SetOut(io.Out)
+	root.SetErr(io.Err)
+	root.SetFlagErrorFunc(usage)
+	root.AddCommand(pairCmd(e), unpairCmd(e), statusCmd(e), meCmd(e), daemonCmd(e), configCmd(e), versionCmd(e),
+		&cobra.Command{Use: "exit-codes", Short: "What kr's exit codes mean", Long: "Exit codes of kr:\n\n" + exitCodesText})
+	err = root.ExecuteContext(ctx)
+	return io.Fail(explain(err))
+}
+
+func usage(c *cobra.Command, err error) error {
+	return &term.Problem{Err: err, Code: codeUsage, Hints: []string{"see: " + c.CommandPath() + " --help"}}
+}
+
+// explain adds exit code and next step to krd's errors.
+func explain(err error) error {
+	e := new(control.Error)
+	if !errors.As(err, &e) {
+		return err
+	}
+	p := &term.Problem{Err: err}
+	switch e.Code {
+	case control.CodeDeclined, control.CodeCommit:
+		p.Code, p.Hints = codeDeclined, []string{"to try again: kr pair"}
+	case control.CodeNoAnswer:
+		p.Code, p.Hints = codeNoAnswer, []string{"to try again: kr pair"}
+	case control.CodeChannel:
+		p.Code, p.Hints = codeNoAnswer, []string{"is the relay up and its address right? kr config list"}
+	case control.CodeNoSuch, control.CodeNotPaired:
+		p.Code, p.Hints = codeNotPaired, []string{"list the phones: kr status"}
+	case control.CodeBusy:
+		p.Hints = []string{"finish it there, or end it with Ctrl-C"}
+	case control.CodeBadRequest:
+		p.Code = codeUsage
+	}
+	return p
+}
+
+// noArgs and oneArg are cobra's, with our exit code and hint.
+func noArgs(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.NoArgs(c, args)) }
+func oneArg(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.ExactArgs(1)(c, args)) }
+
+func wrapUsage(c *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	return usage(c, err)
+}
+
+func versionCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArgs,
+		Run: func(*cobra.Command, []string) { e.io.Printf("kr %s\n", version.String()) },
+	}
+}
+
+// printJSON prints v for programs.
+func (e *env) printJSON(v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	e.io.Printf("%s\n", b)
+	return nil
+}
+
+// config is what a person set; krd does not read it.
+type config struct {
+	Relay string `json:"relay,omitempty"` // origin
+	App   string `json:"app,omitempty"`   // origin; "" means the relay's
+	Name  string `json:"name,omitempty"`  // how phones list this computer
+}
+
+const (
+	configFile    = "config.json"
+	configVersion = 1
+)
+
+func (e *env) dir() (*statedir.Dir, error) { return statedir.Open(e.home) }
+
+func notPaired() error {
+	return &term.Problem{Err: fmt.Errorf("no phone is paired with this computer"), Code: codeNotPaired, Hints: []string{"run: kr pair"}}
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"kryptonite/internal/mailbox"
+	"kryptonite/internal/term"
+)
+
+func (e *env) readConfig() (config, error) {
+	var c config
+	d, err := e.dir()
+	if err != nil {
+		return c, err
+	}
+	if err := d.ReadJSON(configFile, configVersion, &c); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c, err
+	}
+	return c, nil
+}
+
+// setting is one name that "kr config" knows.
+type setting struct {
+	name, help string
+	field      func(*config) *string
+	origin     bool // an https origin
+}
+
+func settings() []setting {
+	return []setting{
+		{"relay", "the relay that new pairings use, https://…", func(c *config) *string { return &c.Relay }, true},
+		{"app", "where the phone app is, if not at the relay, https://…", func(c *config) *string { return &c.App }, true},
+		{"name", "how phones list this computer", func(c *config) *string { return &c.Name }, false},
+	}
+}
+
+func findSetting(name string) (setting, error) {
+	for _, s := range settings() {
+		if s.name == name {
+			return s, nil
+		}
+	}
+	return setting{}, &term.Problem{Err: fmt.Errorf("there is no setting %q", name), Code: codeUsage, Hints: []string{"list them: kr config list"}}
+}
+
+func configCmd(e *env) *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "Show and change settings", Args: noArgs,
+		Example: "  $ kr config set relay https://relay.example.com"}
+	c.AddCommand(
+		&cobra.Command{Use: "list", Short: "List all settings", Args: noArgs, RunE: func(*cobra.Command, []string) error {
+			cfg, err := e.readConfig()
+			if err != nil {
+				return err
+			}
+			for _, s := range settings() {
+				e.io.Printf("%s\t%s\t%s\n", s.name, first(*s.field(&cfg), "-"), s.help)
+			}
+			return nil
+		}},
+		&cobra.Command{Use: "get NAME", Short: "Print one setting", Args: oneArg, RunE: func(_ *cobra.Command, args []string) error {
+			s, err := findSetting(args[0])
+			if err != nil {
+				return err
+			}
+			cfg, err := e.readConfig()
+			if err != nil {
+				return err
+			}
+			e.io.Printf("%s\n", *s.field(&cfg))
+			return nil
+		}},
+		&cobra.Command{Use: "set NAME VALUE", Short: "Change one setting; an empty value removes it",
+			Args: func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.ExactArgs(2)(c, args)) },
+			RunE: func(_ *cobra.Command, args []string) error { return runConfigSet(e, args[0], args[1]) }},
+	)
+	return c
+}
+
+func runConfigSet(e *env, name, value string) error {
+	s, err := findSetting(name)
+	if err != nil {
+		return err
+	}
+	if s.origin && value != "" {
+		if value, err = mailbox.CanonicalOrigin(value); err != nil {
+			return &term.Problem{Err: err, Code: codeUsage, Hints: []string{"like this: https://relay.example.com (http only for localhost)"}}
+		}
+	}
+	cfg, err := e.readConfig()
+	if err != nil {
+		return err
+	}
+	*s.field(&cfg) = value
+	d, err := e.dir()
+	if err != nil {
+		return err
+	}
+	return d.WriteJSON(configFile, configVersion, cfg)
+}

@@ -1,0 +1,211 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/pairing"
+	"kryptonite/internal/term"
+)
+
+const qrLife = 5 * time.Minute // how long krd waits for a scan
+
+type pairOptions struct {
+	name, relay string
+	noQR        bool
+}
+
+func pairCmd(e *env) *cobra.Command {
+	var o pairOptions
+	c := &cobra.Command{
+		Use:   "pair",
+		Short: "Pair this computer with your phone",
+		Long: `Shows a QR code. Scan it with your phone, or paste the link into kr-phone pair. The
+same two words appear here and on the phone; if they are equal, confirm on both.
+
+Without a terminal the link is printed, and the two words that the phone shows
+are read from stdin; anything else is a no.`,
+		Example: "  $ kr pair\n  $ kr pair --name build-server --no-qr",
+		Args:    noArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return runPair(c.Context(), e, o) },
+	}
+	c.Flags().StringVar(&o.name, "name", "", "how your phone lists this computer (default its host name)")
+	c.Flags().StringVar(&o.relay, "relay", "", "relay to use instead of the configured one")
+	c.Flags().BoolVar(&o.noQR, "no-qr", false, "print a link instead of a QR code")
+	return c
+}
+
+func runPair(ctx context.Context, e *env, o pairOptions) error {
+	cfg, err := e.readConfig()
+	if err != nil {
+		return err
+	}
+	req := control.PairRequest{Name: first(o.name, cfg.Name, hostname()), Relay: first(o.relay, cfg.Relay)}
+	req.App = first(cfg.App, req.Relay)
+	if req.Relay == "" {
+		return &term.Problem{Err: errors.New("no relay is set: computer and phone need a place to meet"), Code: codeUsage,
+			Hints: []string{"kr config set relay https://relay.example.com", "or run one yourself: kr-relay --help"}}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p := &pairer{e: e, o: o}
+	err = e.krd.Pair(ctx, req, func(ev control.PairEvent) error { return p.event(ctx, cancel, ev) })
+	p.stopClock()
+	if p.asked {
+		<-p.answered
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return &term.Problem{Err: errors.New("krd went away during the pairing; the code is burned"), Hints: []string{"kr daemon start, then kr pair again"}}
+	}
+	return err
+}
+
+// hostname is how this computer calls itself when nobody says another name.
+func hostname() string {
+	if h, err := os.Hostname(); err == nil && h != "" {
+		return h
+	}
+	return "computer"
+}
+
+func first(ss ...string) string {
+	for _, s := range ss {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// pairer shows a pairing to the person.
+type pairer struct {
+	e        *env
+	o        pairOptions
+	clock    context.CancelFunc
+	ticked   chan struct{}
+	asked    bool
+	answered chan struct{}
+}
+
+func (p *pairer) event(ctx context.Context, cancel context.CancelCauseFunc, ev control.PairEvent) error {
+	switch {
+	case ev.Link != "":
+		p.showLink(ctx, ev.Link)
+	case ev.Words != "":
+		p.stopClock()
+		p.asked, p.answered = true, make(chan struct{})
+		go func() {
+			defer close(p.answered)
+			if err := p.ask(ctx, ev.Words); err != nil {
+				cancel(err)
+			}
+		}()
+	case ev.Phone != nil:
+		p.paired(*ev.Phone)
+	}
+	return nil
+}
+
+// showLink draws the QR code where it fits, and prints the link otherwise.
+func (p *pairer) showLink(ctx context.Context, link string) {
+	t := p.e.io
+	qr, err := term.NewQR(link)
+	if err != nil || p.o.noQR || !t.OutTTY() {
+		t.Printf("%s\n", link)
+		p.countdown(ctx)
+		return
+	}
+	cols, rows := qr.Size()
+	if w, h, ok := t.Size(); ok && (w < cols || h < rows+1) {
+		t.Sayf("The QR code needs %d columns and %d lines; this terminal has %d and %d. The link:\n\n", cols, rows+1, w, h)
+		t.Printf("%s\n", link)
+		p.countdown(ctx)
+		return
+	}
+	for _, l := range qr.Lines() {
+		t.Printf("%s\n", l)
+	}
+	p.countdown(ctx)
+}
+
+// countdown shows the time left on a terminal, once a second, in words.
+func (p *pairer) countdown(ctx context.Context) {
+	t := p.e.io
+	if !t.ErrTTY() {
+		return
+	}
+	ctx, p.clock = context.WithCancel(ctx)
+	p.ticked = make(chan struct{})
+	end := time.Now().Add(qrLife)
+	go func() {
+		defer close(p.ticked)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			t.Sayf("\r\x1b[KScan it with your phone … %s left", time.Until(end).Round(time.Second))
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				t.Sayf("\r\x1b[K")
+				return
+			}
+		}
+	}()
+}
+
+func (p *pairer) stopClock() {
+	if p.clock != nil {
+		p.clock()
+		<-p.ticked
+		p.clock = nil
+	}
+}
+
+// ask takes the person's answer to the two words and tells krd.
+func (p *pairer) ask(ctx context.Context, words string) error {
+	t := p.e.io
+	var same bool
+	var err error
+	if t.InTTY() {
+		same, err = t.Confirm(ctx, fmt.Sprintf("Does your phone show %q?", words))
+	} else {
+		t.Sayf("words: %s\n", words)
+		var typed string
+		typed, err = t.ReadLine(ctx)
+		same = err == nil && pairing.SameWords(typed, words)
+		if errors.Is(err, io.EOF) {
+			err = nil // the end of input is a no
+		}
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // the pairing ended by itself
+		}
+		return err
+	}
+	if same {
+		t.Sayf("Waiting for Pair on the phone …\n")
+	}
+	if err := p.e.krd.Answer(ctx, same); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+func (p *pairer) paired(phone control.Phone) {
+	t := p.e.io
+	t.Sayf("\nPaired with %s. Its SSH public key:\n\n", term.CleanMax(phone.Name, 64))
+	for _, k := range phone.Keys {
+		t.Printf("%s\n", k.AuthorizedKey)
+	}
+	t.Sayf("\nNext: add that line to ~/.ssh/authorized_keys on a server, or to your SSH keys at\n"+
+		"GitHub. Then let ssh ask your phone:\n\n  $ SSH_AUTH_SOCK=%s ssh root@server.example\n",
+		p.e.agentSocket())
+}

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/term"
+)
+
+func (e *env) agentSocket() string { return filepath.Join(e.home, control.AgentSocket) }
+
+func statusCmd(e *env) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "status", Short: "Show krd and the paired phones", Args: noArgs,
+		Long: "Shows whether krd runs, which phones are paired, when each was last heard of, and\nhow its channels do.",
+		RunE: func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), e, asJSON) },
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (schema_version 1)")
+	return c
+}
+
+func runStatus(ctx context.Context, e *env, asJSON bool) error {
+	st, err := e.krd.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return e.printJSON(st)
+	}
+	t := e.io
+	t.Printf("krd %s, process %d, up %s\n", st.Version, st.PID, time.Since(st.Started).Round(time.Second))
+	if len(st.Phones) == 0 {
+		t.Printf("no phone is paired; run: kr pair\n")
+		return nil
+	}
+	w := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
+	for _, p := range st.Phones {
+		row(w, "phone", term.CleanMax(p.Name, 64), "id "+p.ID)
+		row(w, "  paired", p.Paired.Local().Format(time.DateTime), "")
+		row(w, "  heard", heard(p), "")
+		for _, l := range p.Links {
+			row(w, "  "+l.Name, linkText(l), "")
+		}
+		for _, k := range p.Keys {
+			row(w, "  key", k.Fingerprint, term.CleanMax(k.Name, 64))
+		}
+	}
+	return w.Flush()
+}
+
+func row(w *tabwriter.Writer, cells ...string) {
+	for i, c := range cells {
+		if i > 0 {
+			w.Write([]byte{'\t'})
+		}
+		w.Write([]byte(c))
+	}
+	w.Write([]byte{'\n'})
+}
+
+func heard(p control.Phone) string {
+	switch {
+	case p.Away:
+		return "it did not answer last time"
+	case p.Heard.IsZero():
+		return "not since krd started"
+	}
+	return time.Since(p.Heard).Round(time.Second).String() + " ago"
+}
+
+func linkText(l control.Link) string {
+	switch {
+	case l.Connected:
+		return "connected"
+	case l.LastError != "":
+		return "not connected: " + term.Clean(l.LastError)
+	}
+	return "not connected"
+}
+
+func meCmd(e *env) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "me", Short: "Print the SSH public keys on your phones", Args: noArgs,
+		Long:    "Prints the public keys of the paired phones, one line each, as authorized_keys and\nforges want them.",
+		Example: "  $ kr me >> authorized_keys",
+		RunE:    func(c *cobra.Command, _ []string) error { return runMe(c.Context(), e, asJSON) },
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (schema_version 1)")
+	return c
+}
+
+func runMe(ctx context.Context, e *env, asJSON bool) error {
+	st, err := e.krd.Status(ctx)
+	if err != nil {
+		return err
+	}
+	var keys []control.Key
+	for _, p := range st.Phones {
+		keys = append(keys, p.Keys...)
+	}
+	if len(keys) == 0 {
+		return notPaired()
+	}
+	if asJSON {
+		return e.printJSON(struct {
+			SchemaVersion int           `json:"schema_version"`
+			Keys          []control.Key `json:"keys"`
+		}{control.SchemaVersion, keys})
+	}
+	for _, k := range keys {
+		e.io.Printf("%s\n", k.AuthorizedKey)
+	}
+	return nil
+}
+
+func unpairCmd(e *env) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use: "unpair [PHONE]", Short: "End the pairing with a phone",
+		Long: `Ends the pairing with a phone, by name or id; the name may be left out when there is
+one phone. It takes effect here at once, and the phone is told. Public keys on
+servers stay there: remove them where they stand.`,
+		Example: "  $ kr unpair\n  $ kr unpair \"Ana's phone\" --yes",
+		Args:    func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.MaximumNArgs(1)(c, args)) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return runUnpair(c.Context(), e, first(args...), yes)
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return c
+}
+
+func runUnpair(ctx context.Context, e *env, name string, yes bool) error {
+	if name == "" {
+		st, err := e.krd.Status(ctx)
+		if err != nil {
+			return err
+		}
+		switch len(st.Phones) {
+		case 0:
+			return notPaired()
+		case 1:
+			name = st.Phones[0].ID
+		default:
+			return &term.Problem{Err: errors.New("several phones are paired; say which one"), Code: codeUsage, Hints: []string{"list them: kr status"}}
+		}
+	}
+	if !yes {
+		if !e.io.InTTY() {
+			return &term.Problem{Err: errors.New("this would end a pairing, and there is no terminal to ask"), Code: codeUsage, Hints: []string{"add --yes"}}
+		}
+		ok, err := e.io.Confirm(ctx, "End this pairing? A login with that phone's key will not work from here any more.")
+		if err != nil || !ok {
+			return err
+		}
+	}
+	out, err := e.krd.Unpair(ctx, name)
+	if err != nil {
+		return err
+	}
+	e.io.Sayf("Unpaired from %s.\n", term.CleanMax(out.Phone.Name, 64))
+	if !out.Told {
+		e.io.Sayf("The phone could not be told; unpair there, too.\n")
+	}
+	for _, k := range out.Phone.Keys {
+		e.io.Sayf("This key still stands where you put it; remove it from servers and forges:\n")
+		e.io.Printf("%s\n", k.AuthorizedKey)
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+)
+
+const maxReply = 1 << 20 // bytes
+
+// NotRunningError is returned when nobody answers on the socket.
+type NotRunningError struct{ Socket string }
+
+func (e *NotRunningError) Error() string {
+	return fmt.Sprintf("krd is not running (no answer on %s)", e.Socket)
+}
+
+// Hint is the next step for people.
+func (e *NotRunningError) Hint() []string { return []string{"start it with: kr daemon start"} }
+
+// ExitCode is that of "krd is not running".
+func (e *NotRunningError) ExitCode() int { return 6 }
+
+// Client talks to krd. It is safe for concurrent use.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// NewClient returns a client for the socket at this path.
+func NewClient(socket string) *Client {
+	return &Client{socket, &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+// Status asks krd how it is.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var st Status
+	return st, c.call(ctx, http.MethodGet, "/v1/status", nil, &st)
+}
+
+// Stop asks krd to end.
+func (c *Client) Stop(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/stop", struct{}{}, nil)
+}
+
+// Unpair ends a pairing.
+func (c *Client) Unpair(ctx context.Context, phone string) (Unpaired, error) {
+	var out Unpaired
+	return out, c.call(ctx, http.MethodPost, "/v1/unpair", UnpairRequest{phone}, &out)
+}
+
+// Answer answers the two words of the pairing that runs.
+func (c *Client) Answer(ctx context.Context, same bool) error {
+	return c.call(ctx, http.MethodPost, "/v1/pair/answer", PairAnswer{same}, nil)
+}
+
+// Pair starts a pairing and calls each for its events until the stream ends.
+// When ctx ends, krd gives the pairing up. It returns what each returned, an
+// *Error of krd, or io.ErrUnexpectedEOF when krd went away.
+func (c *Client) Pair(ctx context.Context, req PairRequest, each func(PairEvent) error) error {
+	resp, err := c.do(ctx, http.MethodPost, "/v1/pair", req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	dec := json.NewDecoder(resp.Body)
+	for {
+		var ev PairEvent
+		if err := dec.Decode(&ev); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return fmt.Errorf("pair: krd has gone: %w", io.ErrUnexpectedEOF)
+		}
+		if ev.Error != nil {
+			return ev.Error
+		}
+		if err := each(ev); err != nil || ev.Phone != nil {
+			return err
+		}
+	}
+}
+
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	resp, err := c.do(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(out); err != nil {
+		return fmt.Errorf("read krd's answer: %w", err)
+	}
+	return nil
+}
+
+func (c *Client) do(ctx context.Context, method, path string, in any) (*http.Response, error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return nil, fmt.Errorf("ask krd: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://krd"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("ask krd: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, &NotRunningError{c.socket}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask krd: %w", err)
+	}
+	if resp.StatusCode >= 400 {
+		defer resp.Body.Close()
+		e := new(Error)
+		if err := json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(e); err != nil || e.Text == "" {
+			return nil, fmt.Errorf("ask krd: it answered %s", resp.Status)
+		}
+		return nil, e
+	}
+	return resp, nil
+}

@@ -1,0 +1,110 @@
+// Package control is krd's local API as kr sees it: its shapes and its client.
+// It is HTTP with JSON on the unix socket krd.sock:
+//
+//	GET  /v1/status       Status
+//	POST /v1/pair         PairRequest → a stream of PairEvent, one JSON a line;
+//	                      closing the connection gives the pairing up
+//	POST /v1/pair/answer  PairAnswer
+//	POST /v1/unpair       UnpairRequest → Unpaired
+//	POST /v1/stop         krd ends
+//
+// Errors are an Error with a status of 4xx or 5xx. The server refuses requests
+// with an Origin or Referer header, so that no web page can drive krd, and the
+// socket refuses other users.
+package control
+
+import "time"
+
+// SchemaVersion is the version of Status as "--json" prints it.
+const SchemaVersion = 1
+
+// Status is what krd knows of itself and its phones.
+type Status struct {
+	SchemaVersion int       `json:"schema_version"`
+	Version       string    `json:"version"`
+	PID           int       `json:"pid"`
+	Started       time.Time `json:"started"`
+	AgentSocket   string    `json:"agent_socket"`
+	Phones        []Phone   `json:"phones"`
+}
+
+// Phone is one paired phone.
+type Phone struct {
+	ID     string    `json:"id"` // of the pairing
+	Name   string    `json:"name"`
+	Paired time.Time `json:"paired"`
+	Heard  time.Time `json:"heard,omitzero"` // the last word since krd started
+	Away   bool      `json:"away"`           // it did not answer when last asked
+	Keys   []Key     `json:"keys"`
+	Links  []Link    `json:"channels"`
+}
+
+// Key is a public key on a phone.
+type Key struct {
+	Name          string `json:"name"`
+	AuthorizedKey string `json:"authorized_key"` // as in authorized_keys
+	Fingerprint   string `json:"fingerprint"`
+}
+
+// Link is one channel of one phone.
+type Link struct {
+	Name      string    `json:"name"`
+	Connected bool      `json:"connected"`
+	LastOK    time.Time `json:"last_ok,omitzero"`
+	LastError string    `json:"last_error,omitempty"`
+}
+
+// PairRequest starts a pairing.
+type PairRequest struct {
+	Name  string `json:"name"`  // how the phone lists this computer
+	Relay string `json:"relay"` // origin
+	App   string `json:"app"`   // origin of the phone app
+}
+
+// PairEvent is one step of a pairing; one field is set.
+type PairEvent struct {
+	Link  string `json:"link,omitempty"`  // what the QR code says
+	Words string `json:"words,omitempty"` // the phone has answered: ask the person
+	Phone *Phone `json:"phone,omitempty"` // the pairing is live
+	Error *Error `json:"error,omitempty"` // the pairing has failed
+}
+
+// PairAnswer is the person's answer to the two words.
+type PairAnswer struct {
+	Same bool `json:"same"`
+}
+
+// UnpairRequest ends pairings: one by name or id.
+type UnpairRequest struct {
+	Phone string `json:"phone"`
+}
+
+// Unpaired is the phone that was unpaired.
+type Unpaired struct {
+	Phone Phone `json:"phone"`
+	Told  bool  `json:"told"` // a channel took the message for the phone
+}
+
+// Code is the kind of an Error, for those who decide by it.
+type Code string
+
+// The codes.
+const (
+	CodeBadRequest Code = "bad_request"
+	CodeNotPaired  Code = "not_paired"
+	CodeNoSuch     Code = "no_such_phone"
+	CodeBusy       Code = "busy"
+	CodeDeclined   Code = "declined" // on the phone or here
+	CodeNoAnswer   Code = "no_answer"
+	CodeCommit     Code = "commitment" // someone may be in between
+	CodeChannel    Code = "channel"    // the relay cannot be reached
+	CodeInternal   Code = "internal"
+)
+
+// Error is why a call failed, in words for people.
+type Error struct {
+	Code Code   `json:"code"`
+	Text string `json:"text"`
+}
+
+func (e *Error) Error() string { return e.Text }

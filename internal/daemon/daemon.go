@@ -1,0 +1,171 @@
+// Package daemon is krd: it holds the pairings of one user on one computer,
+// answers ssh on the agent socket by asking phones, and answers kr on the
+// control socket.
+//
+// Everything lives in one state directory (~/.kr or KR_HOME):
+//
+//	agent.sock         the SSH agent            krd.sock   the local API
+//	pairings/ID.json   one phone each           krd.lock   one krd at a time
+//
+// Residents meet here: sshagent asks through [Daemon.Sign], session carries
+// the question to a phone. Neither knows the other.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/peer"
+	"kryptonite/internal/sshagent"
+	"kryptonite/internal/statedir"
+)
+
+const shutdownPatience = 3 * time.Second
+
+// Config is what a Daemon needs; all fields are required.
+type Config struct {
+	Dir     *statedir.Dir
+	Version string
+	Log     *slog.Logger
+}
+
+// Daemon is a running krd.
+type Daemon struct {
+	cfg     Config
+	started time.Time
+	life    context.Context // krd's own, for sessions that outlive the call that starts them
+	stop    context.CancelCauseFunc
+
+	mu     sync.Mutex
+	phones map[string]*phone // by pairing id
+	pair   *pairRun          // the pairing that runs, or nil
+}
+
+// ErrStopped is the cause of an end that somebody asked for.
+var ErrStopped = errors.New("krd was asked to stop")
+
+// Run is krd from start to end: it blocks until ctx ends or kr asks it to
+// stop, and returns nil after a clean end. ready is called when both sockets
+// answer.
+func Run(ctx context.Context, cfg Config, ready func()) error {
+	lock, err := cfg.Dir.Lock(control.LockFile)
+	if errors.Is(err, statedir.ErrLocked) {
+		return fmt.Errorf("krd is running already in %s", cfg.Dir.Path())
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	d := &Daemon{cfg: cfg, started: time.Now(), life: ctx, stop: stop, phones: map[string]*phone{}}
+	agentSock, err := peer.Listen(cfg.Dir.Path(control.AgentSocket))
+	if err != nil {
+		return fmt.Errorf("open the agent socket: %w", err)
+	}
+	defer agentSock.Close()
+	controlSock, err := peer.Listen(cfg.Dir.Path(control.Socket))
+	if err != nil {
+		return fmt.Errorf("open the control socket: %w", err)
+	}
+	defer controlSock.Close()
+	if err := d.loadPhones(); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.serveAgent(ctx, agentSock) })
+	g.Go(func() error { return d.serveControl(ctx, controlSock) })
+	cfg.Log.Info("krd is ready", "version", cfg.Version, "phones", len(d.phones))
+	ready()
+	err = g.Wait()
+	d.closePhones()
+	cfg.Log.Info("krd has ended")
+	if cause := context.Cause(ctx); errors.Is(cause, ErrStopped) || errors.Is(cause, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// serveAgent accepts ssh clients until ctx ends and waits for them.
+func (d *Daemon) serveAgent(ctx context.Context, l *net.UnixListener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		conn, err := l.AcceptUnix()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("accept on the agent socket: %w", err)
+		}
+		if err := peer.SameUser(conn); err != nil {
+			d.cfg.Log.Warn("agent connection refused", "err", err)
+			conn.Close()
+			continue
+		}
+		wg.Go(func() {
+			if err := sshagent.Serve(ctx, conn, d); err != nil && ctx.Err() == nil {
+				d.cfg.Log.Info("agent connection ended", "err", err)
+			}
+		})
+	}
+}
+
+// serveControl answers kr until ctx ends.
+func (d *Daemon) serveControl(ctx context.Context, l *net.UnixListener) error {
+	srv := &http.Server{
+		Handler:           d.api(),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog:          slog.NewLogLogger(d.cfg.Log.Handler(), slog.LevelDebug),
+	}
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
+		defer cancel()
+		if srv.Shutdown(end) != nil {
+			srv.Close()
+		}
+	})
+	err := srv.Serve(sameUserListener{l, d.cfg.Log})
+	if !stop() {
+		<-done
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("serve the control socket: %w", err)
+}
+
+// sameUserListener passes on connections of this user only.
+type sameUserListener struct {
+	*net.UnixListener
+	log *slog.Logger
+}
+
+// Accept waits for the next connection of this user.
+func (l sameUserListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		if err := peer.SameUser(conn); err == nil {
+			return conn, nil
+		}
+		l.log.Warn("control connection refused", "err", "another user")
+		conn.Close()
+	}
+}

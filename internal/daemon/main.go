@@ -1,0 +1,62 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/statedir"
+	"kryptonite/internal/term"
+)
+
+const usageText = `krd asks your phone when ssh wants a signature. kr starts it; you need not.
+
+Usage:
+  krd [--log-level LEVEL]
+
+State, sockets and pairings are in ~/.kr, or in the directory that KR_HOME
+names. krd stays in the foreground and logs to stderr; end it with Ctrl-C.
+
+Flags:
+  --log-level LEVEL   debug, info, warn or error (default info)
+  --version           print the version
+
+Example:
+  $ krd --log-level debug
+`
+
+// Main is the program krd. It returns the exit code.
+func Main(ctx context.Context, args []string, version string, io *term.IO) int {
+	fs := flag.NewFlagSet("krd", flag.ContinueOnError)
+	fs.SetOutput(io.Err)
+	fs.Usage = func() { fmt.Fprint(io.Err, usageText) }
+	level := fs.String("log-level", "info", "")
+	showVersion := fs.Bool("version", false, "")
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil || fs.NArg() > 0:
+		return 2
+	}
+	if *showVersion {
+		io.Printf("%s\n", version)
+		return 0
+	}
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(*level)); err != nil {
+		return io.Fail(&term.Problem{Err: fmt.Errorf("unknown log level %q", *level), Code: 2, Hints: []string{"see: krd --help"}})
+	}
+	log := slog.New(slog.NewTextHandler(io.Err, &slog.HandlerOptions{Level: l}))
+	home, err := control.Home()
+	if err != nil {
+		return io.Fail(err)
+	}
+	dir, err := statedir.Open(home)
+	if err != nil {
+		return io.Fail(err)
+	}
+	return io.Fail(Run(ctx, Config{Dir: dir, Version: version, Log: log}, func() { io.Printf("ready\n") }))
+}

@@ -1,0 +1,245 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/mailbox"
+	"kryptonite/internal/pairing"
+	"kryptonite/internal/sealbox"
+	"kryptonite/internal/transport/relay"
+	"kryptonite/internal/wire"
+)
+
+// Times of pairing. [kr-protocol] §3.1, §3.5.
+const (
+	qrLife      = 5 * time.Minute
+	pairLife    = 10 * time.Minute
+	helloAgain  = 2 * time.Second // how often the same hello is repeated
+	burnPatient = 3 * time.Second // for telling the phone that it is over
+)
+
+// errDone ends the receivers of a pairing.
+var errDone = errors.New("daemon: pairing is over")
+
+// pairRun is one QR code from its making to its end.
+type pairRun struct {
+	d          *Daemon
+	req        control.PairRequest
+	emit       func(control.PairEvent) error
+	answers    chan bool // the person at kr pair
+	client     *relay.Client
+	rendezvous mailbox.Key
+	own        mailbox.Key
+	computer   *pairing.Computer
+	to         mailbox.Address // where the phone waits for the hello
+
+	agreed, same bool // on the phone, at kr pair
+}
+
+// run pairs one phone. It returns the live pairing's phone, or why not.
+func (r *pairRun) run(ctx context.Context) (*phone, error) {
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	defer r.close(ctx)
+	if err := r.emit(control.PairEvent{Link: r.computer.Invitation().Link()}); err != nil {
+		return nil, err
+	}
+	first, later := make(chan []byte), make(chan []byte)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.client.Receive(gctx, r.rendezvous, pass(gctx, first)) })
+	g.Go(func() error { return r.client.Receive(gctx, r.own, pass(gctx, later)) })
+	var result error
+	g.Go(func() error {
+		result = r.steps(gctx, first, later)
+		return errDone
+	})
+	if err := g.Wait(); !errors.Is(err, errDone) {
+		result = err
+	}
+	if cause := context.Cause(ctx); cause != nil && result != nil {
+		result = cause
+	}
+	if result != nil {
+		r.burn(ctx)
+		return nil, result
+	}
+	return r.finish(ctx)
+}
+
+func pass(ctx context.Context, to chan<- []byte) func([]byte) error {
+	return func(frame []byte) error {
+		select {
+		case to <- frame:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// prepare makes keys and opens both mailboxes before anyone hears of them.
+func (r *pairRun) prepare(ctx context.Context) (err error) {
+	if r.client, err = relay.NewClient(r.req.Relay, relay.Options{}); err != nil {
+		return &control.Error{Code: control.CodeBadRequest, Text: err.Error()}
+	}
+	if r.rendezvous, err = mailbox.NewKey(); err != nil {
+		return err
+	}
+	if r.own, err = mailbox.NewKey(); err != nil {
+		return err
+	}
+	open, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for _, k := range []mailbox.Key{r.rendezvous, r.own} {
+		if err := r.client.Open(open, k); err != nil {
+			return &control.Error{Code: control.CodeChannel, Text: fmt.Sprintf("the relay %s cannot be reached: %v", r.req.Relay, err)}
+		}
+	}
+	a := r.own.Address()
+	r.computer, err = pairing.NewComputer(r.req.App, r.req.Relay, r.rendezvous.Address(), pairing.Self{
+		Name: r.req.Name, Version: r.d.cfg.Version,
+		Addresses: []wire.Address{{Relay: &wire.RelayAddress{Origin: r.req.Relay, Mailbox: a[:]}}},
+	})
+	return err
+}
+
+// steps takes frames and the person's answer until both sides have agreed.
+func (r *pairRun) steps(ctx context.Context, first, later <-chan []byte) error {
+	qr, end := time.NewTimer(qrLife), time.NewTimer(pairLife)
+	defer qr.Stop()
+	defer end.Stop()
+	again := time.NewTicker(helloAgain)
+	defer again.Stop()
+	for !r.agreed || !r.same {
+		select {
+		case frame := <-first:
+			hello, to, err := r.computer.Accept(time.Now(), frame)
+			if err != nil {
+				continue // a stranger, or a second phone that scanned the same code
+			}
+			qr.Stop()
+			r.to = to
+			r.post(ctx, hello)
+		case frame := <-later:
+			if err := r.take(frame); err != nil {
+				return err
+			}
+		case same := <-r.answers:
+			if !same {
+				return &control.Error{Code: control.CodeDeclined, Text: "the words were not the same: this pairing was given up, and the code is burned"}
+			}
+			r.same = true
+		case <-again.C:
+			if hello := r.computer.Hello(); hello != nil && !r.agreed {
+				r.post(ctx, hello)
+			}
+		case <-qr.C:
+			return &control.Error{Code: control.CodeNoAnswer, Text: "nobody scanned the code within 5 minutes"}
+		case <-end.C:
+			return &control.Error{Code: control.CodeNoAnswer, Text: "the pairing was not finished within 10 minutes"}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// take handles a frame of the phone after its first.
+func (r *pairRun) take(frame []byte) error {
+	before := r.computer.Words()
+	done, err := r.computer.Receive(frame)
+	switch {
+	case errors.Is(err, pairing.ErrCommit):
+		return &control.Error{Code: control.CodeCommit, Text: "someone else may be in between: this pairing was given up, and the code is burned"}
+	case errors.Is(err, pairing.ErrUnpaired):
+		return &control.Error{Code: control.CodeDeclined, Text: "declined on the phone"}
+	case err != nil:
+		return nil
+	}
+	r.agreed = r.agreed || done
+	if w := r.computer.Words(); w != before {
+		return r.emit(control.PairEvent{Words: w})
+	}
+	return nil
+}
+
+// post sends to the mailbox that the phone named; a failure is repeated with
+// the next hello.
+func (r *pairRun) post(ctx context.Context, frame []byte) {
+	ctx, cancel := context.WithTimeout(ctx, helloAgain)
+	defer cancel()
+	if err := r.client.Post(ctx, r.to, frame); err != nil {
+		r.d.cfg.Log.Debug("hello not sent", "err", err)
+	}
+}
+
+// burn tells the phone, if there is one, that nothing came of it.
+func (r *pairRun) burn(ctx context.Context) {
+	frame, err := r.computer.Unpair(time.Now())
+	if err != nil || frame == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), burnPatient)
+	defer cancel()
+	to := r.to
+	if a, ok := relayAddress(r.computer.Peer().Addresses); ok {
+		to = a
+	}
+	if err := r.client.Post(ctx, to, frame); err != nil {
+		r.d.cfg.Log.Debug("the phone could not be told", "err", err)
+	}
+	if err := r.client.Delete(ctx, r.own); err != nil {
+		r.d.cfg.Log.Debug("mailbox not deleted", "err", err)
+	}
+}
+
+// close deletes the rendezvous mailbox: its time is over.
+func (r *pairRun) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), burnPatient)
+	defer cancel()
+	if err := r.client.Delete(ctx, r.rendezvous); err != nil {
+		r.d.cfg.Log.Debug("mailbox not deleted", "err", err)
+	}
+}
+
+// finish makes the pairing durable and live.
+func (r *pairRun) finish(ctx context.Context) (*phone, error) {
+	own, s, epoch := r.computer.Keys()
+	peer := r.computer.Peer()
+	to, ok := relayAddress(peer.Addresses)
+	if !ok {
+		return nil, &control.Error{Code: control.CodeChannel, Text: "the phone did not say where it listens"}
+	}
+	rec := record{
+		ID: pairing.ID(own.Public(), s), Name: phoneName(peer.Name), Own: own, Phone: s,
+		Relay: r.req.Relay, Mailbox: r.own.Seed(), Peer: to, Keys: peer.Keys, Paired: time.Now().Truncate(time.Second),
+	}
+	if err := r.d.cfg.Dir.WriteJSON(recordName(rec.ID), recordVersion, rec); err != nil {
+		return nil, fmt.Errorf("store the pairing: %w", err)
+	}
+	offset := time.Unix(peer.Unix, 0).Sub(time.Now().Truncate(time.Second))
+	if err := r.d.startPhone(rec, &sealbox.Epoch{ID: epoch.ID, Send: epoch.Send, Recv: epoch.Recv}, offset); err != nil {
+		return nil, err
+	}
+	r.d.cfg.Log.Info("phone paired", "pairing", rec.ID, "keys", len(rec.Keys))
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
+	return r.d.phones[rec.ID], nil
+}
+
+// relayAddress finds the phone's mailbox among its addresses.
+func relayAddress(as []wire.Address) (mailbox.Address, bool) {
+	for _, a := range as {
+		if a.Relay != nil && len(a.Relay.Mailbox) == mailbox.AddressSize {
+			return mailbox.Address(a.Relay.Mailbox), true
+		}
+	}
+	return mailbox.Address{}, false
+}

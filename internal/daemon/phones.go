@@ -1,0 +1,255 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/mailbox"
+	"kryptonite/internal/sealbox"
+	"kryptonite/internal/session"
+	"kryptonite/internal/sshagent"
+	"kryptonite/internal/sshwire"
+	"kryptonite/internal/statedir"
+	"kryptonite/internal/transport"
+	"kryptonite/internal/transport/relay"
+	"kryptonite/internal/wire"
+)
+
+const (
+	pairingDir    = "pairings"
+	recordVersion = 1
+)
+
+// record is a pairing on disk. Nothing else holds these keys.
+type record struct {
+	ID      string             `json:"id"`
+	Name    string             `json:"phone"`
+	Own     sealbox.PrivateKey `json:"c_priv"`
+	Phone   sealbox.PublicKey  `json:"s_pub"`
+	Relay   string             `json:"relay"`
+	Mailbox []byte             `json:"mailbox_seed"`
+	Peer    mailbox.Address    `json:"phone_mailbox"`
+	Keys    []wire.SSHKey      `json:"keys"`
+	Paired  time.Time          `json:"paired"`
+}
+
+// phone is a pairing at work.
+type phone struct {
+	record
+	session *session.Session
+	client  *relay.Client
+	box     mailbox.Key
+	cancel  context.CancelFunc
+	done    chan struct{}
+}
+
+func recordName(id string) string { return pairingDir + "/" + id + ".json" }
+
+// loadPhones starts a session for every pairing on disk. A damaged file is set
+// aside and named; the others work on.
+func (d *Daemon) loadPhones() error {
+	names, err := d.cfg.Dir.List(pairingDir)
+	if err != nil {
+		return fmt.Errorf("list pairings: %w", err)
+	}
+	for _, n := range names {
+		if !strings.HasSuffix(n, ".json") {
+			continue
+		}
+		var r record
+		if err := d.cfg.Dir.ReadJSON(pairingDir+"/"+n, recordVersion, &r); err != nil {
+			if damaged := new(statedir.DamagedError); errors.As(err, &damaged) {
+				d.cfg.Log.Error("a pairing cannot be read; pair that phone again", "err", err)
+				continue
+			}
+			return fmt.Errorf("read pairing: %w", err)
+		}
+		if err := d.startPhone(r, nil, 0); err != nil {
+			return fmt.Errorf("start pairing with %q: %w", r.Name, err)
+		}
+	}
+	return nil
+}
+
+// startPhone begins to work with a phone. first is the epoch of a new pairing.
+func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration) error {
+	box, err := mailbox.KeyFromSeed(r.Mailbox)
+	if err != nil {
+		return err
+	}
+	client, err := relay.NewClient(r.Relay, relay.Options{})
+	if err != nil {
+		return err
+	}
+	p := &phone{record: r, client: client, box: box, done: make(chan struct{})}
+	p.session, err = session.New(session.Config{
+		Own: r.Own, Phone: r.Phone, Links: []transport.Link{client.Link(box, r.Peer)},
+		Version: d.cfg.Version, Log: d.cfg.Log.With("pairing", r.ID), FirstEpoch: first, Offset: offset,
+		Unpaired: func() error { return d.phoneLeft(p) },
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(d.life)
+	p.cancel = cancel
+	d.mu.Lock()
+	d.phones[r.ID] = p
+	d.mu.Unlock()
+	go func() {
+		defer close(p.done)
+		if err := p.session.Run(ctx); err != nil && ctx.Err() == nil {
+			d.cfg.Log.Error("session ended", "pairing", r.ID, "err", err)
+		}
+	}()
+	return nil
+}
+
+// phoneLeft makes the phone's end of a pairing durable. It is called from the
+// session's own goroutine, so the session is only told to stop.
+func (d *Daemon) phoneLeft(p *phone) error {
+	if err := d.cfg.Dir.Remove(recordName(p.ID)); err != nil {
+		return err
+	}
+	d.cfg.Log.Info("the phone has unpaired", "pairing", p.ID)
+	d.mu.Lock()
+	delete(d.phones, p.ID)
+	d.mu.Unlock()
+	p.cancel()
+	return nil
+}
+
+// closePhones ends all sessions and waits for them.
+func (d *Daemon) closePhones() {
+	for _, p := range d.list() {
+		p.cancel()
+		<-p.done
+	}
+}
+
+// list returns the phones: those that answered last time first, then by age.
+func (d *Daemon) list() []*phone {
+	d.mu.Lock()
+	var out []*phone
+	for _, p := range d.phones {
+		out = append(out, p)
+	}
+	d.mu.Unlock()
+	slices.SortFunc(out, func(a, b *phone) int {
+		return cmp.Or(byBool(a.session.Away(), b.session.Away()), a.Paired.Compare(b.Paired), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+func byBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// find returns the phone with this name or id.
+func (d *Daemon) find(nameOrID string) (*phone, error) {
+	var found []*phone
+	for _, p := range d.list() {
+		if p.ID == nameOrID {
+			return p, nil
+		}
+		if strings.EqualFold(p.Name, nameOrID) {
+			found = append(found, p)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, &control.Error{Code: control.CodeNoSuch, Text: fmt.Sprintf("no paired phone is called %q", nameOrID)}
+	}
+	return nil, &control.Error{Code: control.CodeNoSuch,
+		Text: fmt.Sprintf("%d paired phones are called %q; use the id that kr status shows", len(found), nameOrID)}
+}
+
+// unpair ends a pairing here at once and tells the phone.
+func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if e := p.session.Unpair(ctx); e != nil {
+		d.cfg.Log.Warn("the phone could not be told", "pairing", p.ID, "err", e)
+	} else {
+		told = true
+	}
+	if err := d.cfg.Dir.Remove(recordName(p.ID)); err != nil {
+		return told, fmt.Errorf("remove the pairing: %w", err)
+	}
+	d.mu.Lock()
+	delete(d.phones, p.ID)
+	d.mu.Unlock()
+	p.cancel()
+	<-p.done
+	if err := p.client.Delete(ctx, p.box); err != nil {
+		d.cfg.Log.Debug("own mailbox not deleted", "pairing", p.ID, "err", err)
+	}
+	return told, nil
+}
+
+// describe is a phone as kr sees it.
+func (p *phone) describe() control.Phone {
+	st := p.session.Status()
+	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away}
+	for _, k := range p.Keys {
+		fp := ""
+		if key, err := sshwire.ParsePublicKey(k.PublicKey); err == nil {
+			fp = key.Fingerprint()
+		}
+		out.Keys = append(out.Keys, control.Key{Name: k.Name, Fingerprint: fp,
+			AuthorizedKey: sshwire.AuthorizedKey(k.PublicKey, p.Name)})
+	}
+	for name, l := range st.Links {
+		link := control.Link{Name: name, Connected: l.Connected, LastOK: l.LastOK}
+		if l.LastError != nil {
+			link.LastError = l.LastError.Error()
+		}
+		out.Links = append(out.Links, link)
+	}
+	return out
+}
+
+// Keys is the agent's list, from memory: it never waits for a phone.
+func (d *Daemon) Keys() []sshagent.Key {
+	var out []sshagent.Key
+	for _, p := range d.list() {
+		for _, k := range p.Keys[:min(1, len(p.Keys))] { // one key a phone: servers allow six tries
+			out = append(out, sshagent.Key{Blob: k.PublicKey, Comment: p.Name})
+		}
+	}
+	return out
+}
+
+// Sign asks the phone that holds r.Key.
+func (d *Daemon) Sign(ctx context.Context, r sshagent.Request) ([]byte, error) {
+	key, err := sshwire.ParsePublicKey(r.Key)
+	if err != nil {
+		return nil, err
+	}
+	phones := d.list()
+	for _, p := range phones {
+		if !slices.ContainsFunc(p.Keys, func(k wire.SSHKey) bool { return string(k.PublicKey) == string(r.Key) }) {
+			continue
+		}
+		start := time.Now()
+		sig, err := p.session.Sign(ctx, r.Key, wire.SignRequest{
+			Fingerprint: key.Fingerprint(), Payload: r.Data, Binds: r.Binds,
+		}, session.SignOptions{Hurry: len(phones) > 1})
+		d.cfg.Log.Info("signature asked", "pairing", p.ID, "approved", err == nil, "took", time.Since(start).Round(time.Millisecond), "err", err)
+		return sig, err
+	}
+	return nil, fmt.Errorf("no paired phone has the key %s", key.Fingerprint())
+}

@@ -1,0 +1,282 @@
+package phone
+
+import (
+	"cmp"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"time"
+
+	"kryptonite/internal/wire"
+)
+
+// Times of the phone, [kr-protocol] §2.4, §3.5, §4.4.
+const (
+	helloPatience  = 15 * time.Second // then say that someone else may have scanned
+	attemptLife    = 10 * time.Minute // rendezvous addresses die then at the latest
+	skewLimit      = 15 * time.Minute // a request further off gets clock_skew
+	rememberAfter  = 30 * time.Minute // how long past its expiry a request is remembered
+	setBackLimit   = 5 * time.Minute  // a clock further behind the latest time was set back
+	oldEpochLife   = 48 * time.Hour   // an old receive key is erased then
+	clockNoteEvery = time.Minute      // how exactly the latest time is kept on disk
+	maxWaiting     = 4                // epochs that wait for their first frame
+	maxPending     = 64               // undecided requests per pairing
+	maxNameRunes   = 64               // of a computer's name
+)
+
+// Approve is what the phone does with a request that it could sign.
+type Approve int
+
+// Ask is what a person wants; the others are for scripts and tests.
+const (
+	ApproveAsk Approve = iota
+	ApproveAlways
+	ApproveNever
+)
+
+// Config is what a Core needs to know. Name and Version are required.
+type Config struct {
+	Name    string        // how computers list this phone
+	Version string        // the program's version, for people
+	Keys    []wire.SSHKey // public keys that this phone can sign with
+	Approve Approve
+}
+
+// Core is one phone. See the package documentation.
+type Core struct {
+	cfg      Config
+	pairings map[string]*pairRecord
+	requests map[string]*reqRecord
+	latest   int64 // the latest time seen, Unix seconds
+	dropped  int
+}
+
+// New returns a core that goes on from records, the keys and values that
+// earlier runs stored (nil for a new phone).
+func New(cfg Config, records map[string][]byte) (*Core, error) {
+	if cfg.Name == "" || cfg.Version == "" {
+		return nil, errors.New("phone: Config.Name and Config.Version are required")
+	}
+	c := &Core{cfg: cfg, pairings: map[string]*pairRecord{}, requests: map[string]*reqRecord{}}
+	return c, c.loadRecords(records)
+}
+
+// Handle takes an event and returns what to do, in order.
+func (c *Core) Handle(now time.Time, ev Event) []Effect {
+	effects := c.clock(now)
+	switch ev := ev.(type) {
+	case Start:
+		effects = append(effects, c.start(now)...)
+	case OpenLink:
+		effects = append(effects, c.openLink(now, ev.Link)...)
+	case Confirm:
+		effects = append(effects, c.confirm(now, ev)...)
+	case Frame:
+		effects = append(effects, c.frame(now, ev)...)
+	case Decide:
+		effects = append(effects, c.decide(now, ev)...)
+	case Signed:
+		effects = append(effects, c.signed(now, ev)...)
+	case Unpair:
+		effects = append(effects, c.unpair(now, ev.Pairing)...)
+	case Tick:
+		effects = append(effects, c.tick(now)...)
+	}
+	return effects
+}
+
+// Dropped is how many frames came in that changed nothing.
+func (c *Core) Dropped() int { return c.dropped }
+
+// Computer is one pairing, for lists.
+type Computer struct {
+	Pairing string
+	Name    string
+	Live    bool      // the person agreed
+	Paired  time.Time // zero while not live
+	Heard   time.Time // the last request; zero: never
+}
+
+// Computers lists the pairings, by name.
+func (c *Core) Computers() []Computer {
+	var out []Computer
+	for _, p := range c.pairings {
+		out = append(out, Computer{p.id, p.Computer, p.State == statePaired, unix(p.Paired), unix(p.Heard)})
+	}
+	slices.SortFunc(out, func(a, b Computer) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Pairing, b.Pairing))
+	})
+	return out
+}
+
+// clock notes the time. A clock that was set back ends what depends on time:
+// all epoch keys go, and the computers come back by hello. [kr-protocol] §4.4.
+func (c *Core) clock(now time.Time) []Effect {
+	t := now.Unix()
+	switch {
+	case t < c.latest-int64(setBackLimit/time.Second):
+		c.latest = t
+		effects := []Effect{put(clockKey, t)}
+		for _, p := range c.sorted() {
+			if len(p.Epochs) > 0 {
+				p.Epochs = nil
+				effects = append(effects, c.putPairing(p))
+			}
+		}
+		return effects
+	case t >= c.latest+int64(clockNoteEvery/time.Second):
+		c.latest = t
+		return []Effect{put(clockKey, t)}
+	}
+	return nil
+}
+
+// start listens again and goes on with what an earlier run left open.
+func (c *Core) start(now time.Time) []Effect {
+	var effects []Effect
+	for _, p := range c.sorted() {
+		if p.Rendezvous != nil {
+			effects = append(effects, Listen{p.id, p.Origin, p.Rendezvous, false})
+		}
+		effects = append(effects, Listen{p.id, p.Origin, p.Own, false})
+		if p.State == stateWords {
+			effects = append(effects, ShowWords{p.id, p.Computer, p.Handshake.Words()})
+		}
+	}
+	for _, r := range c.open() {
+		switch r.State {
+		case reqPending:
+			effects = append(effects, c.consider(now, r)...)
+		case reqDecided:
+			effects = append(effects, c.sign(now, r)...)
+		}
+	}
+	return append(effects, c.tick(now)...)
+}
+
+// Next returns when a Tick is due; ok is false when nothing waits for time.
+func (c *Core) Next() (at time.Time, ok bool) {
+	soonest := func(t int64) {
+		if !ok || unix(t).Before(at) {
+			at, ok = unix(t), true
+		}
+	}
+	for _, p := range c.pairings {
+		if p.State == stateWaiting && !p.Told {
+			soonest(p.Created + int64(helloPatience/time.Second))
+		}
+		if p.Rendezvous != nil {
+			soonest(p.Created + int64(attemptLife/time.Second))
+		}
+		for _, e := range p.Epochs {
+			if e.Erase != 0 {
+				soonest(e.Erase)
+			}
+		}
+	}
+	for _, r := range c.requests {
+		if r.State == reqPending {
+			soonest(r.Expires)
+		} else {
+			soonest(r.Expires + int64(rememberAfter/time.Second))
+		}
+	}
+	return at, ok
+}
+
+// tick does what is due.
+func (c *Core) tick(now time.Time) []Effect {
+	var effects []Effect
+	for _, p := range c.sorted() {
+		effects = append(effects, c.tickPairing(now, p)...)
+	}
+	for _, r := range c.sortedRequests() {
+		switch {
+		case r.State == reqPending && now.Unix() >= r.Expires:
+			effects = append(effects, c.answer(now, r, &wire.SignResponse{Error: wire.CodeExpired})...)
+		case now.Unix() >= r.Expires+int64(rememberAfter/time.Second):
+			delete(c.requests, r.key())
+			effects = append(effects, Store{Key: r.key()})
+		}
+	}
+	return effects
+}
+
+func (c *Core) tickPairing(now time.Time, p *pairRecord) []Effect {
+	var effects []Effect
+	age := time.Duration(now.Unix()-p.Created) * time.Second
+	switch {
+	case p.State != statePaired && age >= attemptLife:
+		return append(c.forget(p), Note{p.id, p.Computer, NoteTooLate, nil})
+	case p.State == stateWaiting && !p.Told && age >= helloPatience:
+		p.Told = true
+		effects = append(effects, c.putPairing(p), Note{p.id, "", NoteNoHello, nil})
+	case p.Rendezvous != nil && age >= attemptLife:
+		effects = append(effects, c.closeRendezvous(p)...)
+	}
+	if p.eraseEpochs(now) {
+		effects = append(effects, c.putPairing(p))
+	}
+	return effects
+}
+
+// forget removes a pairing and all that belongs to it.
+func (c *Core) forget(p *pairRecord) []Effect {
+	effects := []Effect{Store{Key: PairingPrefix + p.id}}
+	for _, r := range c.sortedRequests() {
+		if r.pairing == p.id {
+			effects = append(effects, Store{Key: r.key()})
+			if r.State == reqPending {
+				effects = append(effects, Withdraw{p.id, r.id, wire.CodeCancelled})
+			}
+			delete(c.requests, r.key())
+		}
+	}
+	delete(c.pairings, p.id)
+	if p.Rendezvous != nil {
+		effects = append(effects, Close{p.id, p.Origin, p.Rendezvous})
+	}
+	return append(effects, Close{p.id, p.Origin, p.Own})
+}
+
+func (c *Core) sorted() []*pairRecord {
+	var out []*pairRecord
+	for _, p := range c.pairings {
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b *pairRecord) int { return cmp.Compare(a.id, b.id) })
+	return out
+}
+
+func (c *Core) sortedRequests() []*reqRecord {
+	var out []*reqRecord
+	for _, r := range c.requests {
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b *reqRecord) int {
+		return cmp.Or(cmp.Compare(a.Expires, b.Expires), cmp.Compare(a.key(), b.key()))
+	})
+	return out
+}
+
+// open lists the requests that still wait for something, oldest first.
+func (c *Core) open() []*reqRecord {
+	return slices.DeleteFunc(c.sortedRequests(), func(r *reqRecord) bool {
+		return r.State != reqPending && r.State != reqDecided
+	})
+}
+
+func unix(s int64) time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.Unix(s, 0)
+}
+
+func parseID(s string) (wire.ID, error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != wire.IDSize {
+		return wire.ID{}, wire.ErrMessage
+	}
+	return wire.ID(b), nil
+}

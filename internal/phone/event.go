@@ -1,0 +1,166 @@
+package phone
+
+import (
+	"time"
+
+	"kryptonite/internal/wire"
+)
+
+// Event is something that happened: one of the types below.
+type Event interface{ event() }
+
+// Start is the first event of every run: it yields what was left open.
+type Start struct{}
+
+// OpenLink is a person who opened a pairing link and wants to pair.
+type OpenLink struct{ Link string }
+
+// Confirm is a person's answer to the two words.
+type Confirm struct {
+	Pairing string
+	Yes     bool
+}
+
+// Frame is a frame that came in for a pairing, from anyone.
+type Frame struct {
+	Pairing string
+	Data    []byte
+}
+
+// Decide is a person's answer to a card.
+type Decide struct {
+	Pairing string
+	Request wire.ID
+	Allow   bool
+}
+
+// Signed is the outcome of a Sign effect: a signature in SSH wire format, or
+// Failed as one sentence for people.
+type Signed struct {
+	Pairing   string
+	Request   wire.ID
+	Signature []byte
+	Failed    string
+}
+
+// Unpair is a person who ends a pairing on this phone.
+type Unpair struct{ Pairing string }
+
+// Tick says that time has passed; see Core.Next.
+type Tick struct{}
+
+func (Start) event()    {}
+func (OpenLink) event() {}
+func (Confirm) event()  {}
+func (Frame) event()    {}
+func (Decide) event()   {}
+func (Signed) event()   {}
+func (Unpair) event()   {}
+func (Tick) event()     {}
+
+// Effect is something to do: one of the types below.
+type Effect interface{ effect() }
+
+// Store sets Key to Value in durable storage, or deletes it when Value is nil.
+type Store struct {
+	Key   string
+	Value []byte
+}
+
+// Listen receives the frames of a mailbox (the seed of its Ed25519 key, 32
+// bytes) on a relay for a pairing. When New is set, the mailbox must exist
+// before a later effect is performed.
+type Listen struct {
+	Pairing string
+	Origin  string
+	Seed    []byte
+	New     bool
+}
+
+// Close stops listening and deletes the mailbox.
+type Close struct {
+	Pairing string
+	Origin  string
+	Seed    []byte
+}
+
+// Send sends Frame to all addresses, each channel on its own.
+type Send struct {
+	Pairing string
+	To      []wire.Address
+	Frame   []byte
+}
+
+// Sign asks the keystore for a signature over exactly Payload.
+type Sign struct {
+	Pairing     string
+	Request     wire.ID
+	Fingerprint string
+	Payload     []byte
+}
+
+// ShowWords asks the person whether the computer shows the same two words.
+type ShowWords struct {
+	Pairing  string
+	Computer string
+	Words    string
+}
+
+// Ask shows a request and asks the person.
+type Ask struct{ Card Card }
+
+// Withdraw takes a card away: it was answered, cancelled or is too late.
+type Withdraw struct {
+	Pairing string
+	Request wire.ID
+	Why     wire.Code // "" when answered
+}
+
+// Note tells the person something, without asking.
+type Note struct {
+	Pairing  string
+	Computer string
+	Kind     NoteKind
+	Err      error // for NoteBadLink
+}
+
+// NoteKind is what a Note says.
+type NoteKind int
+
+// The kinds of notes.
+const (
+	NoteBadLink  NoteKind = iota // the link could not be read; Err says why
+	NoteNoHello                  // 15 s without hello: someone else may have scanned the code
+	NoteTooLate                  // the QR code's time is over
+	NotePaired                   // this phone has agreed; the computer was told
+	NoteLive                     // the computer uses the pairing
+	NoteRefused                  // the other side, or the person, did not agree
+	NoteUnpaired                 // the pairing has ended
+	NoteSkew                     // a request did not fit this phone's clock
+	NoteSigned                   // a signature was made and is on its way
+)
+
+func (Store) effect()     {}
+func (Listen) effect()    {}
+func (Close) effect()     {}
+func (Send) effect()      {}
+func (Sign) effect()      {}
+func (ShowWords) effect() {}
+func (Ask) effect()       {}
+func (Withdraw) effect()  {}
+func (Note) effect()      {}
+
+// Card is what a person sees before a decision: facts out of the signed bytes,
+// how far they are proved, and what is left of the time.
+type Card struct {
+	Pairing  string
+	Request  wire.ID
+	Computer string // the name that the computer gave itself
+	KeyName  string
+
+	User      string // of a login; may hold any bytes: clean it before showing
+	Namespace string // of an SSHSIG signature; then User is ""
+	Host      Host
+	Reported  wire.Reported
+	Expires   time.Time
+}

@@ -1,0 +1,194 @@
+package phone
+
+import (
+	"bytes"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"kryptonite/internal/mailbox"
+	"kryptonite/internal/pairing"
+	"kryptonite/internal/sealbox"
+	"kryptonite/internal/wire"
+)
+
+// openLink starts a pairing, or goes on with the one of the same link.
+func (c *Core) openLink(now time.Time, link string) []Effect {
+	inv, err := wire.ParseLink(link)
+	if err != nil {
+		return []Effect{Note{Kind: NoteBadLink, Err: err}}
+	}
+	for _, p := range c.sorted() {
+		if p.C == inv.CPub {
+			return c.reopen(p)
+		}
+	}
+	p, effects, err := newPairing(now, inv)
+	if err != nil {
+		return []Effect{Note{Kind: NoteBadLink, Err: err}}
+	}
+	c.pairings[p.id] = p
+	return append([]Effect{c.putPairing(p)}, effects...)
+}
+
+// reopen sends the same first frame again, or asks the same question.
+func (c *Core) reopen(p *pairRecord) []Effect {
+	switch p.State {
+	case stateWaiting:
+		frame, err := p.Handshake.First()
+		if err != nil {
+			return []Effect{Note{Kind: NoteBadLink, Err: err}}
+		}
+		return []Effect{p.sendFirst(frame)}
+	case stateWords:
+		return []Effect{ShowWords{p.id, p.Computer, p.Handshake.Words()}}
+	}
+	return []Effect{Note{p.id, p.Computer, NotePaired, nil}}
+}
+
+func newPairing(now time.Time, inv wire.Invitation) (*pairRecord, []Effect, error) {
+	rendezvous, err := mailbox.NewKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	own, err := mailbox.NewKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := pairing.NewPhone(inv.Link(), rendezvous.Address())
+	if err != nil {
+		return nil, nil, err
+	}
+	frame, err := h.First()
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &pairRecord{
+		State: stateWaiting, Created: now.Unix(), Link: inv.Link(), Origin: inv.Relay,
+		Rendezvous: rendezvous.Seed(), Own: own.Seed(), Handshake: h, S: h.S, C: inv.CPub,
+	}
+	if err := p.load(h.ID()); err != nil {
+		return nil, nil, err
+	}
+	return p, []Effect{
+		Listen{p.id, p.Origin, p.Rendezvous, true},
+		Listen{p.id, p.Origin, p.Own, true},
+		p.sendFirst(frame),
+	}, nil
+}
+
+func (p *pairRecord) sendFirst(frame []byte) Send {
+	to := p.Handshake.Invitation().Rendezvous
+	return Send{p.id, []wire.Address{{Relay: &wire.RelayAddress{Origin: p.Origin, Mailbox: to[:]}}}, frame}
+}
+
+// handshake takes a frame of a pairing that is not live yet.
+func (c *Core) handshake(now time.Time, p *pairRecord, frame []byte) []Effect {
+	first := p.State == stateWaiting
+	ack, err := p.Handshake.Receive(now, frame, c.cfg.Version, p.ownAddresses())
+	switch {
+	case errors.Is(err, pairing.ErrUnpaired):
+		return append(c.forget(p), Note{p.id, p.Computer, NoteRefused, nil})
+	case err != nil:
+		c.dropped++
+		return nil
+	}
+	p.Computer, p.To = limitRunes(p.Handshake.Name, maxNameRunes), p.Handshake.Addrs
+	p.State = stateWords
+	effects := []Effect{c.putPairing(p), Send{p.id, p.To, ack}}
+	if first {
+		effects = append(effects, ShowWords{p.id, p.Computer, p.Handshake.Words()})
+	}
+	return effects
+}
+
+func (p *pairRecord) ownAddresses() []wire.Address {
+	k, err := mailbox.KeyFromSeed(p.Own)
+	if err != nil {
+		return nil
+	}
+	a := k.Address()
+	return []wire.Address{{Relay: &wire.RelayAddress{Origin: p.Origin, Mailbox: a[:]}}}
+}
+
+// confirm takes the person's answer to the two words.
+func (c *Core) confirm(now time.Time, ev Confirm) []Effect {
+	p := c.pairings[ev.Pairing]
+	if p == nil || p.State != stateWords {
+		return nil
+	}
+	if !ev.Yes {
+		frame, err := p.Handshake.Unpair(now, c.cfg.Version)
+		effects := c.forget(p)
+		if err == nil {
+			effects = append(effects, Send{p.id, p.To, frame})
+		}
+		return append(effects, Note{p.id, p.Computer, NoteRefused, nil})
+	}
+	h := p.Handshake
+	p.State, p.Paired = statePaired, now.Unix()
+	p.Epochs = []epochRecord{{
+		Epoch: *h.Epoch, EC: sealbox.PublicKey(h.EC), ES: sealbox.PublicKey(h.ESPub), Opened: true,
+	}}
+	return []Effect{c.putPairing(p), c.introduce(now, p), Note{p.id, p.Computer, NotePaired, nil}}
+}
+
+// introduce sends the me_response of a pairing whose handshake is still kept.
+func (c *Core) introduce(now time.Time, p *pairRecord) Effect {
+	return c.respond(now, p, p.newest(), &wire.Response{
+		ID: p.Handshake.Hello, Me: &wire.MeResponse{Name: c.cfg.Name, Keys: c.cfg.Keys}})
+}
+
+// repeatHello answers a repeated hello of a pairing that the person has
+// already agreed to.
+func (c *Core) repeatHello(now time.Time, p *pairRecord, frame []byte) []Effect {
+	ack, err := p.Handshake.Receive(now, frame, c.cfg.Version, p.ownAddresses())
+	if err != nil || p.newest() == nil {
+		c.dropped++
+		return nil
+	}
+	return []Effect{Send{p.id, p.To, ack}, c.introduce(now, p)}
+}
+
+// live notes that the computer uses the pairing: the handshake is over.
+func (c *Core) live(p *pairRecord) []Effect {
+	if p.Handshake == nil {
+		return nil
+	}
+	p.Handshake, p.Link = nil, ""
+	effects := []Effect{c.putPairing(p), Note{p.id, p.Computer, NoteLive, nil}}
+	if p.Rendezvous != nil {
+		effects = append(effects, c.closeRendezvous(p)...)
+	}
+	return effects
+}
+
+func (c *Core) closeRendezvous(p *pairRecord) []Effect {
+	seed := p.Rendezvous
+	p.Rendezvous = nil
+	return []Effect{c.putPairing(p), Close{p.id, p.Origin, seed}}
+}
+
+// unpair ends a pairing on the person's word: at once here, and the computer
+// is told by a frame sealed before the keys go.
+func (c *Core) unpair(now time.Time, id string) []Effect {
+	p := c.pairings[id]
+	if p == nil {
+		return nil
+	}
+	effects := c.forget(p)
+	if frame, err := pairing.UnpairNotice(p.box, now, c.cfg.Version); err == nil && len(p.To) > 0 {
+		effects = append(effects, Send{p.id, p.To, frame})
+	}
+	return append(effects, Note{p.id, p.Computer, NoteUnpaired, nil})
+}
+
+// limitRunes cuts s to n runes and mends invalid UTF-8.
+func limitRunes(s string, n int) string {
+	s = string(bytes.ToValidUTF8([]byte(s[:min(len(s), 4*n)]), []byte("\ufffd")))
+	for utf8.RuneCountInString(s) > n {
+		_, size := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-size]
+	}
+	return s
+}

@@ -1,0 +1,345 @@
+package phone
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"kryptonite/internal/sealbox"
+	"kryptonite/internal/sshwire"
+	"kryptonite/internal/wire"
+)
+
+// frame takes a frame that came in for a pairing. Whatever does not open or
+// does not fit is dropped and counted.
+func (c *Core) frame(now time.Time, ev Frame) []Effect {
+	p := c.pairings[ev.Pairing]
+	if p == nil {
+		c.dropped++
+		return nil
+	}
+	if p.State != statePaired {
+		return c.handshake(now, p, ev.Data)
+	}
+	h, body, err := wire.SplitFrame(ev.Data)
+	if err != nil {
+		c.dropped++
+		return nil
+	}
+	switch h {
+	case wire.HeaderSession:
+		return c.sessionFrame(now, p, ev.Data, body)
+	case wire.HeaderEpoch:
+		return c.epochFrame(now, p, body)
+	}
+	c.dropped++
+	return nil
+}
+
+// sessionFrame takes what comes under the session keys: a hello or an unpair.
+func (c *Core) sessionFrame(now time.Time, p *pairRecord, frame, body []byte) []Effect {
+	plain, err := p.box.Open(body)
+	if err != nil {
+		c.dropped++
+		return nil
+	}
+	m, err := wire.Decode(plain)
+	if err != nil || m.Request == nil || !m.FitsHeader(wire.HeaderSession) {
+		c.dropped++
+		return nil
+	}
+	r := m.Request
+	switch {
+	case r.Unpair != nil:
+		return append(c.forget(p), Note{p.id, p.Computer, NoteUnpaired, nil})
+	case r.Me.NC != nil && p.Handshake != nil:
+		return c.repeatHello(now, p, frame)
+	case r.Me.NC == nil && r.EphemeralC != nil:
+		return c.epochHello(now, p, r)
+	}
+	c.dropped++
+	return nil
+}
+
+// epochHello acks a computer that lost its epoch. Nothing changes until a
+// frame under the new epoch opens.
+func (c *Core) epochHello(now time.Time, p *pairRecord, r *wire.Request) []Effect {
+	eS, changed, err := p.offer(*r.EphemeralC)
+	if err != nil {
+		c.dropped++
+		return nil
+	}
+	plain, err := wire.Encode(wire.Message{Response: &wire.Response{
+		ID: r.ID, Unix: now.Unix(), K: wire.Protocol, V: c.cfg.Version, EphemeralS: &eS, Ack: &wire.Ack{}}})
+	if err != nil {
+		panic("phone: bug: own ack does not encode: " + err.Error())
+	}
+	sealed, err := p.box.Seal(plain)
+	if err != nil {
+		panic("phone: bug: no randomness: " + err.Error())
+	}
+	var effects []Effect
+	if changed {
+		effects = append(effects, c.putPairing(p))
+	}
+	return append(effects, Send{p.id, p.To, wire.NewFrame(wire.HeaderSession, sealed)})
+}
+
+// epochFrame takes what comes under an epoch: every other request.
+func (c *Core) epochFrame(now time.Time, p *pairRecord, body []byte) []Effect {
+	id, _ := sealbox.EpochOf(body)
+	e := p.epoch(id)
+	if e == nil {
+		c.dropped++
+		return nil
+	}
+	plain, err := e.Open(body)
+	if err != nil {
+		c.dropped++
+		return nil
+	}
+	m, err := wire.Decode(plain)
+	if err != nil || m.Request == nil || !m.FitsHeader(wire.HeaderEpoch) {
+		c.dropped++
+		return nil
+	}
+	effects := c.live(p)
+	if p.opened(now, e) {
+		effects = append(effects, c.putPairing(p))
+	}
+	r := m.Request
+	if r.EphemeralC != nil {
+		if _, changed, err := p.offer(*r.EphemeralC); err == nil && changed {
+			effects = append(effects, c.putPairing(p))
+		}
+	}
+	p.Heard = now.Unix()
+	hash := sha256.Sum256(plain)
+	return append(effects, c.request(now, p, r, hash[:], id)...)
+}
+
+// request takes a request of any kind, new or repeated.
+func (c *Core) request(now time.Time, p *pairRecord, r *wire.Request, hash []byte, epoch sealbox.EpochID) []Effect {
+	if r.Cancel != nil {
+		return c.cancel(now, p, r)
+	}
+	rec := c.requests[(&reqRecord{pairing: p.id, id: r.ID}).key()]
+	if rec != nil {
+		return c.repeated(now, p, rec, hash, epoch)
+	}
+	rec = &reqRecord{pairing: p.id, id: r.ID, State: reqPending, Hash: hash, Expires: r.Expires, Epoch: epoch, Request: r}
+	if !fitsClock(now, r) {
+		return []Effect{c.refusal(now, p, rec, wire.CodeClockSkew), Note{p.id, p.Computer, NoteSkew, nil}}
+	}
+	if r.Sign == nil {
+		return []Effect{c.respond(now, p, p.epoch(epoch), &wire.Response{
+			ID: r.ID, Error: &wire.ErrorResponse{Error: wire.CodeUnknownKind}})}
+	}
+	if c.pending(p.id) >= maxPending {
+		c.dropped++
+		return nil
+	}
+	return c.consider(now, rec)
+}
+
+// fitsClock checks a new request against the phone's clock. [kr-protocol] §4.4.
+func fitsClock(now time.Time, r *wire.Request) bool {
+	off := now.Unix() - r.Unix
+	limit := int64(skewLimit / time.Second)
+	return off >= -limit && off <= limit && r.Expires > now.Unix() && r.Expires <= now.Unix()+limit
+}
+
+// repeated answers a copy of a remembered request: nothing new is decided.
+func (c *Core) repeated(now time.Time, p *pairRecord, rec *reqRecord, hash []byte, epoch sealbox.EpochID) []Effect {
+	if !bytes.Equal(rec.Hash, hash) {
+		c.dropped++ // another plaintext under the same id, or one cancelled before it came
+		return nil
+	}
+	rec.Epoch = epoch
+	switch rec.State {
+	case reqPending, reqDecided:
+		return []Effect{c.ack(now, p, rec)}
+	case reqAnswered:
+		return []Effect{c.reply(now, p, rec, *rec.Answer)}
+	}
+	c.dropped++
+	return nil
+}
+
+// cancel withdraws a request, also one that has not come yet.
+func (c *Core) cancel(now time.Time, p *pairRecord, r *wire.Request) []Effect {
+	if !fitsClock(now, r) {
+		c.dropped++
+		return nil
+	}
+	rec := c.requests[(&reqRecord{pairing: p.id, id: r.Cancel.ID}).key()]
+	if rec == nil {
+		rec = &reqRecord{pairing: p.id, id: r.Cancel.ID, Expires: r.Expires}
+	} else if rec.State != reqPending {
+		return nil // too late: it is decided
+	}
+	pending := rec.State == reqPending
+	rec.State, rec.Request = reqCancelled, nil
+	effects := []Effect{c.putRequest(rec)}
+	if pending {
+		effects = append(effects, Withdraw{p.id, rec.id, wire.CodeCancelled})
+	}
+	return effects
+}
+
+// consider looks at a request that nobody has decided yet: it refuses what
+// must not be signed, and otherwise asks.
+func (c *Core) consider(now time.Time, rec *reqRecord) []Effect {
+	p := c.pairings[rec.pairing]
+	if p == nil {
+		return nil
+	}
+	card, refusal := c.card(p, rec)
+	if refusal != nil {
+		return c.answer(now, rec, refusal)
+	}
+	switch c.cfg.Approve {
+	case ApproveAlways:
+		return c.allow(now, rec)
+	case ApproveNever:
+		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeRejected})
+	}
+	return []Effect{c.putRequest(rec), c.ack(now, p, rec), Ask{card}}
+}
+
+// card parses the payload. A non-nil refusal says why this is never signed.
+func (c *Core) card(p *pairRecord, rec *reqRecord) (Card, *wire.SignResponse) {
+	s := rec.Request.Sign
+	refuse := func(code wire.Code, reason string) (Card, *wire.SignResponse) {
+		return Card{}, &wire.SignResponse{Error: code, Reason: reason}
+	}
+	i := slices.IndexFunc(c.cfg.Keys, func(k wire.SSHKey) bool { return fingerprint(k.PublicKey) == s.Fingerprint })
+	if i < 0 {
+		return refuse(wire.CodeUnknownKey, "this phone has no such key")
+	}
+	key := c.cfg.Keys[i]
+	card := Card{Pairing: p.id, Request: rec.id, Computer: p.Computer, KeyName: key.Name, Expires: unix(rec.Expires)}
+	if s.Reported != nil {
+		card.Reported = *s.Reported
+	}
+	if sig, err := sshwire.ParseSSHSIG(s.Payload); err == nil {
+		card.Namespace = sig.Namespace
+		return card, nil
+	}
+	u, err := sshwire.ParseUserauth(s.Payload)
+	if err != nil {
+		return refuse(wire.CodeRefused, "the data to sign is neither a login nor an ssh signature")
+	}
+	if !bytes.Equal(u.PublicKey, key.PublicKey) {
+		return refuse(wire.CodeRefused, "the data to sign names another key")
+	}
+	if pub, err := sshwire.ParsePublicKey(key.PublicKey); err != nil || u.Algorithm != pub.Type() {
+		return refuse(wire.CodeRefused, "the data to sign names another algorithm")
+	}
+	card.User = u.User
+	if card.Host, err = prove(u, s.Binds); err != nil {
+		return refuse(wire.CodeRefused, err.Error())
+	}
+	return card, nil
+}
+
+// decide takes the person's answer to a card.
+func (c *Core) decide(now time.Time, ev Decide) []Effect {
+	rec := c.requests[(&reqRecord{pairing: ev.Pairing, id: ev.Request}).key()]
+	switch {
+	case rec == nil || rec.State != reqPending:
+		return []Effect{Withdraw{ev.Pairing, ev.Request, wire.CodeCancelled}}
+	case now.Unix() >= rec.Expires:
+		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
+	case !ev.Allow:
+		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeRejected})
+	}
+	return c.allow(now, rec)
+}
+
+// allow makes the decision durable and has the payload signed.
+func (c *Core) allow(now time.Time, rec *reqRecord) []Effect {
+	rec.State = reqDecided
+	return append([]Effect{c.putRequest(rec)}, c.sign(now, rec)...)
+}
+
+// sign asks for the signature of a decided request, unless its time is over.
+func (c *Core) sign(now time.Time, rec *reqRecord) []Effect {
+	if now.Unix() >= rec.Expires {
+		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
+	}
+	s := rec.Request.Sign
+	return []Effect{Sign{rec.pairing, rec.id, s.Fingerprint, s.Payload}}
+}
+
+// signed takes the outcome of a Sign effect.
+func (c *Core) signed(now time.Time, ev Signed) []Effect {
+	rec := c.requests[(&reqRecord{pairing: ev.Pairing, id: ev.Request}).key()]
+	if rec == nil || rec.State != reqDecided {
+		return nil
+	}
+	if ev.Failed != "" {
+		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeRefused, Reason: ev.Failed})
+	}
+	effects := c.answer(now, rec, &wire.SignResponse{Signature: ev.Signature})
+	if p := c.pairings[rec.pairing]; p != nil {
+		effects = append(effects, Note{p.id, p.Computer, NoteSigned, nil})
+	}
+	return effects
+}
+
+// answer makes the final answer durable and sends it.
+func (c *Core) answer(now time.Time, rec *reqRecord, s *wire.SignResponse) []Effect {
+	p := c.pairings[rec.pairing]
+	if p == nil {
+		return nil
+	}
+	resp := wire.Response{ID: rec.id, Sign: s, EphemeralS: p.offered(rec.Request)}
+	rec.State, rec.Request, rec.Answer = reqAnswered, nil, &resp
+	why := s.Error
+	if why == wire.CodeRejected {
+		why = ""
+	}
+	return []Effect{c.putRequest(rec), c.reply(now, p, rec, resp), Withdraw{p.id, rec.id, why}}
+}
+
+// refusal is an answer that is not remembered.
+func (c *Core) refusal(now time.Time, p *pairRecord, rec *reqRecord, code wire.Code) Effect {
+	return c.reply(now, p, rec, wire.Response{ID: rec.id, Sign: &wire.SignResponse{Error: code}})
+}
+
+func (c *Core) ack(now time.Time, p *pairRecord, rec *reqRecord) Effect {
+	return c.reply(now, p, rec, wire.Response{ID: rec.id, Ack: &wire.Ack{}, EphemeralS: p.offered(rec.Request)})
+}
+
+// reply sends r under the epoch of the request's newest copy.
+func (c *Core) reply(now time.Time, p *pairRecord, rec *reqRecord, r wire.Response) Effect {
+	e := p.epoch(rec.Epoch)
+	if e == nil {
+		e = p.newest()
+	}
+	return c.respond(now, p, e, &r)
+}
+
+// offered is the e_s that answers a request's e_c, or nil.
+func (p *pairRecord) offered(r *wire.Request) *sealbox.PublicKey {
+	if r == nil || r.EphemeralC == nil {
+		return nil
+	}
+	for _, e := range p.Epochs {
+		if e.EC == *r.EphemeralC {
+			return &e.ES
+		}
+	}
+	return nil
+}
+
+func (c *Core) pending(pairing string) (n int) {
+	for _, r := range c.requests {
+		if r.pairing == pairing && r.State == reqPending {
+			n++
+		}
+	}
+	return n
+}

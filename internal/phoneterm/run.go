@@ -1,0 +1,225 @@
+package phoneterm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kryptonite/internal/phone"
+	"kryptonite/internal/term"
+	"kryptonite/internal/wire"
+)
+
+func runCmd(e *env) *cobra.Command {
+	var approve string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Wait for requests and ask you about each",
+		Long: `Wait for requests of paired computers. For each it shows who wants to log in where
+and how far that is proved, and signs only when you answer y.`,
+		Example: "  $ kr-phone run",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			mode, ok := map[string]phone.Approve{
+				"ask": phone.ApproveAsk, "always": phone.ApproveAlways, "never": phone.ApproveNever}[approve]
+			if !ok {
+				return usage(c, fmt.Errorf("--approve is %q, not always, never or ask", approve))
+			}
+			return runRun(c.Context(), e, mode)
+		},
+	}
+	c.Flags().StringVar(&approve, "approve", "ask", "for scripts: always or never instead of asking")
+	return c
+}
+
+func runRun(ctx context.Context, e *env, approve phone.Approve) error {
+	o, err := open()
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	log, err := e.logger()
+	if err != nil {
+		return err
+	}
+	key, err := e.unlock(o)
+	if err != nil {
+		return err
+	}
+	core, err := o.core(approve)
+	if err != nil {
+		return err
+	}
+	p := &prompter{e: e, cards: make(chan phone.Effect, 256)}
+	r := newRunner(core, o.journal, key, p.show, log)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- r.run(ctx) }()
+	e.io.Printf("ready: %d paired computers\n", len(core.Computers()))
+	p.loop(ctx, r)
+	stop()
+	return <-ended
+}
+
+// prompter shows one card at a time and asks about it.
+type prompter struct {
+	e     *env
+	cards chan phone.Effect
+	queue []phone.Card
+}
+
+// show takes what the core wants to be seen. It never waits.
+func (p *prompter) show(e phone.Effect) {
+	select {
+	case p.cards <- e:
+	default: // 256 unseen: the requests expire by themselves
+	}
+}
+
+// loop asks about one card after the other until ctx ends.
+func (p *prompter) loop(ctx context.Context, r *runner) {
+	lines := make(chan string)
+	go p.readLines(ctx, lines)
+	shown := wire.ID{}
+	for {
+		if len(p.queue) > 0 && p.queue[0].Request != shown {
+			shown = p.queue[0].Request
+			p.draw(p.queue[0])
+		}
+		select {
+		case eff := <-p.cards:
+			p.take(eff)
+		case s := <-lines:
+			if len(p.queue) == 0 {
+				continue
+			}
+			card := p.queue[0]
+			p.queue = p.queue[1:]
+			s = strings.ToLower(strings.TrimSpace(s))
+			allow := s == "y" || s == "yes"
+			if err := r.post(ctx, phone.Decide{Pairing: card.Pairing, Request: card.Request, Allow: allow}); err == nil {
+				p.e.io.Printf("%s\n", map[bool]string{true: "allowed", false: "rejected"}[allow])
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// readLines passes on what the person types; it ends with ctx or the input.
+func (p *prompter) readLines(ctx context.Context, out chan<- string) {
+	for {
+		s, err := p.e.io.ReadLine(ctx)
+		if errors.Is(err, io.EOF) || ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		select {
+		case out <- s:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *prompter) take(eff phone.Effect) {
+	switch eff := eff.(type) {
+	case phone.Ask:
+		for _, c := range p.queue {
+			if c.Request == eff.Card.Request {
+				return
+			}
+		}
+		p.queue = append(p.queue, eff.Card)
+	case phone.Withdraw:
+		for i, c := range p.queue {
+			if c.Request == eff.Request && c.Pairing == eff.Pairing {
+				p.queue = append(p.queue[:i:i], p.queue[i+1:]...)
+				p.e.io.Printf("\n%s: no answer is needed any more (%s)\n", term.Clean(describe(c)), reason(eff.Why))
+				break
+			}
+		}
+	case phone.Note:
+		p.note(eff)
+	}
+}
+
+func reason(c wire.Code) string {
+	switch c {
+	case wire.CodeCancelled:
+		return "the computer withdrew it"
+	case wire.CodeExpired:
+		return "its time is over"
+	}
+	return "answered"
+}
+
+func (p *prompter) note(n phone.Note) {
+	name := term.CleanMax(n.Computer, 64)
+	switch n.Kind {
+	case phone.NoteLive:
+		p.e.io.Printf("%s uses this phone\n", name)
+	case phone.NoteUnpaired:
+		p.e.io.Printf("%s has unpaired\n", name)
+	case phone.NoteRefused:
+		p.e.io.Printf("%s gave the pairing up\n", name)
+	case phone.NoteSigned:
+		p.e.io.Printf("signed for %s\n", name)
+	case phone.NoteSkew:
+		p.e.io.Printf("a request of %s was refused: the clocks do not agree\n", name)
+	}
+}
+
+// describe is a card in one line.
+func describe(c phone.Card) string {
+	if c.Namespace != "" {
+		return fmt.Sprintf("a signature for %q", c.Namespace)
+	}
+	return fmt.Sprintf("log in as %s", c.User)
+}
+
+// draw shows a card and the question.
+func (p *prompter) draw(c phone.Card) {
+	field := func(name, value string) { p.e.io.Printf("  %-9s %s\n", name, term.CleanMax(value, 200)) }
+	p.e.io.Printf("\n%s wants\n", term.CleanMax(c.Computer, 64))
+	if c.Namespace != "" {
+		field("sign", fmt.Sprintf("content for %q that was not shown to this phone", c.Namespace))
+	} else {
+		field("user", c.User)
+		field("host", hostText(c.Host))
+		field("proof", proofText(c.Host.Proof))
+		if !c.Host.Local {
+			field("note", "may be forwarded: not surely asked by this computer itself")
+		}
+	}
+	field("key", c.KeyName)
+	left := time.Until(c.Expires).Round(time.Second)
+	p.e.io.Printf("Allow? [y/N] (%s left) ", left)
+}
+
+func hostText(h phone.Host) string {
+	if h.Fingerprint == "" {
+		return "unknown"
+	}
+	return h.KeyType + " " + h.Fingerprint
+}
+
+func proofText(p phone.Proof) string {
+	switch p {
+	case phone.Proved:
+		return "proved: the host key signed this session, and the login is good for it only"
+	case phone.Vouched:
+		return "vouched: the host key signed this session id"
+	case phone.Bound:
+		return "bound: the login is good for this host key only"
+	}
+	return "unknown: nothing says which host this is"
+}

@@ -1,0 +1,257 @@
+package phoneterm
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"kryptonite/internal/mailbox"
+	"kryptonite/internal/phone"
+	"kryptonite/internal/sshwire"
+	"kryptonite/internal/statedir"
+	"kryptonite/internal/transport/relay"
+)
+
+const (
+	sendLimit = 20 * time.Second // one frame on one channel
+	openLimit = 10 * time.Second // making a mailbox
+)
+
+// runner performs the effects of a phone core on this machine. Its loop owns
+// the core; everything else talks to it by events.
+type runner struct {
+	core    *phone.Core
+	journal *statedir.Journal
+	key     ed25519.PrivateKey // nil for commands that sign nothing
+	show    func(phone.Effect) // for people: ShowWords, Ask, Withdraw, Note
+	log     *slog.Logger
+
+	events chan posted
+	bg     sync.WaitGroup
+
+	clients map[string]*relay.Client      // by origin; the loop's own
+	ears    map[string]context.CancelFunc // by mailbox seed; the loop's own
+}
+
+// posted is an event on its way to the loop; done gets the outcome once its
+// Store effects are durable.
+type posted struct {
+	ev   phone.Event
+	done chan error
+}
+
+func newRunner(core *phone.Core, j *statedir.Journal, key ed25519.PrivateKey, show func(phone.Effect), log *slog.Logger) *runner {
+	return &runner{core: core, journal: j, key: key, show: show, log: log,
+		events: make(chan posted), clients: map[string]*relay.Client{}, ears: map[string]context.CancelFunc{}}
+}
+
+// post hands an event to the loop and waits until it is durable.
+func (r *runner) post(ctx context.Context, ev phone.Event) error {
+	p := posted{ev, make(chan error, 1)}
+	select {
+	case r.events <- p:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-p.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// run is the loop. It returns when ctx ends, after all it started has ended,
+// or with the error of a store that does not take a decision.
+func (r *runner) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer r.bg.Wait()
+	defer cancel()
+	if err := r.handle(ctx, phone.Start{}); err != nil {
+		return err
+	}
+	for {
+		timer := time.NewTimer(r.untilNext())
+		select {
+		case p := <-r.events:
+			err := r.handle(ctx, p.ev)
+			p.done <- err
+			if err != nil {
+				r.log.Error("state cannot be stored", "err", err)
+			}
+		case <-timer.C:
+			if err := r.handle(ctx, phone.Tick{}); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+		timer.Stop()
+	}
+}
+
+func (r *runner) untilNext() time.Duration {
+	at, ok := r.core.Next()
+	if !ok {
+		return time.Hour
+	}
+	return max(time.Until(at), 100*time.Millisecond)
+}
+
+// handle gives an event to the core and performs the effects: first what must
+// be durable, then the rest in order.
+func (r *runner) handle(ctx context.Context, ev phone.Event) error {
+	effects := r.core.Handle(time.Now(), ev)
+	var ops []statedir.Op
+	for _, e := range effects {
+		if s, ok := e.(phone.Store); ok {
+			ops = append(ops, statedir.Op{Key: s.Key, Value: s.Value})
+		}
+	}
+	if err := r.journal.Commit(ops); err != nil {
+		return fmt.Errorf("store what happened: %w", err)
+	}
+	for _, e := range effects {
+		if err := r.perform(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *runner) perform(ctx context.Context, e phone.Effect) error {
+	switch e := e.(type) {
+	case phone.Store:
+	case phone.Listen:
+		return r.listen(ctx, e)
+	case phone.Close:
+		r.closeMailbox(ctx, e)
+	case phone.Send:
+		r.send(ctx, e)
+	case phone.Sign:
+		return r.handle(ctx, r.sign(e))
+	default:
+		r.show(e)
+	}
+	return nil
+}
+
+func (r *runner) sign(e phone.Sign) phone.Signed {
+	out := phone.Signed{Pairing: e.Pairing, Request: e.Request}
+	if r.key == nil {
+		out.Failed = "the key is locked"
+		return out
+	}
+	out.Signature = sshwire.SignEd25519(r.key, e.Payload)
+	return out
+}
+
+func (r *runner) client(origin string) (*relay.Client, error) {
+	if c := r.clients[origin]; c != nil {
+		return c, nil
+	}
+	c, err := relay.NewClient(origin, relay.Options{Logger: r.log})
+	if err != nil {
+		return nil, err
+	}
+	r.clients[origin] = c
+	return c, nil
+}
+
+// listen receives a mailbox until it is closed or ctx ends.
+func (r *runner) listen(ctx context.Context, e phone.Listen) error {
+	if r.ears[string(e.Seed)] != nil {
+		return nil
+	}
+	c, err := r.client(e.Origin)
+	if err != nil {
+		return err
+	}
+	key, err := mailbox.KeyFromSeed(e.Seed)
+	if err != nil {
+		return err
+	}
+	if e.New {
+		open, cancel := context.WithTimeout(ctx, openLimit)
+		defer cancel()
+		if err := c.Open(open, key); err != nil {
+			return &unreachableError{e.Origin, err}
+		}
+	}
+	ear, cancel := context.WithCancel(ctx)
+	r.ears[string(e.Seed)] = cancel
+	r.bg.Go(func() {
+		err := c.Receive(ear, key, func(frame []byte) error {
+			return r.post(ear, phone.Frame{Pairing: e.Pairing, Data: frame})
+		})
+		if ear.Err() == nil && !errors.Is(err, relay.ErrDeleted) {
+			r.log.Error("mailbox is not received any more", "err", err)
+		}
+	})
+	return nil
+}
+
+// unreachableError is a relay that cannot be reached when it must.
+type unreachableError struct {
+	origin string
+	err    error
+}
+
+func (e *unreachableError) Error() string {
+	return fmt.Sprintf("the relay %s cannot be reached: %v", e.origin, e.err)
+}
+func (e *unreachableError) Unwrap() error { return e.err }
+func (e *unreachableError) ExitCode() int { return 5 }
+func (e *unreachableError) Hint() []string {
+	return []string{"is it running, and is this phone online?"}
+}
+
+// closeMailbox stops listening and deletes the mailbox in the background.
+func (r *runner) closeMailbox(ctx context.Context, e phone.Close) {
+	if cancel := r.ears[string(e.Seed)]; cancel != nil {
+		cancel()
+		delete(r.ears, string(e.Seed))
+	}
+	c, err := r.client(e.Origin)
+	if err != nil {
+		return
+	}
+	key, err := mailbox.KeyFromSeed(e.Seed)
+	if err != nil {
+		return
+	}
+	r.bg.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openLimit)
+		defer cancel()
+		if err := c.Delete(ctx, key); err != nil {
+			r.log.Debug("mailbox not deleted", "err", err)
+		}
+	})
+}
+
+// send posts a frame to every address it knows the channel of.
+func (r *runner) send(ctx context.Context, e phone.Send) {
+	for _, a := range e.To {
+		if a.Relay == nil || len(a.Relay.Mailbox) != mailbox.AddressSize {
+			continue
+		}
+		c, err := r.client(a.Relay.Origin)
+		if err != nil {
+			r.log.Warn("a computer named a bad relay", "err", err)
+			continue
+		}
+		to := mailbox.Address(a.Relay.Mailbox)
+		r.bg.Go(func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendLimit)
+			defer cancel()
+			if err := c.Post(ctx, to, e.Frame); err != nil {
+				r.log.Warn("frame not sent", "pairing", e.Pairing, "err", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,135 @@
+package boltstore
+
+import (
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"kryptonite/internal/mailbox"
+	"kryptonite/internal/relay"
+)
+
+// index is what the store knows without reading its file: every decision is
+// made here at once, and the file follows with the next commit. It holds no
+// frame bodies. Its methods need Store.mu.
+type index struct {
+	boxes map[mailbox.Address]*box
+	bytes int64 // of all frames
+
+	// Idempotency records live in two generations, each named by its start in
+	// unix milliseconds. When the current one is older than the window it
+	// becomes the previous one, whose records are dropped all at once: a record
+	// lives for one to two windows.
+	current, previous generation
+}
+
+type box struct {
+	read   int64      // unix ms
+	frames []frameRef // in the order of seq
+	bytes  int64
+}
+
+type frameRef struct {
+	seq  uint64
+	at   int64 // unix ms
+	size int
+}
+
+type generation struct {
+	start   int64 // unix ms; 0: there is none
+	records map[recordKey]record
+}
+
+type recordKey struct {
+	addr mailbox.Address
+	id   mailbox.PostID
+}
+
+type record struct {
+	digest digest
+	put    *op // while the frame is not durable yet
+}
+
+// digest is half a SHA-256: nobody gains by making two frames of his own equal.
+type digest [16]byte
+
+func digestOf(body []byte) digest {
+	sum := sha256.Sum256(body)
+	return digest(sum[:len(digest{})])
+}
+
+func newIndex() index {
+	return index{boxes: map[mailbox.Address]*box{}}
+}
+
+func (x *index) lookup(k recordKey) (record, bool) {
+	if r, ok := x.current.records[k]; ok {
+		return r, true
+	}
+	r, ok := x.previous.records[k]
+	return r, ok
+}
+
+// rotate returns the start of a generation that may be dropped from the file,
+// or 0.
+func (x *index) rotate(now int64) (drop int64) {
+	if x.current.start != 0 && now < x.current.start+mailbox.IdempotencyWindow.Milliseconds() {
+		return 0
+	}
+	drop = x.previous.start
+	x.previous = x.current
+	x.current = generation{start: now, records: map[recordKey]record{}}
+	return drop
+}
+
+// room reports why a frame of size does not fit, or nil.
+func (x *index) room(b *box, size int, q relay.Quota) error {
+	switch {
+	case len(b.frames) >= q.MailboxFrames, b.bytes+int64(size) > q.MailboxBytes:
+		return relay.ErrMailboxFull
+	case x.bytes+int64(size) > q.TotalBytes:
+		return relay.ErrStoreFull
+	}
+	return nil
+}
+
+func (x *index) add(b *box, f frameRef) {
+	b.frames = append(b.frames, f)
+	b.bytes += int64(f.size)
+	x.bytes += int64(f.size)
+}
+
+// remove reports whether the frame was there.
+func (x *index) remove(b *box, seq uint64) bool {
+	i, ok := slices.BinarySearchFunc(b.frames, seq, func(f frameRef, seq uint64) int {
+		switch {
+		case f.seq < seq:
+			return -1
+		case f.seq > seq:
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return false
+	}
+	size := int64(b.frames[i].size)
+	b.bytes -= size
+	x.bytes -= size
+	if b.frames = slices.Delete(b.frames, i, i+1); len(b.frames) == 0 {
+		b.frames = nil // an idle mailbox costs little
+	}
+	return true
+}
+
+func (x *index) removeBox(addr mailbox.Address) bool {
+	b, ok := x.boxes[addr]
+	if !ok {
+		return false
+	}
+	x.bytes -= b.bytes
+	delete(x.boxes, addr)
+	return true
+}
+
+func millis(t time.Time) int64 { return t.UnixMilli() }

@@ -1,0 +1,411 @@
+// Package relay is the mailbox server between computers and phones.
+//
+// A [Server] takes sealed frames by HTTP and hands them to the holder of the
+// mailbox key over a WebSocket; package mailbox shows both in bytes. It is
+// trusted with nothing: it sees ciphertext, addresses, sizes and times.
+//
+// A frame goes to a connected holder at once, in parallel with the commit to
+// the [Store]; the poster gets his answer when the frame is durable. So a frame
+// may arrive although its post failed, and comes again on the next connection
+// if it was not acknowledged: at least once, as Links promise.
+//
+// Answers to a post:
+//
+//	202  stored, durably              404  no such mailbox
+//	200  was stored before            409  same Idempotency-Key, other body
+//	400  empty, or bad key            413  over 64 KiB
+//	429  mailbox full or sender too fast, with Retry-After
+//	503  shutting down or a fault of the store; 507 the store is full
+//
+// What the relay serves is JSON or application/octet-stream, never a page, and
+// never runs in a browser. Logs show mailboxes only by their LogName, and no
+// bodies.
+//
+// References: [kr-protocol] docs/protocol.md §5; [RFC 6455] WebSocket.
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kryptonite/internal/mailbox"
+)
+
+// Limits bound what strangers can make the relay keep or do. A zero field means
+// its default.
+type Limits struct {
+	MailboxFrames int           // frames waiting in one mailbox; default mailbox.MaxMailboxFrames
+	MailboxBytes  int64         // their bytes; default mailbox.MaxMailboxBytes
+	TotalBytes    int64         // bytes of all waiting frames; default 4 GiB
+	Mailboxes     int           // mailboxes in all; default 100,000
+	Connections   int           // WebSockets at a time; default 50,000
+	Retention     time.Duration // of a frame; default mailbox.Retention
+	Unread        time.Duration // until an unread mailbox goes; default mailbox.UnreadRetention
+
+	// One sender is one IPv4 address or one IPv6 /64; loopback is no exception.
+	SendRate   float64 // posts and connections per second; default 200
+	SendBurst  int     // default 1,000
+	NewPerHour int     // new mailboxes, also the burst; default 120
+}
+
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (l Limits) withDefaults() Limits {
+	orDefault(&l.MailboxFrames, mailbox.MaxMailboxFrames)
+	orDefault(&l.MailboxBytes, mailbox.MaxMailboxBytes)
+	orDefault(&l.TotalBytes, 4<<30)
+	orDefault(&l.Mailboxes, 100_000)
+	orDefault(&l.Connections, 50_000)
+	orDefault(&l.Retention, mailbox.Retention)
+	orDefault(&l.Unread, mailbox.UnreadRetention)
+	orDefault(&l.SendRate, 200)
+	orDefault(&l.SendBurst, 1_000)
+	orDefault(&l.NewPerHour, 120)
+	return l
+}
+
+// Config says what New needs. Only Store is required.
+type Config struct {
+	Store  Store
+	Logger *slog.Logger // nil: discard
+	Limits Limits
+
+	// Origins are the public origins under which holders reach this relay. A
+	// proof of reading counts only if it was signed for one of them, so that
+	// another relay cannot pass its callers' proofs on. Without any, the origin
+	// is taken from the request's Host header, but only if that is localhost,
+	// 127.0.0.1 or [::1]: the header is the client's word. For other hosts
+	// nobody can read until an origin is configured (421).
+	Origins []string
+
+	// TrustProxy takes the sender's address from the last entry of
+	// X-Forwarded-For if the connection comes from a loopback or private address.
+	TrustProxy bool
+
+	Now          func() time.Time // nil: time.Now
+	SweepEvery   time.Duration    // between sweeps in Run; 0: ten minutes
+	PingInterval time.Duration    // 0: mailbox.PingInterval
+}
+
+// Server is the relay's http.Handler. Use [New]. Either call Run, or serve the
+// handler yourself and call Close at the end.
+type Server struct {
+	cfg     Config
+	limits  Limits
+	log     *slog.Logger
+	origins []string
+	senders *senders
+
+	// ctx ends when connections are cut without further courtesy.
+	ctx  context.Context
+	stop context.CancelFunc
+	// handlers counts live connections and what they started.
+	handlers sync.WaitGroup
+
+	mu      sync.RWMutex
+	closing bool
+	open    int // WebSockets, proven or not
+	readers map[mailbox.Address]*reader
+}
+
+// New checks the configuration and returns a server. It becomes the Store's
+// watcher; the Store is closed by Run or by the caller.
+func New(cfg Config) (*Server, error) {
+	if cfg.Store == nil {
+		return nil, errors.New("relay: Config.Store is missing")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	orDefault(&cfg.SweepEvery, 10*time.Minute)
+	orDefault(&cfg.PingInterval, mailbox.PingInterval)
+	s := &Server{
+		cfg:     cfg,
+		limits:  cfg.Limits.withDefaults(),
+		log:     cfg.Logger,
+		readers: map[mailbox.Address]*reader{},
+	}
+	for _, o := range cfg.Origins {
+		c, err := mailbox.CanonicalOrigin(o)
+		if err != nil {
+			return nil, fmt.Errorf("relay: Config.Origins: %w", err)
+		}
+		s.origins = append(s.origins, c)
+	}
+	s.senders = newSenders(s.limits)
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	cfg.Store.Watch(s.deliver)
+	return s, nil
+}
+
+// How long the HTTP server waits for slow or silent clients.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 30 * time.Second // a whole request: 64 KiB at 2 KiB/s
+	writeTimeout  = 60 * time.Second
+	idleTimeout   = 120 * time.Second // longer than clients keep idle connections
+	maxHeader     = 16 << 10          // bytes
+	closePatience = 3 * time.Second   // for close handshakes and running posts
+)
+
+// Run serves on l and sweeps from time to time until ctx ends. Then it stops
+// accepting, closes the WebSockets ("going away"), lets running posts finish,
+// closes the Store, and returns nil or the first fault.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("relay: serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		tick := time.NewTicker(s.cfg.SweepEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+				if err := s.Sweep(s.cfg.Now()); err != nil && ctx.Err() == nil {
+					s.log.Error("sweep failed", "error", err)
+				}
+			}
+		}
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closePatience)
+		defer cancel()
+		var closing sync.WaitGroup
+		closing.Go(s.Close)
+		if err := srv.Shutdown(late); err != nil {
+			_ = srv.Close() // the listener is closed; cut what is left
+		}
+		closing.Wait()
+		return nil
+	})
+	err := g.Wait()
+	if closeErr := s.cfg.Store.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// Close refuses new WebSockets, closes the open ones and waits for them, at
+// most some seconds. The Store stays open.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closing = true
+	for _, r := range s.readers {
+		s.handlers.Go(func() { r.end(statusGoingAway, "relay is going away") })
+	}
+	s.mu.Unlock()
+	cut := time.AfterFunc(closePatience, s.stop)
+	defer cut.Stop()
+	s.handlers.Wait()
+	s.stop()
+}
+
+// Sweep removes frames and mailboxes that are too old at now. Run calls it; a
+// test may.
+func (s *Server) Sweep(now time.Time) error {
+	s.senders.sweep(now)
+	// The Store calls deliver, which takes mu: never call the Store under mu.
+	s.mu.RLock()
+	connected := slices.Collect(maps.Keys(s.readers))
+	s.mu.RUnlock()
+	for _, addr := range connected {
+		s.cfg.Store.Touch(addr, now)
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
+	defer cancel()
+	n, err := s.cfg.Store.Expire(ctx, now.Add(-s.limits.Retention), now.Add(-s.limits.Unread))
+	if err != nil {
+		return fmt.Errorf("relay: sweep: %w", err)
+	}
+	if n != (Expired{}) {
+		s.log.Info("old mail removed", "frames", n.Frames, "mailboxes", n.Mailboxes)
+	}
+	return nil
+}
+
+// ServeHTTP routes by hand: the standard mux answers odd paths with HTML.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "Retry-After")
+
+	if r.URL.Path == "/healthz" {
+		s.health(w, r)
+		return
+	}
+	rest, ok := strings.CutPrefix(r.URL.Path, "/v1/mailboxes/")
+	name, what, ok2 := strings.Cut(rest, "/")
+	if !ok || !ok2 || what != "frames" && what != "live" {
+		fail(w, http.StatusNotFound, "not found")
+		return
+	}
+	method := http.MethodPost
+	if what == "live" {
+		method = http.MethodGet
+	}
+	switch r.Method {
+	case method:
+	case http.MethodOptions:
+		h.Set("Access-Control-Allow-Methods", method)
+		h.Set("Access-Control-Allow-Headers", "Content-Type, "+mailbox.HeaderIdempotencyKey)
+		h.Set("Access-Control-Max-Age", "7200")
+		w.WriteHeader(http.StatusNoContent)
+		return
+	default:
+		h.Set("Allow", method+", OPTIONS")
+		fail(w, http.StatusMethodNotAllowed, "method not allowed")
+		return
+	}
+	sender := s.sender(r)
+	if !s.senders.allowSend(sender, s.cfg.Now()) {
+		h.Set("Retry-After", "1")
+		fail(w, http.StatusTooManyRequests, "too many requests")
+		return
+	}
+	addr, err := mailbox.ParseAddress(name)
+	if err != nil {
+		fail(w, http.StatusNotFound, "no such mailbox")
+		return
+	}
+	if what == "live" {
+		s.live(w, r, addr, sender)
+	} else {
+		s.post(w, r, addr)
+	}
+}
+
+func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	if _, err := s.cfg.Store.Exists(r.Context(), mailbox.Address{}); err != nil {
+		fail(w, http.StatusServiceUnavailable, "store is not available")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"status":"ok"}`+"\n")
+}
+
+// fullRetry is how long a poster to a full mailbox is asked to wait, in seconds.
+const fullRetry = 5
+
+func (s *Server) post(w http.ResponseWriter, r *http.Request, addr mailbox.Address) {
+	id, err := mailbox.ParsePostID(r.Header.Get(mailbox.HeaderIdempotencyKey))
+	if err != nil {
+		fail(w, http.StatusBadRequest, "Idempotency-Key must be 32 lower-case hex characters")
+		return
+	}
+	body, err := readFrame(r)
+	switch {
+	case errors.Is(err, errTooLarge):
+		fail(w, http.StatusRequestEntityTooLarge, "frame is over 65536 bytes")
+		return
+	case err != nil: // the client hung up or is too slow
+		fail(w, http.StatusBadRequest, "body did not arrive")
+		return
+	case len(body) == 0:
+		fail(w, http.StatusBadRequest, "frame is empty")
+		return
+	}
+	repeated, err := s.cfg.Store.Append(r.Context(), Post{
+		To: addr, ID: id, Body: body, At: s.cfg.Now(),
+		Quota: Quota{
+			MailboxFrames: s.limits.MailboxFrames,
+			MailboxBytes:  s.limits.MailboxBytes,
+			TotalBytes:    s.limits.TotalBytes,
+		},
+	})
+	switch {
+	case err == nil && repeated:
+		w.WriteHeader(http.StatusOK)
+	case err == nil:
+		w.WriteHeader(http.StatusAccepted)
+	case errors.Is(err, ErrNoMailbox):
+		fail(w, http.StatusNotFound, "no such mailbox")
+	case errors.Is(err, ErrConflict):
+		fail(w, http.StatusConflict, "the same Idempotency-Key came with another body")
+	case errors.Is(err, ErrMailboxFull):
+		s.log.Debug("mailbox is full", "mailbox", addr)
+		w.Header().Set("Retry-After", strconv.Itoa(fullRetry))
+		fail(w, http.StatusTooManyRequests, "mailbox is full")
+	case errors.Is(err, ErrStoreFull):
+		s.log.Warn("store is full", "bytes", s.limits.TotalBytes)
+		fail(w, http.StatusInsufficientStorage, "relay is full")
+	case errors.Is(err, ErrClosed):
+		fail(w, http.StatusServiceUnavailable, "relay is going away")
+	case r.Context().Err() != nil: // nobody is there to read an answer
+	default:
+		s.log.Error("frame was not stored", "mailbox", addr, "error", err)
+		fail(w, http.StatusServiceUnavailable, "relay cannot store now")
+	}
+}
+
+var errTooLarge = errors.New("relay: frame is too large")
+
+func readFrame(r *http.Request) ([]byte, error) {
+	switch n := r.ContentLength; {
+	case n > mailbox.MaxFrame:
+		return nil, errTooLarge
+	case n >= 0:
+		b := make([]byte, n)
+		_, err := io.ReadFull(r.Body, b)
+		return b, err
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, mailbox.MaxFrame+1))
+	if err == nil && len(b) > mailbox.MaxFrame {
+		return nil, errTooLarge
+	}
+	return b, err
+}
+
+// fail answers with JSON; text is one of our constants, never input.
+func fail(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	b, err := json.Marshal(struct {
+		Error string `json:"error"`
+	}{text})
+	if err != nil {
+		panic("relay: bug: an error did not encode: " + err.Error())
+	}
+	_, _ = w.Write(append(b, '\n'))
+}

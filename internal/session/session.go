@@ -1,0 +1,339 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kryptonite/internal/pairing"
+	"kryptonite/internal/sealbox"
+	"kryptonite/internal/transport"
+	"kryptonite/internal/wire"
+)
+
+// Times. [kr-protocol] §4.5.
+const (
+	helloAfter    = 2 * time.Second
+	ackPatience   = 30 * time.Second
+	awayPatience  = 5 * time.Second
+	decidePatient = 60 * time.Second
+	hardLimit     = 100 * time.Second
+	requestLife   = 90 * time.Second // expires_unix_seconds after the start
+	epochLife     = 24 * time.Hour
+	sendLimit     = 15 * time.Second // one frame on one link
+	keptEpochs    = 2                // epochs under which an answer still opens
+)
+
+// Errors of Sign. A caller decides by them.
+var (
+	ErrDenied   = errors.New("declined on the phone")
+	ErrNoAck    = errors.New("the phone did not answer")
+	ErrTimeout  = errors.New("nobody decided on the phone in time")
+	ErrSkew     = errors.New("the clocks of phone and computer do not agree")
+	ErrUnpaired = errors.New("the phone has ended the pairing")
+)
+
+// RefusedError is a phone that does not sign this, whoever asks.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return "the phone refused: " + e.Reason }
+
+// Config is what a Session needs. All fields but FirstEpoch are required.
+type Config struct {
+	Own     sealbox.PrivateKey // c_priv of this pairing
+	Phone   sealbox.PublicKey  // s_pub
+	Links   []transport.Link
+	Version string
+	Log     *slog.Logger
+
+	// FirstEpoch is the epoch of the pairing, when it has just been made.
+	FirstEpoch *sealbox.Epoch
+	// Offset is the phone's clock minus ours, as far as it is known.
+	Offset time.Duration
+
+	// Unpaired is called once when the phone ends the pairing. It returns nil
+	// when that is durable; the frame comes again otherwise.
+	Unpaired func() error
+}
+
+// Session is one paired phone.
+type Session struct {
+	cfg Config
+	box *sealbox.Shared
+	bg  sync.WaitGroup // sends on their way
+
+	mu       sync.Mutex
+	epochs   []epoch // newest last
+	hello    *hello  // the e_c on its way, or nil
+	fresh    chan struct{}
+	offset   time.Duration
+	waiting  map[wire.ID]chan *wire.Response
+	heard    time.Time
+	away     bool
+	unpaired bool
+	dropped  int
+}
+
+type epoch struct {
+	sealbox.Epoch
+	since time.Time
+}
+
+// hello is an ephemeral key that waits for the phone's.
+type hello struct {
+	id    wire.ID // of the request that carries e_c
+	eC    sealbox.PrivateKey
+	frame []byte // the hello, or nil when e_c rides in another request
+}
+
+// New checks cfg and returns a Session that does not run yet.
+func New(cfg Config) (*Session, error) {
+	if cfg.Version == "" || cfg.Log == nil || cfg.Unpaired == nil || len(cfg.Links) == 0 {
+		return nil, errors.New("session: Config.Version, Log, Unpaired and Links are required")
+	}
+	box, err := sealbox.NewShared(cfg.Own, cfg.Phone)
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	s := &Session{cfg: cfg, box: box, offset: cfg.Offset,
+		fresh: make(chan struct{}), waiting: map[wire.ID]chan *wire.Response{}}
+	if cfg.FirstEpoch != nil {
+		s.epochs = []epoch{{*cfg.FirstEpoch, time.Now()}}
+	}
+	return s, nil
+}
+
+// Run receives on all links until ctx ends, and waits for what it started.
+func (s *Session) Run(ctx context.Context) error {
+	if s.current() == nil {
+		if frame, err := s.startHello(); err == nil {
+			s.send(ctx, frame)
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range s.cfg.Links {
+		g.Go(func() error { return l.Receive(ctx, s.receive) })
+	}
+	err := g.Wait()
+	s.bg.Wait()
+	return err
+}
+
+// Status is what people see of a phone.
+type Status struct {
+	Heard   time.Time     // the last valid frame; zero: not since krd started
+	Away    bool          // it did not answer last time
+	Offset  time.Duration // its clock minus ours
+	Dropped int           // frames that changed nothing
+	Links   map[string]transport.Status
+}
+
+// Status returns the state of now.
+func (s *Session) Status() Status {
+	s.mu.Lock()
+	st := Status{Heard: s.heard, Away: s.away, Offset: s.offset, Dropped: s.dropped}
+	s.mu.Unlock()
+	st.Links = map[string]transport.Status{}
+	for _, l := range s.cfg.Links {
+		st.Links[l.Name()] = l.Status()
+	}
+	return st
+}
+
+// Away reports whether the phone did not answer when it was last asked.
+func (s *Session) Away() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.away
+}
+
+// Unpair seals the frame that ends the pairing at the phone and sends it on
+// all links; it waits until one has taken it, or ctx ends.
+func (s *Session) Unpair(ctx context.Context) error {
+	frame, err := pairing.UnpairRequest(s.box, time.Now(), s.cfg.Version)
+	if err != nil {
+		return err
+	}
+	for _, l := range s.cfg.Links {
+		if e := l.Send(ctx, frame); e != nil {
+			err = fmt.Errorf("tell the phone by %s: %w", l.Name(), e)
+			continue
+		}
+		return nil
+	}
+	return err
+}
+
+// send puts frame on all links at once and does not wait.
+func (s *Session) send(ctx context.Context, frame []byte) {
+	for _, l := range s.cfg.Links {
+		s.bg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, sendLimit)
+			defer cancel()
+			if err := l.Send(ctx, frame); err != nil && ctx.Err() == nil {
+				s.cfg.Log.Debug("send failed", "link", l.Name(), "err", err)
+			}
+		})
+	}
+}
+
+// current returns the newest epoch, or nil.
+func (s *Session) current() *epoch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.epochs) == 0 {
+		return nil
+	}
+	return &s.epochs[len(s.epochs)-1]
+}
+
+// startHello returns the hello of a new epoch; the same one until it is answered.
+func (s *Session) startHello() ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hello != nil && s.hello.frame != nil {
+		return s.hello.frame, nil
+	}
+	eC, err := sealbox.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	id, err := wire.NewID()
+	if err != nil {
+		return nil, err
+	}
+	pub := eC.Public()
+	plain, err := wire.Encode(wire.Message{Request: &wire.Request{
+		ID: id, Unix: time.Now().Add(s.offset).Unix(), K: wire.Protocol, V: s.cfg.Version,
+		EphemeralC: &pub, Me: &wire.MeRequest{},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.box.Seal(plain)
+	if err != nil {
+		return nil, err
+	}
+	s.hello = &hello{id, eC, wire.NewFrame(wire.HeaderSession, body)}
+	return s.hello.frame, nil
+}
+
+// receive takes a frame from a link. Whatever does not open or fit is dropped
+// and counted; only an unpair that could not be made durable is an error.
+func (s *Session) receive(frame []byte) error {
+	m, ok := s.open(frame)
+	if !ok {
+		s.mu.Lock()
+		s.dropped++
+		s.mu.Unlock()
+		return nil
+	}
+	if m.Notice != nil {
+		return s.notice(m.Notice)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := m.Response
+	s.takeEpoch(r)
+	ch := s.waiting[r.ID]
+	if ch == nil {
+		return nil // late, repeated, or the ack of a hello
+	}
+	s.heard, s.away = time.Now(), false
+	s.offset = time.Unix(r.Unix, 0).Sub(time.Now().Truncate(time.Second))
+	select {
+	case ch <- r:
+	default: // the asker has an answer already
+	}
+	return nil
+}
+
+// open opens and decodes a frame of the phone.
+func (s *Session) open(frame []byte) (wire.Message, bool) {
+	h, body, err := wire.SplitFrame(frame)
+	if err != nil {
+		return wire.Message{}, false
+	}
+	var plain []byte
+	switch h {
+	case wire.HeaderSession:
+		plain, err = s.box.Open(body)
+	case wire.HeaderEpoch:
+		plain, err = s.openEpoch(body)
+	default:
+		return wire.Message{}, false
+	}
+	if err != nil {
+		return wire.Message{}, false
+	}
+	m, err := wire.Decode(plain)
+	if err != nil || m.Request != nil || !m.FitsHeader(h) {
+		return wire.Message{}, false
+	}
+	return m, true
+}
+
+func (s *Session) openEpoch(body []byte) ([]byte, error) {
+	id, _ := sealbox.EpochOf(body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.epochs {
+		if e.ID == id {
+			return e.Open(body)
+		}
+	}
+	return nil, sealbox.ErrOpen
+}
+
+// takeEpoch completes a key agreement whose e_c went out with request r.ID.
+// The caller holds mu.
+func (s *Session) takeEpoch(r *wire.Response) {
+	if s.hello == nil || r.ID != s.hello.id || r.EphemeralS == nil {
+		return
+	}
+	e, err := sealbox.ComputerEpoch(s.cfg.Own, s.hello.eC, s.cfg.Phone, *r.EphemeralS)
+	if err != nil {
+		s.dropped++
+		return
+	}
+	s.hello = nil
+	s.heard = time.Now()
+	s.offset = time.Unix(r.Unix, 0).Sub(time.Now().Truncate(time.Second))
+	s.epochs = append(s.epochs, epoch{e, time.Now()})
+	if n := len(s.epochs); n > keptEpochs {
+		s.epochs = append([]epoch{}, s.epochs[n-keptEpochs:]...)
+	}
+	close(s.fresh)
+	s.fresh = make(chan struct{})
+}
+
+func (s *Session) notice(n *wire.Notice) error {
+	if n.Unpair == nil {
+		return nil
+	}
+	s.mu.Lock()
+	was := s.unpaired
+	s.unpaired = true
+	for _, ch := range s.waiting {
+		select {
+		case ch <- nil:
+		default:
+		}
+	}
+	s.mu.Unlock()
+	if was {
+		return nil
+	}
+	if err := s.cfg.Unpaired(); err != nil {
+		s.mu.Lock()
+		s.unpaired = false
+		s.mu.Unlock()
+		return fmt.Errorf("session: unpair: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,251 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"kryptonite/internal/sealbox"
+	"kryptonite/internal/sshwire"
+	"kryptonite/internal/wire"
+)
+
+// Progress is told how a request does, for people who wait; any field may be
+// nil. Its functions are called from Sign's goroutine and must not block.
+type Progress struct {
+	Acked func() // the phone has it
+	Slow  func() // 5 s without an acknowledgement
+}
+
+// SignOptions are how to ask.
+type SignOptions struct {
+	Progress Progress
+	// Hurry gives a phone that is known to be away 5 s instead of 30 s, for
+	// callers that have other keys to try.
+	Hurry bool
+}
+
+// Sign asks the phone to sign and returns the signature (SSH wire format),
+// verified over req.Payload with publicKey (an SSH key blob). Errors: those of
+// this package, *RefusedError, or ctx's.
+func (s *Session) Sign(ctx context.Context, publicKey []byte, req wire.SignRequest, opts SignOptions) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, hardLimit, ErrTimeout)
+	defer cancel()
+	for try := 0; ; try++ {
+		resp, err := s.ask(ctx, req, opts)
+		if err != nil {
+			return nil, err
+		}
+		if resp.Error == wire.CodeClockSkew && try == 0 {
+			continue // the answer told the phone's time: once more, with a new id
+		}
+		return checked(publicKey, req.Payload, resp)
+	}
+}
+
+// checked turns a response into a signature that ssh may see, or an error.
+func checked(publicKey, payload []byte, r *wire.SignResponse) ([]byte, error) {
+	switch r.Error {
+	case "":
+	case wire.CodeRejected:
+		return nil, ErrDenied
+	case wire.CodeExpired, wire.CodeCancelled:
+		return nil, ErrTimeout
+	case wire.CodeClockSkew:
+		return nil, ErrSkew
+	default:
+		reason := r.Reason
+		if reason == "" {
+			reason = string(r.Error)
+		}
+		return nil, &RefusedError{reason}
+	}
+	key, err := sshwire.ParsePublicKey(publicKey)
+	if err != nil {
+		return nil, &RefusedError{"the key of this pairing cannot be read"}
+	}
+	sig, err := sshwire.ParseSignature(r.Signature)
+	if err != nil || sig.Format != key.Type() || key.Verify(payload, sig) != nil {
+		return nil, &RefusedError{"the signature it sent does not hold"}
+	}
+	return r.Signature, nil
+}
+
+// request is one request on its way to an answer.
+type request struct {
+	s       *Session
+	id      wire.ID
+	plain   []byte
+	answers chan *wire.Response
+	acked   bool
+	resends int
+}
+
+// ask sends one request and waits for its final answer.
+func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOptions) (*wire.SignResponse, error) {
+	r, err := s.newRequest(req)
+	if err != nil {
+		return nil, err
+	}
+	defer s.forget(r.id)
+	patience := ackPatience
+	if opts.Hurry && s.Away() {
+		patience = awayPatience
+	}
+	giveUp := time.NewTimer(patience)
+	defer giveUp.Stop()
+	slow := time.NewTimer(awayPatience)
+	defer slow.Stop()
+	again := time.NewTimer(helloAfter)
+	defer again.Stop()
+	fresh := r.post(ctx)
+	for {
+		select {
+		case resp := <-r.answers:
+			switch {
+			case resp == nil:
+				return nil, ErrUnpaired
+			case resp.Sign != nil:
+				s.note(true)
+				return resp.Sign, nil
+			case resp.Error != nil:
+				return nil, &RefusedError{"it does not know this kind of request; update the phone app"}
+			case resp.Ack != nil && !r.acked:
+				r.acked = true
+				giveUp.Reset(decidePatient)
+				call(opts.Progress.Acked)
+			}
+		case <-fresh: // a new epoch: the same plaintext under it
+			fresh = r.post(ctx)
+		case <-again.C:
+			if !r.acked {
+				s.sayHello(ctx)
+			}
+			fresh = r.post(ctx)
+			again.Reset(min(helloAfter<<r.resends, 16*time.Second))
+		case <-slow.C:
+			if !r.acked {
+				call(opts.Progress.Slow)
+			}
+		case <-giveUp.C:
+			r.cancel(ctx)
+			if r.acked {
+				return nil, ErrTimeout
+			}
+			s.note(false)
+			return nil, ErrNoAck
+		case <-ctx.Done():
+			r.cancel(ctx)
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func call(f func()) {
+	if f != nil {
+		f()
+	}
+}
+
+// newRequest makes the plaintext, which stays the same for all copies.
+func (s *Session) newRequest(req wire.SignRequest) (*request, error) {
+	id, err := wire.NewID()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now().Add(s.offset)
+	msg := &wire.Request{ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(),
+		K: wire.Protocol, V: s.cfg.Version, Sign: &req}
+	if err := s.renew(msg); err != nil {
+		return nil, err
+	}
+	plain, err := wire.Encode(wire.Message{Request: msg})
+	if err != nil {
+		return nil, &RefusedError{"the request is too large"}
+	}
+	r := &request{s: s, id: id, plain: plain, answers: make(chan *wire.Response, 4)}
+	s.waiting[id] = r.answers
+	return r, nil
+}
+
+// renew puts a new e_c into the first request after epochLife. The caller
+// holds mu.
+func (s *Session) renew(msg *wire.Request) error {
+	n := len(s.epochs)
+	if n == 0 || s.hello != nil || time.Since(s.epochs[n-1].since) < epochLife {
+		return nil
+	}
+	eC, err := sealbox.NewKey()
+	if err != nil {
+		return err
+	}
+	pub := eC.Public()
+	msg.EphemeralC = &pub
+	s.hello = &hello{id: msg.ID, eC: eC}
+	return nil
+}
+
+// post sends the request under the newest epoch, or a hello when there is
+// none. It returns a channel that closes when a newer epoch exists.
+func (r *request) post(ctx context.Context) <-chan struct{} {
+	s := r.s
+	s.mu.Lock()
+	fresh := s.fresh
+	s.mu.Unlock()
+	e := s.current()
+	if e == nil {
+		s.sayHello(ctx)
+		return fresh
+	}
+	if body, err := e.Seal(r.plain); err == nil {
+		s.send(ctx, wire.NewFrame(wire.HeaderEpoch, body))
+		r.resends++
+	}
+	return fresh
+}
+
+func (s *Session) sayHello(ctx context.Context) {
+	if frame, err := s.startHello(); err == nil {
+		s.send(ctx, frame)
+	}
+}
+
+// cancel withdraws the request on the phone, on its own time: ctx has ended
+// in most cases.
+func (r *request) cancel(ctx context.Context) {
+	s := r.s
+	e := s.current()
+	id, err := wire.NewID()
+	if e == nil || err != nil {
+		return
+	}
+	s.mu.Lock()
+	now := time.Now().Add(s.offset)
+	s.mu.Unlock()
+	plain, err := wire.Encode(wire.Message{Request: &wire.Request{
+		ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(), K: wire.Protocol, V: s.cfg.Version,
+		Cancel: &wire.CancelRequest{ID: r.id}}})
+	if err != nil {
+		return
+	}
+	if body, err := e.Seal(plain); err == nil {
+		s.send(context.WithoutCancel(ctx), wire.NewFrame(wire.HeaderEpoch, body))
+	}
+}
+
+func (s *Session) forget(id wire.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, id)
+	if s.hello != nil && s.hello.frame == nil && s.hello.id == id {
+		s.hello = nil // its e_c will not be answered any more
+	}
+}
+
+// note remembers how the phone did.
+func (s *Session) note(answered bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = !answered
+}

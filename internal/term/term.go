@@ -1,0 +1,219 @@
+// Package term is the one place where a program meets a person at a terminal:
+// what is a terminal, how errors and hints look, questions, passphrases, QR
+// codes, and [Clean], through which everything from outside goes before it is
+// shown.
+//
+// Rules: what was asked for goes to Out, everything else to Err. Meaning is in
+// the words. Nobody is asked when In is not a terminal.
+package term
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+const maxLine = 4096 // bytes of one line of input
+
+// ErrInterrupted is a question that Ctrl-C ended.
+var ErrInterrupted = errors.New("interrupted")
+
+// IO is where a program reads and writes. Its methods are safe for concurrent
+// use, except that only one line is read at a time.
+type IO struct {
+	Program string // the prefix of errors, such as "kr"
+	In      io.Reader
+	Out     io.Writer
+	Err     io.Writer
+
+	mu    sync.Mutex
+	lines chan line
+}
+
+type line struct {
+	text string
+	err  error
+}
+
+// System is the process's own terminal.
+func System(program string) *IO {
+	return &IO{Program: program, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+}
+
+// InTTY reports whether a person types at In.
+func (t *IO) InTTY() bool { return isTTY(t.In) }
+
+// OutTTY reports whether a person reads Out.
+func (t *IO) OutTTY() bool { return isTTY(t.Out) }
+
+// ErrTTY reports whether a person reads Err.
+func (t *IO) ErrTTY() bool { return isTTY(t.Err) }
+
+func isTTY(v any) bool {
+	f, ok := v.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Size is the width and height of the terminal at Out; ok is false when there
+// is none.
+func (t *IO) Size() (cols, rows int, ok bool) {
+	f, isFile := t.Out.(*os.File)
+	if !isFile {
+		return 0, 0, false
+	}
+	cols, rows, err := term.GetSize(int(f.Fd()))
+	return cols, rows, err == nil
+}
+
+// Printf writes to Out; a reader that left is success.
+func (t *IO) Printf(format string, args ...any) { fmt.Fprintf(t.Out, format, args...) }
+
+// Sayf writes to Err.
+func (t *IO) Sayf(format string, args ...any) { fmt.Fprintf(t.Err, format, args...) }
+
+// Fail prints err, with the hints that it or an error in it carries, and
+// returns its exit code (1 when it names none; 130 after Ctrl-C).
+func (t *IO) Fail(err error) int {
+	if err == nil || errors.Is(err, syscall.EPIPE) {
+		return 0
+	}
+	if errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled) {
+		t.Sayf("%s: interrupted\n", t.Program)
+		return 130
+	}
+	t.Sayf("%s: error: %s\n", t.Program, Clean(err.Error()))
+	var h interface{ Hint() []string }
+	if errors.As(err, &h) {
+		for _, s := range h.Hint() {
+			t.Sayf("%s: hint:  %s\n", t.Program, s)
+		}
+	}
+	var c interface{ ExitCode() int }
+	if errors.As(err, &c) {
+		return c.ExitCode()
+	}
+	return 1
+}
+
+// Problem is an error with its hint and exit code, for commands.
+type Problem struct {
+	Err   error
+	Hints []string
+	Code  int // 0: 1
+}
+
+func (p *Problem) Error() string { return p.Err.Error() }
+
+// Unwrap returns the error itself.
+func (p *Problem) Unwrap() error { return p.Err }
+
+// Hint is what to do next.
+func (p *Problem) Hint() []string { return p.Hints }
+
+// ExitCode is the program's exit code.
+func (p *Problem) ExitCode() int { return max(1, p.Code) }
+
+// ReadLine reads one line of at most 4,096 bytes, without its end. It returns
+// io.EOF at the end of In, and ctx's cause when ctx ends first; the line is
+// then there for the next call.
+func (t *IO) ReadLine(ctx context.Context) (string, error) {
+	t.mu.Lock()
+	if t.lines == nil {
+		t.lines = make(chan line)
+		go readLines(t.In, t.lines) // ends with In; a blocked read cannot be interrupted
+	}
+	lines := t.lines
+	t.mu.Unlock()
+	select {
+	case l, ok := <-lines:
+		if !ok {
+			return "", io.EOF
+		}
+		return l.text, l.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+func readLines(in io.Reader, out chan<- line) {
+	defer close(out)
+	s := bufio.NewScanner(in)
+	s.Buffer(make([]byte, 0, 256), maxLine)
+	for s.Scan() {
+		out <- line{text: strings.TrimSuffix(s.Text(), "\r")}
+	}
+	if s.Err() != nil {
+		out <- line{err: fmt.Errorf("a line is longer than %d bytes", maxLine)}
+	}
+}
+
+// Confirm asks a yes-or-no question; anything but y or yes is no.
+func (t *IO) Confirm(ctx context.Context, question string) (bool, error) {
+	t.Sayf("%s [y/N] ", question)
+	s, err := t.ReadLine(ctx)
+	if errors.Is(err, io.EOF) {
+		t.Sayf("\n")
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	s = strings.ToLower(strings.TrimSpace(s))
+	return s == "y" || s == "yes", nil
+}
+
+// Passphrase asks for a secret at the controlling terminal, without echo.
+func Passphrase(prompt string) ([]byte, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("no terminal to ask for the passphrase: %w", err)
+	}
+	defer tty.Close()
+	fmt.Fprint(tty, prompt)
+	defer fmt.Fprintln(tty)
+	b, err := term.ReadPassword(int(tty.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("read passphrase: %w", err)
+	}
+	return b, nil
+}
+
+const maxShown = 512 // runes that Clean lets through
+
+// Clean makes text from outside fit to be shown: no control characters and
+// with that no escape sequences, no invisible or direction-changing ones, no
+// invalid UTF-8, and not without end.
+func Clean(s string) string { return CleanMax(s, maxShown) }
+
+// CleanMax is Clean with a limit in runes; what is longer ends in "…".
+func CleanMax(s string, limit int) string {
+	var b strings.Builder
+	n := 0
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		i += size
+		switch {
+		case r == '\n' || r == '\t':
+			r = ' '
+		case r != ' ' && !unicode.IsPrint(r): // Cc, Cf (bidi, zero width), Co, Cn, odd spaces
+			r = utf8.RuneError
+		}
+		if n == limit {
+			b.WriteRune('…')
+			break
+		}
+		b.WriteRune(r)
+		n++
+	}
+	return b.String()
+}

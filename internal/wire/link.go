@@ -1,0 +1,131 @@
+package wire
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"strings"
+
+	"kryptonite/internal/sealbox"
+)
+
+// QRVersion is the version byte of the QR payload.
+const QRVersion = 1
+
+// maxLink bounds a link in bytes; a host name has at most 253.
+const maxLink = 1024
+
+// ErrLink is returned for text that is not a pairing link.
+var ErrLink = errors.New("wire: not a pairing link")
+
+// LinkVersionError is returned for a link made by a newer kr.
+type LinkVersionError struct{ Version byte }
+
+func (e *LinkVersionError) Error() string {
+	return fmt.Sprintf("wire: pairing link is of version %d, this program knows version %d", e.Version, QRVersion)
+}
+
+// Invitation is what the QR code of "kr pair" says. It is written as
+//
+//	HTTPS://APP-HOST[:PORT]/#BASE32[/R:RELAY-HOST[:PORT]]
+//
+// in capitals only, so that QR codes stay small; BASE32 is version(1) ‖
+// c_pub(32) ‖ rendezvous address(16), unpadded. [kr-protocol] §3.1.
+type Invitation struct {
+	App        string            // origin of the phone app, "https://host[:port]"
+	Relay      string            // origin of the relay; the app's when the link names none
+	CPub       sealbox.PublicKey // the computer's session key of this pairing
+	Rendezvous [16]byte          // mailbox where the computer waits for the phone
+}
+
+var b32 = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// Payload is everything after the '#', in capitals.
+func (i Invitation) Payload() string {
+	raw := append([]byte{QRVersion}, i.CPub[:]...)
+	raw = append(raw, i.Rendezvous[:]...)
+	p := b32.EncodeToString(raw)
+	if i.Relay != i.App {
+		_, host, _ := strings.Cut(i.Relay, "://")
+		p += "/R:" + strings.ToUpper(host)
+	}
+	return p
+}
+
+// PayloadHash is SHA-256 of the payload, as the pairing words use it.
+func (i Invitation) PayloadHash() [32]byte { return sha256.Sum256([]byte(i.Payload())) }
+
+// Link returns the link, which is also the text of the QR code.
+func (i Invitation) Link() string { return strings.ToUpper(i.App) + "/#" + i.Payload() }
+
+// ParseLink reads a link in any case. It returns ErrLink or a
+// *LinkVersionError; neither repeats the text, which is not for every eye.
+func ParseLink(s string) (Invitation, error) {
+	var inv Invitation
+	s = strings.TrimSpace(s)
+	if len(s) > maxLink {
+		return inv, ErrLink
+	}
+	head, payload, ok := strings.Cut(strings.ToUpper(s), "#")
+	if !ok || !asciiOnly(s) {
+		return inv, ErrLink
+	}
+	if inv.App, ok = parseOrigin(strings.TrimSuffix(head, "/")); !ok {
+		return inv, ErrLink
+	}
+	code, rest, hasRest := strings.Cut(payload, "/")
+	raw, err := b32.DecodeString(code)
+	if err != nil || len(raw) == 0 || b32.EncodeToString(raw) != code {
+		return Invitation{}, ErrLink
+	}
+	if raw[0] != QRVersion {
+		return Invitation{}, &LinkVersionError{raw[0]}
+	}
+	if len(raw) != 1+sealbox.KeySize+16 {
+		return Invitation{}, ErrLink
+	}
+	inv.CPub = sealbox.PublicKey(raw[1:33])
+	inv.Rendezvous = [16]byte(raw[33:])
+	inv.Relay = inv.App
+	if hasRest {
+		host, ok := strings.CutPrefix(rest, "R:")
+		scheme, _, _ := strings.Cut(inv.App, "://")
+		if !ok {
+			return Invitation{}, ErrLink
+		}
+		if inv.Relay, ok = parseOrigin(strings.ToUpper(scheme) + "://" + host); !ok || inv.Relay == inv.App {
+			return Invitation{}, ErrLink
+		}
+	}
+	return inv, nil
+}
+
+// parseOrigin reads "HTTPS://HOST[:PORT]" and returns it in lower case. HTTP
+// is for this machine only.
+func parseOrigin(s string) (string, bool) {
+	scheme, host, ok := strings.Cut(s, "://")
+	name, port, hasPort := strings.Cut(host, ":")
+	if !ok || name == "" || len(name) > 253 || hasPort && (port == "" || len(port) > 5) {
+		return "", false
+	}
+	if strings.Trim(port, "0123456789") != "" ||
+		strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") != "" {
+		return "", false
+	}
+	switch scheme {
+	case "HTTPS":
+	case "HTTP":
+		if name != "LOCALHOST" && name != "127.0.0.1" {
+			return "", false
+		}
+	default:
+		return "", false
+	}
+	return strings.ToLower(s), true
+}
+
+func asciiOnly(s string) bool {
+	return !bytes.ContainsFunc([]byte(s), func(r rune) bool { return r > 0x7e || r < 0x20 })
+}

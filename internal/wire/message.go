@@ -1,0 +1,278 @@
+package wire
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"kryptonite/internal/sealbox"
+)
+
+// Protocol is our protocol number, the "k" of every message.
+const Protocol = 1
+
+// ErrMessage is returned for a plaintext that is not one message.
+var ErrMessage = errors.New("wire: not a message of this protocol")
+
+// IDSize is the size of a request id in bytes (128 random bits).
+const IDSize = 16
+
+// ID names a request; a response carries the id of its request.
+type ID [IDSize]byte
+
+// NewID draws a random id.
+func NewID() (ID, error) {
+	var id ID
+	if _, err := rand.Read(id[:]); err != nil {
+		return id, fmt.Errorf("wire: draw a request id: %w", err)
+	}
+	return id, nil
+}
+
+// String is the id in hex, for logs and keys of stores.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText writes the id in base64.
+func (id ID) MarshalText() ([]byte, error) {
+	return []byte(base64.StdEncoding.EncodeToString(id[:])), nil
+}
+
+// UnmarshalText reads what MarshalText wrote.
+func (id *ID) UnmarshalText(t []byte) error {
+	b, err := base64.StdEncoding.DecodeString(string(t))
+	if err != nil || len(b) != IDSize {
+		return ErrMessage
+	}
+	*id = ID(b)
+	return nil
+}
+
+// Message is what a plaintext holds: exactly one of three.
+type Message struct {
+	Request  *Request  `json:"request,omitempty"`
+	Response *Response `json:"response,omitempty"`
+	Notice   *Notice   `json:"notice,omitempty"`
+}
+
+// Request is what the computer asks of the phone. Exactly one of the kinds is
+// set in a request of ours; one from elsewhere may have an unknown kind.
+type Request struct {
+	ID      ID     `json:"request_id"`
+	Unix    int64  `json:"unix_seconds"`                   // when it was made, in the phone's clock as the computer knows it
+	Expires int64  `json:"expires_unix_seconds,omitempty"` // in the phone's clock
+	K       int    `json:"k"`
+	V       string `json:"v"` // the program's version, for people
+
+	// EphemeralC is e_c, with which the computer starts a new epoch.
+	EphemeralC *sealbox.PublicKey `json:"e_c,omitempty"`
+
+	Me     *MeRequest     `json:"me_request,omitempty"`
+	Sign   *SignRequest   `json:"sign_request,omitempty"`
+	Cancel *CancelRequest `json:"cancel_request,omitempty"`
+	Unpair *Unpair        `json:"unpair_request,omitempty"`
+}
+
+// Response is what the phone says to a request.
+type Response struct {
+	ID   ID     `json:"request_id"`
+	Unix int64  `json:"unix_seconds"` // the phone's clock
+	K    int    `json:"k"`
+	V    string `json:"v"`
+
+	// EphemeralS is e_s, the phone's answer to e_c.
+	EphemeralS *sealbox.PublicKey `json:"e_s,omitempty"`
+
+	Ack   *Ack           `json:"ack_response,omitempty"`
+	Me    *MeResponse    `json:"me_response,omitempty"`
+	Sign  *SignResponse  `json:"sign_response,omitempty"`
+	Error *ErrorResponse `json:"error_response,omitempty"`
+}
+
+// Notice is what the phone says unasked: the full state each time.
+type Notice struct {
+	ID   ID     `json:"notice_id"`
+	Seq  int64  `json:"notice_seq"` // max(last + 1, unix milliseconds)
+	Unix int64  `json:"unix_seconds"`
+	K    int    `json:"k"`
+	V    string `json:"v"`
+
+	Unpair *Unpair `json:"unpair,omitempty"`
+}
+
+// MeRequest is krd_hello: who the computer is. With NC it is the hello of a
+// pairing, without it the hello of a new epoch.
+type MeRequest struct {
+	NC        []byte    `json:"n_c,omitempty"` // 32 bytes, once per QR code
+	Name      string    `json:"name,omitempty"`
+	Software  string    `json:"software,omitempty"`
+	Addresses []Address `json:"addresses,omitempty"` // where the computer listens for this pairing
+}
+
+// Ack says that a request has arrived. The ack of a pairing's hello opens the
+// phone's commitment and tells where the phone listens.
+type Ack struct {
+	NS        []byte    `json:"n_s,omitempty"` // 32 bytes
+	Addresses []Address `json:"addresses,omitempty"`
+}
+
+// MeResponse is kryptonite_hello: the phone introduces itself, after the
+// person agreed to the pairing.
+type MeResponse struct {
+	Name string   `json:"name"`
+	Keys []SSHKey `json:"keys"`
+}
+
+// SSHKey is one public key that the phone offers to this computer.
+type SSHKey struct {
+	PublicKey []byte `json:"public_key"` // SSH wire format
+	Name      string `json:"name"`
+}
+
+// Address is where one side listens on one channel; one field is set.
+type Address struct {
+	Relay *RelayAddress `json:"relay,omitempty"`
+}
+
+// RelayAddress is a mailbox (16 bytes) on a relay.
+type RelayAddress struct {
+	Origin  string `json:"origin"`
+	Mailbox []byte `json:"mailbox"`
+}
+
+// SignRequest asks for a signature over Payload, the complete bytes that ssh
+// wants signed, unmodified.
+type SignRequest struct {
+	Fingerprint string    `json:"public_key_fingerprint"` // "SHA256:" and unpadded base64
+	Payload     []byte    `json:"payload"`
+	Binds       []Bind    `json:"binds,omitempty"`
+	Reported    *Reported `json:"reported,omitempty"`
+}
+
+// Bind is one session-bind@openssh.com as the agent got it, in order.
+type Bind struct {
+	HostKey    []byte `json:"host_key"`
+	SessionID  []byte `json:"session_id"`
+	Signature  []byte `json:"signature"`
+	Forwarding bool   `json:"forwarding"`
+}
+
+// Reported is what the computer says and nobody can check. It never holds
+// option values, environment or other places where people put secrets.
+type Reported struct {
+	Program string `json:"program,omitempty"` // what asked, such as "ssh"
+}
+
+// SignResponse carries a signature (SSH wire format: string format, string
+// blob), or why there is none.
+type SignResponse struct {
+	Signature []byte `json:"signature,omitempty"`
+	Error     Code   `json:"error,omitempty"`
+	Reason    string `json:"reason,omitempty"` // for people: one sentence
+}
+
+// ErrorResponse answers a request of a kind that the phone does not know.
+type ErrorResponse struct {
+	Error Code `json:"error"`
+}
+
+// CancelRequest withdraws an earlier request.
+type CancelRequest struct {
+	ID ID `json:"cancelled_id"`
+}
+
+// Unpair ends the pairing. It has no content.
+type Unpair struct{}
+
+// Code is why the phone gave no signature.
+type Code string
+
+// The codes. [kr-protocol] §4.2.
+const (
+	CodeRejected    Code = "rejected"     // the person said no
+	CodeRefused     Code = "refused"      // the phone does not sign this; Reason says why
+	CodeUnknownKey  Code = "unknown_key"  // no such key, or not for this computer
+	CodeClockSkew   Code = "clock_skew"   // the request's times do not fit the phone's clock
+	CodeExpired     Code = "expired"      // nobody decided in time
+	CodeCancelled   Code = "cancelled"    // the computer withdrew it
+	CodeUnknownKind Code = "unknown_kind" // a newer request than this phone knows
+)
+
+// Known reports whether r holds a kind that this version knows.
+func (r *Request) Known() bool {
+	return r.Me != nil || r.Sign != nil || r.Cancel != nil || r.Unpair != nil
+}
+
+// Encode returns the padded plaintext of m. It fails when m is larger than
+// MaxPlaintext bytes, which tells the caller that its content is too large.
+func Encode(m Message) ([]byte, error) {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("wire: encode message: %w", err)
+	}
+	p := sealbox.Pad(b)
+	if len(p) > MaxPlaintext {
+		return nil, fmt.Errorf("wire: message of %d bytes is larger than %d", len(p), MaxPlaintext)
+	}
+	return p, nil
+}
+
+// Decode returns the message of a padded plaintext, or ErrMessage if it is not
+// exactly one request, response or notice of at most one known kind.
+func Decode(plain []byte) (Message, error) {
+	var m Message
+	text, ok := sealbox.Unpad(plain)
+	if !ok || len(plain) > MaxPlaintext {
+		return m, ErrMessage
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return Message{}, ErrMessage
+	}
+	if count(m.Request != nil, m.Response != nil, m.Notice != nil) != 1 || !m.oneKind() {
+		return Message{}, ErrMessage
+	}
+	return m, nil
+}
+
+func (m Message) oneKind() bool {
+	switch {
+	case m.Request != nil:
+		r := m.Request
+		return count(r.Me != nil, r.Sign != nil, r.Cancel != nil, r.Unpair != nil) <= 1
+	case m.Response != nil:
+		r := m.Response
+		return count(r.Ack != nil, r.Me != nil, r.Sign != nil, r.Error != nil) == 1
+	default:
+		return true
+	}
+}
+
+// FitsHeader reports whether m may travel under h. [kr-protocol] §2.3: hello
+// and its ack, unpair_request and the unpair notice under the session keys,
+// everything else under an epoch.
+func (m Message) FitsHeader(h Header) bool {
+	var session, epoch bool
+	switch {
+	case m.Request != nil:
+		session = m.Request.Me != nil || m.Request.Unpair != nil
+		epoch = !session
+	case m.Response != nil:
+		session = m.Response.Ack != nil
+		epoch = true
+	case m.Notice != nil:
+		session = m.Notice.Unpair != nil
+		epoch = !session
+	}
+	return h == HeaderSession && session || h == HeaderEpoch && epoch
+}
+
+func count(bs ...bool) (n int) {
+	for _, b := range bs {
+		if b {
+			n++
+		}
+	}
+	return n
+}
