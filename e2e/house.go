@@ -1,0 +1,376 @@
+// Package e2e tests the whole house: the real programs, Debian's ssh and sshd,
+// and people played by the tests. Scripts are in testdata/script.
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const patience = 40 * time.Second // for anything that must happen
+
+// Proc is a program at work, with all that it said.
+type Proc struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	done  chan struct{}
+	err   error
+
+	mu   sync.Mutex
+	out  strings.Builder
+	more chan struct{} // closed at every new line
+}
+
+// Start starts a program; both its outputs are kept together.
+func Start(env []string, name string, args ...string) (*Proc, error) {
+	p := &Proc{cmd: exec.Command(name, args...), done: make(chan struct{}), more: make(chan struct{})}
+	p.cmd.Env = env
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	p.cmd.Stdout, p.cmd.Stderr = w, w
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	w.Close()
+	go p.read(r)
+	return p, nil
+}
+
+func (p *Proc) read(r io.ReadCloser) {
+	defer r.Close()
+	buf := make([]byte, 4096)
+	for {
+		n, err := r.Read(buf)
+		p.mu.Lock()
+		p.out.Write(buf[:n])
+		close(p.more)
+		p.more = make(chan struct{})
+		p.mu.Unlock()
+		if err != nil {
+			break
+		}
+	}
+	p.err = p.cmd.Wait()
+	close(p.done)
+}
+
+// Output is all that the program has said.
+func (p *Proc) Output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
+}
+
+// Await waits until the output matches and returns the first submatch.
+func (p *Proc) Await(pattern string) (string, error) {
+	re := regexp.MustCompile(pattern)
+	timeout := time.After(patience)
+	ended := false
+	for {
+		p.mu.Lock()
+		m, more := re.FindStringSubmatch(p.out.String()), p.more
+		p.mu.Unlock()
+		switch {
+		case len(m) > 1:
+			return m[1], nil
+		case m != nil:
+			return m[0], nil
+		case ended:
+			return "", fmt.Errorf("%s ended without saying %q; it said:\n%s", p.cmd.Path, pattern, p.Output())
+		}
+		select {
+		case <-more:
+		case <-p.done:
+			ended = true
+		case <-timeout:
+			return "", fmt.Errorf("%s did not say %q; it said:\n%s", p.cmd.Path, pattern, p.Output())
+		}
+	}
+}
+
+// Type types a line at the program.
+func (p *Proc) Type(line string) error {
+	_, err := io.WriteString(p.stdin, line+"\n")
+	return err
+}
+
+// Signal sends a signal.
+func (p *Proc) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Wait waits for the end and returns the exit code.
+func (p *Proc) Wait() (int, error) {
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		return -1, fmt.Errorf("%s does not end; it said:\n%s", p.cmd.Path, p.Output())
+	}
+	var exit *exec.ExitError
+	if p.err != nil && !errors.As(p.err, &exit) {
+		return -1, p.err
+	}
+	return p.cmd.ProcessState.ExitCode(), nil
+}
+
+// Stop ends the program with a signal, if it still runs, and waits.
+func (p *Proc) Stop(s syscall.Signal) (int, error) {
+	select {
+	case <-p.done:
+	default:
+		p.Signal(s)
+	}
+	return p.Wait()
+}
+
+// House is one computer with its phones, a relay and a server, on loopback.
+type House struct {
+	Bin, Dir string // programs; a short directory for everything else
+	Env      []string
+	Relay    *Proc
+	Origin   string // of the relay
+	Sshd     *Proc
+	Port     int // of sshd
+	Phones   map[string]*Proc
+}
+
+// NewHouse makes an empty house. HOME and all state are in dir.
+func NewHouse(bin, dir string) (*House, error) {
+	h := &House{Bin: bin, Dir: dir, Phones: map[string]*Proc{}}
+	if err := os.WriteFile(filepath.Join(dir, "passphrase"), []byte("correct horse\n"), 0o600); err != nil {
+		return nil, err
+	}
+	h.Env = append(os.Environ(), "HOME="+dir, "KR_HOME="+h.Path("kr"), "SSH_AUTH_SOCK="+h.Path("kr", "agent.sock"),
+		"PATH="+bin+":"+os.Getenv("PATH"))
+	return h, nil
+}
+
+// Path is a path in the house.
+func (h *House) Path(elem ...string) string { return filepath.Join(append([]string{h.Dir}, elem...)...) }
+
+// StartRelay starts the relay, on the port it had before.
+func (h *House) StartRelay() (err error) {
+	addr := "127.0.0.1:0"
+	if h.Origin != "" {
+		addr = strings.TrimPrefix(h.Origin, "http://")
+	}
+	h.Relay, err = Start(h.Env, filepath.Join(h.Bin, "kr-relay"), "--listen", addr, "--data", h.Path("relay"))
+	if err != nil {
+		return err
+	}
+	h.Origin, err = h.Relay.Await(`listening on (http://[0-9.:]+)`)
+	return err
+}
+
+// Kr runs kr to its end.
+func (h *House) Kr(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(h.Bin, "kr"), args...)
+	cmd.Env = h.Env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("kr %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// PhoneEnv is the environment of a phone with this name.
+func (h *House) PhoneEnv(name string) []string {
+	return append(h.Env, "KR_PHONE_HOME="+h.Path("phone-"+name), "KR_PHONE_NAME="+name)
+}
+
+// Phone starts kr-phone for the phone with this name.
+func (h *House) Phone(name string, args ...string) (*Proc, error) {
+	return Start(h.PhoneEnv(name), filepath.Join(h.Bin, "kr-phone"),
+		append([]string{"--passphrase-file", h.Path("passphrase")}, args...)...)
+}
+
+// InitPhone makes a phone's key, once.
+func (h *House) InitPhone(name string) error {
+	if _, err := os.Stat(h.Path("phone-"+name, "key.json")); err == nil {
+		return nil
+	}
+	p, err := h.Phone(name, "init")
+	if err != nil {
+		return err
+	}
+	if code, err := p.Wait(); err != nil || code != 0 {
+		return fmt.Errorf("kr-phone init: exit %d, %v\n%s", code, err, p.Output())
+	}
+	return nil
+}
+
+// Pairing is a kr pair and a kr-phone pair that have each other's attention.
+type Pairing struct {
+	Kr, Phone          *Proc
+	Link               string
+	KrWords, PhoneWord string
+}
+
+// BeginPairing starts kr pair and gives its link to the phone.
+func (h *House) BeginPairing(name string) (*Pairing, error) {
+	if err := h.InitPhone(name); err != nil {
+		return nil, err
+	}
+	kr, err := Start(h.Env, filepath.Join(h.Bin, "kr"), "pair", "--name", "laptop")
+	if err != nil {
+		return nil, err
+	}
+	link, err := kr.Await(`(?m)^(HTTP://\S+)$`)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pairing{Kr: kr, Link: link}
+	if p.Phone, err = h.Phone(name, "pair"); err != nil {
+		return nil, err
+	}
+	return p, p.Phone.Type(link)
+}
+
+// Words waits for the two words on both sides.
+func (p *Pairing) Words() (err error) {
+	if p.KrWords, err = p.Kr.Await(`(?m)^words: ([A-Z]+ [A-Z]+)$`); err != nil {
+		return err
+	}
+	p.PhoneWord, err = p.Phone.Await(`(?m)^    ([A-Z]+ [A-Z]+)$`)
+	return err
+}
+
+// Pair pairs a phone with this computer, as two people with good eyes do.
+func (h *House) Pair(name string) error {
+	p, err := h.BeginPairing(name)
+	if err != nil {
+		return err
+	}
+	if err := p.Words(); err != nil {
+		return err
+	}
+	if err := errors.Join(p.Kr.Type(p.PhoneWord), p.Phone.Type(p.KrWords)); err != nil {
+		return err
+	}
+	for _, proc := range []*Proc{p.Phone, p.Kr} {
+		if code, err := proc.Wait(); err != nil || code != 0 {
+			return fmt.Errorf("pairing: exit %d, %v\n%s", code, err, proc.Output())
+		}
+	}
+	return nil
+}
+
+// RunPhone starts kr-phone run and waits until it is ready.
+func (h *House) RunPhone(name, approve string) error {
+	p, err := h.Phone(name, "run", "--approve", approve)
+	if err != nil {
+		return err
+	}
+	h.Phones[name] = p
+	_, err = p.Await(`ready: `)
+	return err
+}
+
+// StartSshd starts Debian's sshd for the keys of the paired phones, and writes
+// an ssh_config with the host "server".
+func (h *House) StartSshd() error {
+	keys, err := h.Kr("me")
+	if err != nil {
+		return err
+	}
+	if h.Port, err = freePort(); err != nil {
+		return err
+	}
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", h.Path("hostkey")).CombinedOutput(); err != nil {
+		return fmt.Errorf("ssh-keygen: %w: %s", err, out)
+	}
+	pub, err := os.ReadFile(h.Path("hostkey.pub"))
+	if err != nil {
+		return err
+	}
+	files := map[string]string{
+		"authorized_keys": keys,
+		"known_hosts":     fmt.Sprintf("[127.0.0.1]:%d %s", h.Port, pub),
+		"sshd_config": fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s\n"+
+			"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 300\n",
+			h.Port, h.Path("hostkey"), h.Path("authorized_keys")),
+		"ssh_config": fmt.Sprintf("Host server\n  HostName 127.0.0.1\n  Port %d\n  UserKnownHostsFile %s\n"+
+			"  IdentityAgent %s\n  PreferredAuthentications publickey\n  LogLevel ERROR\n",
+			h.Port, h.Path("known_hosts"), h.Path("kr", "agent.sock")),
+	}
+	for name, text := range files {
+		if err := os.WriteFile(h.Path(name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	if os.Geteuid() == 0 {
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+			return err
+		}
+	}
+	if h.Sshd, err = Start(h.Env, "/usr/sbin/sshd", "-D", "-e", "-f", h.Path("sshd_config")); err != nil {
+		return err
+	}
+	_, err = h.Sshd.Await(`Server listening on`)
+	return err
+}
+
+// Close ends all that still runs.
+func (h *House) Close() error {
+	h.Kr("daemon", "stop")
+	var errs []error
+	for _, p := range h.Phones {
+		_, err := p.Stop(syscall.SIGTERM)
+		errs = append(errs, err)
+	}
+	for _, p := range []*Proc{h.Sshd, h.Relay} {
+		if p != nil {
+			_, err := p.Stop(syscall.SIGTERM)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// Build compiles the programs into dir.
+func Build(dir string) error {
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./cmd/...")
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build the programs: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func moduleRoot() (string, error) {
+	out, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Dir(strings.TrimSpace(string(out))), nil
+}
