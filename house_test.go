@@ -1,0 +1,180 @@
+package kryptonite
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// floors lists every package under internal, from the ground up. A package
+// imports only floors below its own, and its own family (packages below it or
+// above it in the tree).
+var floors = [][]string{
+	// words: pure
+	{"sealbox", "sshwire", "version"},
+	{"wire"},
+	// rules: pure; time is an argument
+	{"pairing", "mailbox", "keystore", "transport"},
+	// doors to the world and carriers
+	{"statedir", "peer", "term", "control", "transport/memory", "transport/relay", "transport/transporttest"},
+	// residents
+	{"session", "phone", "sshagent", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest"},
+	// programs
+	{"daemon", "cli", "phoneterm", "relayd"},
+}
+
+// pure packages know no system, no net and no clock. version reads what the
+// linker left.
+var pure = []string{"sealbox", "sshwire", "wire", "pairing", "mailbox", "keystore", "phone"}
+
+var impureImports = []string{"os", "net", "syscall", "io/fs", "runtime/debug", "golang.org/x/sys", "golang.org/x/term"}
+
+const module = "kryptonite/"
+
+// source is one package as the parser sees it.
+type source struct {
+	name    string // path below internal, or below the root
+	doc     bool
+	files   []*ast.File
+	imports map[string]bool // without those of tests
+}
+
+func TestHouse(t *testing.T) {
+	floor := map[string]int{}
+	for i, f := range floors {
+		for _, p := range f {
+			floor[p] = i
+		}
+	}
+	seen := map[string]bool{}
+	for dir, src := range parseTree(t) {
+		if !src.doc {
+			t.Errorf("%s: no package comment", dir)
+		}
+		name, internal := strings.CutPrefix(dir, "internal/")
+		if !internal {
+			continue
+		}
+		seen[name] = true
+		own, placed := floor[name]
+		if !placed {
+			t.Errorf("%s: nobody gave it a floor", dir)
+			continue
+		}
+		for imp := range src.imports {
+			other, ours := strings.CutPrefix(imp, module+"internal/")
+			if ours && floor[other] >= own && !family(name, other) {
+				t.Errorf("%s imports its neighbour or a floor above: %s", dir, other)
+			}
+		}
+		if slices.Contains(pure, name) {
+			checkPure(t, dir, src)
+		}
+	}
+	for name := range floor {
+		if !seen[name] {
+			t.Errorf("internal/%s has a floor but does not exist", name)
+		}
+	}
+}
+
+func family(a, b string) bool {
+	rootA, _, _ := strings.Cut(a, "/")
+	rootB, _, _ := strings.Cut(b, "/")
+	return rootA == rootB
+}
+
+func checkPure(t *testing.T, dir string, src *source) {
+	for imp := range src.imports {
+		for _, bad := range impureImports {
+			if imp == bad || strings.HasPrefix(imp, bad+"/") {
+				t.Errorf("%s is pure and must not import %s", dir, imp)
+			}
+		}
+	}
+	for _, f := range src.files {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "time" &&
+					slices.Contains([]string{"Now", "Since", "Until", "After", "NewTimer", "NewTicker", "Sleep", "AfterFunc"}, s.Sel.Name) {
+					t.Errorf("%s is pure and must not use time.%s", dir, s.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// parseTree parses every package of the module. It does not ask the go
+// command, whose answers a test cache would keep.
+func parseTree(t *testing.T) map[string]*source {
+	t.Helper()
+	out := map[string]*source{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || filepath.Dir(path) == "." {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		src := out[dir]
+		if src == nil {
+			src = &source{name: dir, imports: map[string]bool{}}
+			out[dir] = src
+		}
+		src.doc = src.doc || f.Doc != nil
+		if strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		src.files = append(src.files, f)
+		for _, imp := range f.Imports {
+			p, err := strconv.Unquote(imp.Path.Value)
+			if err != nil {
+				return err
+			}
+			src.imports[p] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestDoors holds programs in cmd to 25 lines: everything else is importable.
+func TestDoors(t *testing.T) {
+	mains, err := filepath.Glob("cmd/*/main.go")
+	if err != nil || len(mains) == 0 {
+		t.Fatal("no programs", err)
+	}
+	for _, m := range mains {
+		fset := token.NewFileSet()
+		if _, err := parser.ParseFile(fset, m, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		fset.Iterate(func(f *token.File) bool {
+			if n := f.LineCount(); n > 25 {
+				t.Errorf("%s has %d lines, 25 are allowed", m, n)
+			}
+			return true
+		})
+	}
+}

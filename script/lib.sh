@@ -1,0 +1,42 @@
+# Shared by the scripts: checks what they need, and installs it where they may.
+# POSIX sh; meant to be sourced from the project's root.
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# need_go: Go of go.mod's version or newer.
+need_go() {
+	command -v go >/dev/null 2>&1 || die "Go is missing; install Go 1.26 or newer from https://go.dev/dl"
+	have=$(go env GOVERSION | sed 's/^go//')
+	case "$have" in
+	1.*) minor=${have#1.}; minor=${minor%%.*} ;;
+	*) minor=99 ;;
+	esac
+	[ "${minor%%[!0-9]*}" -ge 26 ] || die "Go $have is too old; install Go 1.26 or newer from https://go.dev/dl"
+}
+
+# need PROGRAM PACKAGE: a program, from a Debian package if it is missing.
+need() {
+	command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing="$missing $2"
+}
+
+# need_file PATTERN PACKAGE: the same for a file.
+need_file() {
+	ls $1 >/dev/null 2>&1 || missing="$missing $2"
+}
+
+# install_missing installs what need found, by apt-get as root or by sudo.
+install_missing() {
+	[ -n "$missing" ] || return 0
+	command -v apt-get >/dev/null 2>&1 || die "please install:$missing"
+	as=
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null || die "please install, as root: apt-get install$missing"
+		as=sudo
+	fi
+	say "installing:$missing"
+	$as apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive $as apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	missing=
+}
+missing=
