@@ -222,11 +222,8 @@ type Pairing struct {
 	KrWords, PhoneWord string
 }
 
-// BeginPairing starts kr pair and gives its link to the phone.
-func (h *House) BeginPairing(name string) (*Pairing, error) {
-	if err := h.InitPhone(name); err != nil {
-		return nil, err
-	}
+// OfferPairing starts kr pair and waits for its link.
+func (h *House) OfferPairing() (*Pairing, error) {
 	kr, err := Start(h.Env, filepath.Join(h.Bin, "kr"), "pair", "--name", "laptop")
 	if err != nil {
 		return nil, err
@@ -235,7 +232,18 @@ func (h *House) BeginPairing(name string) (*Pairing, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pairing{Kr: kr, Link: link}
+	return &Pairing{Kr: kr, Link: link}, nil
+}
+
+// BeginPairing starts kr pair and gives its link to the phone.
+func (h *House) BeginPairing(name string) (*Pairing, error) {
+	if err := h.InitPhone(name); err != nil {
+		return nil, err
+	}
+	p, err := h.OfferPairing()
+	if err != nil {
+		return nil, err
+	}
 	if p.Phone, err = h.Phone(name, "pair"); err != nil {
 		return nil, err
 	}
@@ -257,6 +265,12 @@ func (h *House) Pair(name string) error {
 	if err != nil {
 		return err
 	}
+	return p.Agree()
+}
+
+// Agree types on each side the words that the other one shows, and waits for
+// both to end well.
+func (p *Pairing) Agree() error {
 	if err := p.Words(); err != nil {
 		return err
 	}

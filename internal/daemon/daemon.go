@@ -44,6 +44,7 @@ type Daemon struct {
 	started time.Time
 	life    context.Context // krd's own, for sessions that outlive the call that starts them
 	stop    context.CancelCauseFunc
+	bg      sync.WaitGroup // what is left to do after a phone has gone
 
 	mu     sync.Mutex
 	phones map[string]*phone // by pairing id

@@ -121,7 +121,21 @@ func (d *Daemon) phoneLeft(p *phone) error {
 	delete(d.phones, p.ID)
 	d.mu.Unlock()
 	p.cancel()
+	d.bg.Go(func() {
+		<-p.done
+		d.deleteMailbox(p)
+	})
 	return nil
+}
+
+// deleteMailbox lets go of our mailbox at the relay; one that stays is empty
+// and expires.
+func (d *Daemon) deleteMailbox(p *phone) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.life), shutdownPatience)
+	defer cancel()
+	if err := p.client.Delete(ctx, p.box); err != nil {
+		d.cfg.Log.Debug("own mailbox not deleted", "pairing", p.ID, "err", err)
+	}
 }
 
 // closePhones ends all sessions and waits for them.
@@ -130,6 +144,7 @@ func (d *Daemon) closePhones() {
 		p.cancel()
 		<-p.done
 	}
+	d.bg.Wait()
 }
 
 // list returns the phones: those that answered last time first, then by age.
@@ -194,9 +209,7 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 	d.mu.Unlock()
 	p.cancel()
 	<-p.done
-	if err := p.client.Delete(ctx, p.box); err != nil {
-		d.cfg.Log.Debug("own mailbox not deleted", "pairing", p.ID, "err", err)
-	}
+	d.deleteMailbox(p)
 	return told, nil
 }
 

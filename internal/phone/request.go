@@ -104,6 +104,7 @@ func (c *Core) epochFrame(now time.Time, p *pairRecord, body []byte) []Effect {
 		c.dropped++
 		return nil
 	}
+	p.Heard = now.Unix()
 	effects := c.live(p)
 	if p.opened(now, e) {
 		effects = append(effects, c.putPairing(p))
@@ -114,7 +115,6 @@ func (c *Core) epochFrame(now time.Time, p *pairRecord, body []byte) []Effect {
 			effects = append(effects, c.putPairing(p))
 		}
 	}
-	p.Heard = now.Unix()
 	hash := sha256.Sum256(plain)
 	return append(effects, c.request(now, p, r, hash[:], id)...)
 }
@@ -133,8 +133,7 @@ func (c *Core) request(now time.Time, p *pairRecord, r *wire.Request, hash []byt
 		return []Effect{c.refusal(now, p, rec, wire.CodeClockSkew), Note{p.id, p.Computer, NoteSkew, nil}}
 	}
 	if r.Sign == nil {
-		return []Effect{c.respond(now, p, p.epoch(epoch), &wire.Response{
-			ID: r.ID, Error: &wire.ErrorResponse{Error: wire.CodeUnknownKind}})}
+		return c.finish(now, p, rec, wire.Response{ID: r.ID, Error: &wire.ErrorResponse{Error: wire.CodeUnknownKind}})
 	}
 	if c.pending(p.id) >= maxPending {
 		c.dropped++
@@ -295,13 +294,18 @@ func (c *Core) answer(now time.Time, rec *reqRecord, s *wire.SignResponse) []Eff
 	if p == nil {
 		return nil
 	}
-	resp := wire.Response{ID: rec.id, Sign: s, EphemeralS: p.offered(rec.Request)}
-	rec.State, rec.Request, rec.Answer = reqAnswered, nil, &resp
 	why := s.Error
 	if why == wire.CodeRejected {
 		why = ""
 	}
-	return []Effect{c.putRequest(rec), c.reply(now, p, rec, resp), Withdraw{p.id, rec.id, why}}
+	return append(c.finish(now, p, rec, wire.Response{ID: rec.id, Sign: s}), Withdraw{p.id, rec.id, why})
+}
+
+// finish stores the final answer to a request and sends it.
+func (c *Core) finish(now time.Time, p *pairRecord, rec *reqRecord, resp wire.Response) []Effect {
+	resp.EphemeralS = p.offered(rec.Request)
+	rec.State, rec.Request, rec.Answer = reqAnswered, nil, &resp
+	return []Effect{c.putRequest(rec), c.reply(now, p, rec, resp)}
 }
 
 // refusal is an answer that is not remembered.

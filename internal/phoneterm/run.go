@@ -215,11 +215,11 @@ func hostText(h phone.Host) string {
 func proofText(p phone.Proof) string {
 	switch p {
 	case phone.Proved:
-		return "proved: the host key signed this session, and the login is good for it only"
+		return "proved: the host key signed this session and stands in the login"
 	case phone.Vouched:
-		return "vouched: the host key signed this session id"
+		return "vouched: the host key signed this session; the login does not name it"
 	case phone.Bound:
-		return "bound: the login is good for this host key only"
+		return "bound: the login names this host key; it signed nothing yet"
 	}
 	return "unknown: nothing says which host this is"
 }

@@ -80,8 +80,8 @@ func (r *runner) run(ctx context.Context) error {
 		case p := <-r.events:
 			err := r.handle(ctx, p.ev)
 			p.done <- err
-			if err != nil {
-				r.log.Error("state cannot be stored", "err", err)
+			if stored := new(storeError); errors.As(err, &stored) {
+				return err // the core knows more than the disk: go on from the disk
 			}
 		case <-timer.C:
 			if err := r.handle(ctx, phone.Tick{}); err != nil {
@@ -114,7 +114,7 @@ func (r *runner) handle(ctx context.Context, ev phone.Event) error {
 		}
 	}
 	if err := r.journal.Commit(ops); err != nil {
-		return fmt.Errorf("store what happened: %w", err)
+		return &storeError{err}
 	}
 	for _, e := range effects {
 		if err := r.perform(ctx, e); err != nil {
@@ -195,6 +195,13 @@ func (r *runner) listen(ctx context.Context, e phone.Listen) error {
 	})
 	return nil
 }
+
+// storeError is a disk that does not take what the core decided.
+type storeError struct{ err error }
+
+func (e *storeError) Error() string  { return fmt.Sprintf("store what happened: %v", e.err) }
+func (e *storeError) Unwrap() error  { return e.err }
+func (e *storeError) Hint() []string { return []string{"nothing was signed or sent; make room on the disk and start again"} }
 
 // unreachableError is a relay that cannot be reached when it must.
 type unreachableError struct {
