@@ -160,7 +160,9 @@ func NewHouse(bin, dir string) (*House, error) {
 }
 
 // Path is a path in the house.
-func (h *House) Path(elem ...string) string { return filepath.Join(append([]string{h.Dir}, elem...)...) }
+func (h *House) Path(elem ...string) string {
+	return filepath.Join(append([]string{h.Dir}, elem...)...)
+}
 
 // StartRelay starts the relay, on the port it had before.
 func (h *House) StartRelay() (err error) {
@@ -247,7 +249,7 @@ func (h *House) BeginPairing(name string) (*Pairing, error) {
 	if p.Phone, err = h.Phone(name, "pair"); err != nil {
 		return nil, err
 	}
-	return p, p.Phone.Type(link)
+	return p, p.Phone.Type(p.Link)
 }
 
 // Words waits for the two words on both sides.

@@ -199,9 +199,11 @@ func (r *runner) listen(ctx context.Context, e phone.Listen) error {
 // storeError is a disk that does not take what the core decided.
 type storeError struct{ err error }
 
-func (e *storeError) Error() string  { return fmt.Sprintf("store what happened: %v", e.err) }
-func (e *storeError) Unwrap() error  { return e.err }
-func (e *storeError) Hint() []string { return []string{"nothing was signed or sent; make room on the disk and start again"} }
+func (e *storeError) Error() string { return fmt.Sprintf("store what happened: %v", e.err) }
+func (e *storeError) Unwrap() error { return e.err }
+func (e *storeError) Hint() []string {
+	return []string{"nothing was signed or sent; make room on the disk and start again"}
+}
 
 // unreachableError is a relay that cannot be reached when it must.
 type unreachableError struct {
