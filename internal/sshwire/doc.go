@@ -4,15 +4,34 @@
 // in the phone app, too: what parses is written again and must give the same
 // bytes, so that nothing is signed that was not understood.
 //
-//	userauth  string session_id ‖ byte 50 ‖ string user ‖ string "ssh-connection" ‖
-//	          string method ‖ bool true ‖ string algorithm ‖ string public_key
-//	          [‖ string host_key]                     [RFC 4252] §7, [PROTOCOL] §3.1
-//	SSHSIG    "SSHSIG" ‖ string namespace ‖ string reserved ‖
-//	          string hash_algorithm ‖ string hash     [PROTOCOL.sshsig] §3
-//	bind      string host_key ‖ string session_id ‖
-//	          string signature ‖ bool is_forwarding   [PROTOCOL.agent] §1
+// Start with [Classify] on the bytes to sign, then [ParseUserauth] or
+// [ParseSSHSIG]; with [ParseBind] and [Bind.Verify] for the host; with
+// [ParsePublicKey], [ParseSignature] and [PublicKey.Verify] for everything else.
 //
-// References: [RFC 4251] §5 data types; [RFC 4252] §7 publickey; [RFC 4253]
-// §6.6 keys; [RFC 5656] §3.1 ECDSA; [RFC 8332] rsa-sha2; [RFC 8709] Ed25519;
-// OpenSSH's [PROTOCOL], [PROTOCOL.agent], [PROTOCOL.certkeys], [PROTOCOL.sshsig].
+//	userauth     string session_id ‖ byte 50 ‖ string user ‖ string "ssh-connection" ‖
+//	             string method ‖ bool true ‖ string algorithm ‖ string public_key
+//	             [‖ string host_key]                    [RFC 4252] §7, [PROTOCOL] §3.1
+//	SSHSIG       "SSHSIG" ‖ string namespace ‖ string reserved ‖
+//	             string hash_algorithm ‖ string hash    [PROTOCOL.sshsig] §3
+//	bind         string host_key ‖ string session_id ‖
+//	             string signature ‖ bool is_forwarding  [PROTOCOL.agent] §1
+//	key          string type ‖ fields                   Ed25519: string A; ECDSA: string
+//	                                                    curve, string Q; RSA: mpint e, mpint n
+//	certificate  string type ‖ string nonce ‖ fields of the key ‖ uint64 serial ‖
+//	             uint32 kind ‖ string key_id ‖ string principals ‖
+//	             uint64 valid_after ‖ uint64 valid_before ‖
+//	             string critical_options ‖ string extensions ‖ string reserved ‖
+//	             string ca_key ‖ string signature       [PROTOCOL.certkeys]
+//	signature    string format ‖ string blob            Ed25519: 64 bytes; ECDSA: mpint r,
+//	                                                    mpint s; RSA: as long as n
+//
+// The package never sanitises what it read: user names, key ids and principals
+// hold any bytes until somebody shows them. It trusts no certificate authority,
+// reads no clock and does no I/O. Hardware keys (sk-…) and WebAuthn signatures
+// are [ErrUnsupported]. Results share no memory with the input.
+//
+// References: [RFC 4251] §5 data types, §6 names; [RFC 4252] §7 publickey;
+// [RFC 4253] §6.6 keys; [RFC 5656] §3.1 ECDSA; [RFC 8332] §3 rsa-sha2;
+// [RFC 8709] §4, §6 Ed25519; OpenSSH's [PROTOCOL] §3.1 hostbound,
+// [PROTOCOL.agent] §1 session-bind, [PROTOCOL.certkeys], [PROTOCOL.sshsig].
 package sshwire
