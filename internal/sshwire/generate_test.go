@@ -272,7 +272,7 @@ func signatureChecks(x recording, r recordings) []check {
 	return out
 }
 
-// p256Checks are r and s out of range, and a padded r.
+// p256Checks are r and s out of range, and an r that is not canonical.
 func p256Checks(x recording, sig Signature) []check {
 	rd := NewReader(sig.Blob)
 	r, s := rd.Mpint(), rd.Mpint()
