@@ -39,7 +39,8 @@ type pairRun struct {
 	computer   *pairing.Computer
 	to         mailbox.Address // where the phone waits for the hello
 
-	agreed, same bool // on the phone, at kr pair
+	agreed, same bool      // on the phone, at kr pair
+	heard        time.Time // when the phone's me_response came
 }
 
 // run pairs one phone. It returns the live pairing's phone, or why not.
@@ -95,6 +96,18 @@ func (r *pairRun) prepare(ctx context.Context) (err error) {
 	if r.own, err = mailbox.NewKey(); err != nil {
 		return err
 	}
+	a := r.own.Address()
+	r.computer, err = pairing.NewComputer(r.req.App, r.req.Relay, r.rendezvous.Address(), pairing.Self{
+		Name: r.req.Name, Version: r.d.cfg.Version,
+		Addresses: []wire.Address{{Relay: &wire.RelayAddress{Origin: r.req.Relay, Mailbox: a[:]}}},
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := wire.ParseLink(r.computer.Invitation().Link()); err != nil {
+		return &control.Error{Code: control.CodeBadRequest,
+			Text: "no QR code can carry the address of this relay or app: use a host name of letters, digits, dots and hyphens, or 127.0.0.1"}
+	}
 	open, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for _, k := range []mailbox.Key{r.rendezvous, r.own} {
@@ -102,12 +115,7 @@ func (r *pairRun) prepare(ctx context.Context) (err error) {
 			return &control.Error{Code: control.CodeChannel, Text: fmt.Sprintf("the relay %s cannot be reached: %v", r.req.Relay, err)}
 		}
 	}
-	a := r.own.Address()
-	r.computer, err = pairing.NewComputer(r.req.App, r.req.Relay, r.rendezvous.Address(), pairing.Self{
-		Name: r.req.Name, Version: r.d.cfg.Version,
-		Addresses: []wire.Address{{Relay: &wire.RelayAddress{Origin: r.req.Relay, Mailbox: a[:]}}},
-	})
-	return err
+	return nil
 }
 
 // steps takes frames and the person's answer until both sides have agreed.
@@ -163,7 +171,9 @@ func (r *pairRun) take(frame []byte) error {
 	case err != nil:
 		return nil
 	}
-	r.agreed = r.agreed || done
+	if done && !r.agreed {
+		r.agreed, r.heard = true, time.Now()
+	}
 	if w := r.computer.Words(); w != before {
 		return r.emit(control.PairEvent{Words: w})
 	}
@@ -180,20 +190,19 @@ func (r *pairRun) post(ctx context.Context, frame []byte) {
 	}
 }
 
-// burn tells the phone, if there is one, that nothing came of it.
+// burn tells the phone, if there is one, that nothing came of it, and lets go
+// of our mailbox.
 func (r *pairRun) burn(ctx context.Context) {
-	frame, err := r.computer.Unpair(time.Now())
-	if err != nil || frame == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), burnPatient)
 	defer cancel()
-	to := r.to
-	if a, ok := relayAddress(r.computer.Peer().Addresses); ok {
-		to = a
-	}
-	if err := r.client.Post(ctx, to, frame); err != nil {
-		r.d.cfg.Log.Debug("the phone could not be told", "err", err)
+	if frame, err := r.computer.Unpair(time.Now()); err == nil && frame != nil {
+		to := r.to
+		if a, ok := relayAddress(r.computer.Peer().Addresses); ok {
+			to = a
+		}
+		if err := r.client.Post(ctx, to, frame); err != nil {
+			r.d.cfg.Log.Debug("the phone could not be told", "err", err)
+		}
 	}
 	if err := r.client.Delete(ctx, r.own); err != nil {
 		r.d.cfg.Log.Debug("mailbox not deleted", "err", err)
@@ -224,7 +233,7 @@ func (r *pairRun) finish(ctx context.Context) (*phone, error) {
 	if err := r.d.cfg.Dir.WriteJSON(recordName(rec.ID), recordVersion, rec); err != nil {
 		return nil, fmt.Errorf("store the pairing: %w", err)
 	}
-	offset := time.Unix(peer.Unix, 0).Sub(time.Now().Truncate(time.Second))
+	offset := time.Unix(peer.Unix, 0).Sub(r.heard.Truncate(time.Second))
 	if err := r.d.startPhone(rec, &sealbox.Epoch{ID: epoch.ID, Send: epoch.Send, Recv: epoch.Recv}, offset); err != nil {
 		return nil, err
 	}

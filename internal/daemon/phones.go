@@ -194,19 +194,19 @@ func (d *Daemon) find(nameOrID string) (*phone, error) {
 
 // unpair ends a pairing here at once and tells the phone.
 func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	if e := p.session.Unpair(ctx); e != nil {
-		d.cfg.Log.Warn("the phone could not be told", "pairing", p.ID, "err", e)
-	} else {
-		told = true
-	}
 	if err := d.cfg.Dir.Remove(recordName(p.ID)); err != nil {
-		return told, fmt.Errorf("remove the pairing: %w", err)
+		return false, fmt.Errorf("remove the pairing: %w", err)
 	}
 	d.mu.Lock()
 	delete(d.phones, p.ID)
 	d.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := p.session.Unpair(ctx); err != nil {
+		d.cfg.Log.Warn("the phone could not be told", "pairing", p.ID, "err", err)
+	} else {
+		told = true
+	}
 	p.cancel()
 	<-p.done
 	d.deleteMailbox(p)
@@ -216,7 +216,7 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 // describe is a phone as kr sees it.
 func (p *phone) describe() control.Phone {
 	st := p.session.Status()
-	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away}
+	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away, Keys: []control.Key{}}
 	for _, k := range p.Keys {
 		fp := ""
 		if key, err := sshwire.ParsePublicKey(k.PublicKey); err == nil {

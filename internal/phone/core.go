@@ -119,7 +119,7 @@ func (c *Core) clock(now time.Time) []Effect {
 		effects := []Effect{put(clockKey, t)}
 		for _, p := range c.sorted() {
 			if len(p.Epochs) > 0 {
-				p.Epochs = nil
+				p.Epochs, p.Handshake = nil, nil // a handshake holds the first epoch
 				effects = append(effects, c.putPairing(p))
 			}
 		}

@@ -153,17 +153,21 @@ func (s *Session) Away() bool {
 }
 
 // Unpair seals the frame that ends the pairing at the phone and sends it on
-// all links; it waits until one has taken it, or ctx ends.
+// all links, one after the other. It returns nil when one has taken it.
 func (s *Session) Unpair(ctx context.Context) error {
 	frame, err := pairing.UnpairRequest(s.box, time.Now(), s.cfg.Version)
 	if err != nil {
 		return err
 	}
+	told := false
 	for _, l := range s.cfg.Links {
 		if e := l.Send(ctx, frame); e != nil {
 			err = fmt.Errorf("tell the phone by %s: %w", l.Name(), e)
-			continue
+		} else {
+			told = true
 		}
+	}
+	if told {
 		return nil
 	}
 	return err
@@ -241,10 +245,10 @@ func (s *Session) receive(frame []byte) error {
 	r := m.Response
 	s.takeEpoch(r)
 	ch := s.waiting[r.ID]
+	s.heard, s.away = time.Now(), false
 	if ch == nil {
 		return nil // late, repeated, or the ack of a hello
 	}
-	s.heard, s.away = time.Now(), false
 	s.offset = time.Unix(r.Unix, 0).Sub(time.Now().Truncate(time.Second))
 	select {
 	case ch <- r:
@@ -302,7 +306,6 @@ func (s *Session) takeEpoch(r *wire.Response) {
 		return
 	}
 	s.hello = nil
-	s.heard = time.Now()
 	s.offset = time.Unix(r.Unix, 0).Sub(time.Now().Truncate(time.Second))
 	s.epochs = append(s.epochs, epoch{e, time.Now()})
 	if n := len(s.epochs); n > keptEpochs {

@@ -276,6 +276,15 @@ func TestPhoneThatIsAwayGetsFiveSeconds(t *testing.T) {
 			t.Errorf("Sign = %v after %s, want ErrNoAck after %s", err, time.Since(start), awayPatience)
 		}
 		off.Store(false)
+		frame, err := r.session.startHello()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.session.send(t.Context(), frame)
+		synctest.Wait()
+		if r.session.Away() {
+			t.Error("a phone that acked a hello is still away")
+		}
 		if _, err := r.sign(t.Context(), SignOptions{Hurry: true}); err != nil || r.session.Away() {
 			t.Errorf("back: %v, away = %v", err, r.session.Away())
 		}
