@@ -60,7 +60,9 @@ func (p *Phone) Load() (err error) {
 	if p.inv, err = wire.ParseLink(p.Link); err != nil {
 		return err
 	}
-	if len(p.Step2) != step2Size || len(p.NS) != NonceSize || p.S.IsZero() {
+	met := len(p.NC) == NonceSize && len(p.EC) == sealbox.KeySize && len(p.ESPub) == sealbox.KeySize && p.Epoch != nil
+	fresh := p.NC == nil && !p.ES.IsZero()
+	if len(p.Step2) != step2Size || len(p.NS) != NonceSize || p.S.IsZero() || !met && !fresh {
 		return fmt.Errorf("pairing: stored pairing is incomplete")
 	}
 	if p.inv.CPub == p.S.Public() {
