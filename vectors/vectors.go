@@ -1,8 +1,11 @@
 // Package vectors holds test vectors as JSON, for every language. Bytes are
-// hex. sodium.json was printed by gen/sodium.c, which is linked with libsodium
-// and shares no code with us: boxes, sealed boxes, X25519 results, and the
-// epoch, commitment and word constructions computed with libsodium's HMAC and
-// SHA-256. link.json pins what a QR code says.
+// hex. sodium.json was printed by gen/sodium.c; epoch.json, words.json,
+// x25519.json and secretbox.json by gen/derive.c. Both are linked with
+// libsodium and share no code with us: boxes, sealed boxes, X25519 results, and
+// the epoch, commitment and word constructions computed with libsodium's HMAC
+// and SHA-256. link.json pins what a QR code says and what is no link,
+// padding.json the sizes of plaintexts; gen/text.py printed them. ssh_*.json
+// are SSH structures; internal/sshwire made them from recordings of OpenSSH.
 package vectors
 
 import "embed"

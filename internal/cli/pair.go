@@ -143,17 +143,18 @@ func (p *pairer) countdown(ctx context.Context) {
 	}
 	ctx, p.clock = context.WithCancel(ctx)
 	p.ticked = make(chan struct{})
+	line := t.Progress()
 	end := time.Now().Add(qrLife)
 	go func() {
 		defer close(p.ticked)
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
-			t.Sayf("\r\x1b[KScan it with your phone … %s left", time.Until(end).Round(time.Second))
+			line.Show(fmt.Sprintf("Scan it with your phone … %s left", time.Until(end).Round(time.Second)))
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
-				t.Sayf("\r\x1b[K")
+				line.Done("")
 				return
 			}
 		}

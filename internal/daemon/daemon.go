@@ -42,7 +42,7 @@ type Config struct {
 type Daemon struct {
 	cfg     Config
 	started time.Time
-	life    context.Context // krd's own, for sessions that outlive the call that starts them
+	life    context.Context // never ends: closePhones ends the sessions, after the agent's clients withdrew
 	stop    context.CancelCauseFunc
 	bg      sync.WaitGroup // what is left to do after a phone has gone
 
@@ -68,7 +68,7 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 	defer lock.Unlock()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	d := &Daemon{cfg: cfg, started: time.Now(), life: ctx, stop: stop, phones: map[string]*phone{}}
+	d := &Daemon{cfg: cfg, started: time.Now(), life: context.WithoutCancel(ctx), stop: stop, phones: map[string]*phone{}}
 	agentSock, err := peer.Listen(cfg.Dir.Path(control.AgentSocket))
 	if err != nil {
 		return fmt.Errorf("open the agent socket: %w", err)
@@ -79,16 +79,16 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 		return fmt.Errorf("open the control socket: %w", err)
 	}
 	defer controlSock.Close()
+	defer d.closePhones()
 	if err := d.loadPhones(); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.serveAgent(ctx, agentSock) })
-	g.Go(func() error { return d.serveControl(ctx, controlSock) })
+	g.Go(func() error { return d.serveAgent(ctx, peer.NewListener(agentSock)) })
+	g.Go(func() error { return d.serveControl(ctx, peer.NewListener(controlSock)) })
 	cfg.Log.Info("krd is ready", "version", cfg.Version, "phones", len(d.phones))
 	ready()
 	err = g.Wait()
-	d.closePhones()
 	cfg.Log.Info("krd has ended")
 	if cause := context.Cause(ctx); errors.Is(cause, ErrStopped) || errors.Is(cause, context.Canceled) {
 		return nil
@@ -97,7 +97,7 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 }
 
 // serveAgent accepts ssh clients until ctx ends and waits for them.
-func (d *Daemon) serveAgent(ctx context.Context, l *net.UnixListener) error {
+func (d *Daemon) serveAgent(ctx context.Context, l *peer.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	var wg sync.WaitGroup
@@ -110,11 +110,6 @@ func (d *Daemon) serveAgent(ctx context.Context, l *net.UnixListener) error {
 		if err != nil {
 			return fmt.Errorf("accept on the agent socket: %w", err)
 		}
-		if err := peer.SameUser(conn); err != nil {
-			d.cfg.Log.Warn("agent connection refused", "err", err)
-			conn.Close()
-			continue
-		}
 		wg.Go(func() {
 			if err := sshagent.Serve(ctx, conn, d); err != nil && ctx.Err() == nil {
 				d.cfg.Log.Info("agent connection ended", "err", err)
@@ -124,7 +119,7 @@ func (d *Daemon) serveAgent(ctx context.Context, l *net.UnixListener) error {
 }
 
 // serveControl answers kr until ctx ends.
-func (d *Daemon) serveControl(ctx context.Context, l *net.UnixListener) error {
+func (d *Daemon) serveControl(ctx context.Context, l *peer.Listener) error {
 	srv := &http.Server{
 		Handler:           d.api(),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -140,7 +135,7 @@ func (d *Daemon) serveControl(ctx context.Context, l *net.UnixListener) error {
 			srv.Close()
 		}
 	})
-	err := srv.Serve(sameUserListener{l, d.cfg.Log})
+	err := srv.Serve(l)
 	if !stop() {
 		<-done
 	}
@@ -148,25 +143,4 @@ func (d *Daemon) serveControl(ctx context.Context, l *net.UnixListener) error {
 		return context.Cause(ctx)
 	}
 	return fmt.Errorf("serve the control socket: %w", err)
-}
-
-// sameUserListener passes on connections of this user only.
-type sameUserListener struct {
-	*net.UnixListener
-	log *slog.Logger
-}
-
-// Accept waits for the next connection of this user.
-func (l sameUserListener) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.AcceptUnix()
-		if err != nil {
-			return nil, err
-		}
-		if err := peer.SameUser(conn); err == nil {
-			return conn, nil
-		}
-		l.log.Warn("control connection refused", "err", "another user")
-		conn.Close()
-	}
 }

@@ -12,7 +12,7 @@ import (
 func Cred(conn *net.UnixConn) (Credentials, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return Credentials{}, err
+		return Credentials{}, fmt.Errorf("read peer credentials: %w", err)
 	}
 	var c Credentials
 	var cerr error
@@ -24,7 +24,7 @@ func Cred(conn *net.UnixConn) (Credentials, error) {
 		c.UID = int(x.Uid)
 		c.PID, cerr = unix.GetsockoptInt(int(fd), unix.SOL_LOCAL, unix.LOCAL_PEERPID)
 	}); err != nil {
-		return Credentials{}, err
+		return Credentials{}, fmt.Errorf("read peer credentials: %w", err)
 	}
 	if cerr != nil {
 		return Credentials{}, fmt.Errorf("read peer credentials: %w", cerr)

@@ -11,14 +11,14 @@ import (
 func Cred(conn *net.UnixConn) (Credentials, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return Credentials{}, err
+		return Credentials{}, fmt.Errorf("read peer credentials: %w", err)
 	}
 	var u *unix.Ucred
 	var uerr error
 	if err := raw.Control(func(fd uintptr) {
 		u, uerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	}); err != nil {
-		return Credentials{}, err
+		return Credentials{}, fmt.Errorf("read peer credentials: %w", err)
 	}
 	if uerr != nil {
 		return Credentials{}, fmt.Errorf("read peer credentials: %w", uerr)

@@ -146,7 +146,9 @@ func (c *Core) start(now time.Time) []Effect {
 	for _, r := range c.open() {
 		switch r.State {
 		case reqPending:
-			effects = append(effects, c.consider(now, r)...)
+			if now.Unix() < r.Expires { // tick answers the others
+				effects = append(effects, c.consider(now, r)...)
+			}
 		case reqDecided:
 			effects = append(effects, c.sign(now, r)...)
 		}

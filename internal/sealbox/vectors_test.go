@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/blake2b"
+	"golang.org/x/crypto/nacl/box"
+
 	"kryptonite/vectors"
 )
 
@@ -171,12 +174,22 @@ func TestX25519Vectors(t *testing.T) {
 				t.Errorf("%s: %s = %v, want ErrKey", v.Name, what, err)
 			}
 		}
-		// As the ephemeral key of a sealed box.
-		sealed, err := SealTo(k.Public(), []byte("x"))
+		// As the ephemeral key of a sealed box, made rightly: the key of the box
+		// is then known to all, and x/crypto would open it.
+		pub := k.Public()
+		h, err := blake2b.New(NonceSize, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		copy(sealed, p[:])
+		h.Write(p[:])
+		h.Write(pub[:])
+		nonce := [NonceSize]byte(h.Sum(nil))
+		eph, secret := [32]byte(p), [32]byte(k.Bytes())
+		sealed := box.Seal(p[:], []byte("x"), &nonce, &eph, &secret)
+		recipient := [32]byte(pub)
+		if _, ok := box.OpenAnonymous(nil, sealed, &recipient, &secret); !ok {
+			t.Errorf("%s: this test's sealed box is not one", v.Name)
+		}
 		if _, err := OpenSealed(k, sealed); !errors.Is(err, ErrOpen) {
 			t.Errorf("%s: OpenSealed = %v, want ErrOpen", v.Name, err)
 		}

@@ -26,6 +26,7 @@ const (
 	requestLife   = 90 * time.Second // expires_unix_seconds after the start
 	epochLife     = 24 * time.Hour
 	sendLimit     = 15 * time.Second // one frame on one link
+	cancelLimit   = 3 * time.Second  // the same for a withdrawal: krd's end waits for it
 	keptEpochs    = 2                // epochs under which an answer still opens
 )
 
@@ -36,6 +37,7 @@ var (
 	ErrTimeout  = errors.New("nobody decided on the phone in time")
 	ErrSkew     = errors.New("the clocks of phone and computer do not agree")
 	ErrUnpaired = errors.New("the phone has ended the pairing")
+	ErrEnded    = errors.New("the pairing is not in use any more") // Run has returned
 )
 
 // RefusedError is a phone that does not sign this, whoever asks.
@@ -63,11 +65,13 @@ type Config struct {
 
 // Session is one paired phone.
 type Session struct {
-	cfg Config
-	box *sealbox.Shared
-	bg  sync.WaitGroup // sends on their way
+	cfg  Config
+	box  *sealbox.Shared
+	bg   sync.WaitGroup // sends on their way
+	over chan struct{}  // closed when Run ends; nothing is sent from then on
 
 	mu       sync.Mutex
+	ended    bool    // over is closed, and bg takes no more
 	epochs   []epoch // newest last
 	hello    *hello  // the e_c on its way, or nil
 	fresh    chan struct{}
@@ -100,7 +104,7 @@ func New(cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
-	s := &Session{cfg: cfg, box: box, offset: cfg.Offset,
+	s := &Session{cfg: cfg, box: box, offset: cfg.Offset, over: make(chan struct{}),
 		fresh: make(chan struct{}), waiting: map[wire.ID]chan *wire.Response{}}
 	if cfg.FirstEpoch != nil {
 		s.epochs = []epoch{{*cfg.FirstEpoch, time.Now()}}
@@ -108,7 +112,8 @@ func New(cfg Config) (*Session, error) {
 	return s, nil
 }
 
-// Run receives on all links until ctx ends, and waits for what it started.
+// Run receives on all links until ctx ends, and waits for what it started. It
+// is called once.
 func (s *Session) Run(ctx context.Context) error {
 	if s.current() == nil {
 		if frame, err := s.startHello(); err == nil {
@@ -120,6 +125,10 @@ func (s *Session) Run(ctx context.Context) error {
 		g.Go(func() error { return l.Receive(ctx, s.receive) })
 	}
 	err := g.Wait()
+	s.mu.Lock()
+	s.ended = true
+	close(s.over)
+	s.mu.Unlock()
 	s.bg.Wait()
 	return err
 }
@@ -174,10 +183,18 @@ func (s *Session) Unpair(ctx context.Context) error {
 }
 
 // send puts frame on all links at once and does not wait.
-func (s *Session) send(ctx context.Context, frame []byte) {
+func (s *Session) send(ctx context.Context, frame []byte) { s.sendWithin(ctx, frame, sendLimit) }
+
+// sendWithin is send with a limit for each link.
+func (s *Session) sendWithin(ctx context.Context, frame []byte, limit time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
 	for _, l := range s.cfg.Links {
 		s.bg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, sendLimit)
+			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
 			if err := l.Send(ctx, frame); err != nil && ctx.Err() == nil {
 				s.cfg.Log.Debug("send failed", "link", l.Name(), "err", err)
@@ -250,6 +267,9 @@ func (s *Session) receive(frame []byte) error {
 		return nil // late, repeated, or the ack of a hello
 	}
 	s.offset = time.Unix(r.Unix, 0).Sub(time.Now().Truncate(time.Second))
+	if r.Ack != nil && len(ch) > 0 {
+		return nil // copies of an ack take no answer's place
+	}
 	select {
 	case ch <- r:
 	default: // the asker has an answer already

@@ -121,7 +121,7 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 				s.sayHello(ctx)
 			}
 			fresh = r.post(ctx)
-			again.Reset(min(helloAfter<<r.resends, 16*time.Second))
+			again.Reset(min(helloAfter<<max(0, r.resends-1), 16*time.Second))
 		case <-slow.C:
 			if !r.acked {
 				call(opts.Progress.Slow)
@@ -136,6 +136,8 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 		case <-ctx.Done():
 			r.cancel(ctx)
 			return nil, context.Cause(ctx)
+		case <-s.over:
+			return nil, ErrEnded
 		}
 	}
 }
@@ -154,6 +156,9 @@ func (s *Session) newRequest(req wire.SignRequest) (*request, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.unpaired {
+		return nil, ErrUnpaired
+	}
 	now := time.Now().Add(s.offset)
 	msg := &wire.Request{ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(),
 		K: wire.Protocol, V: s.cfg.Version, Sign: &req}
@@ -230,7 +235,7 @@ func (r *request) cancel(ctx context.Context) {
 		return
 	}
 	if body, err := e.Seal(plain); err == nil {
-		s.send(context.WithoutCancel(ctx), wire.NewFrame(wire.HeaderEpoch, body))
+		s.sendWithin(context.WithoutCancel(ctx), wire.NewFrame(wire.HeaderEpoch, body), cancelLimit)
 	}
 }
 

@@ -32,6 +32,7 @@
 //
 // References: [RFC 4251] §5 data types, §6 names; [RFC 4252] §7 publickey;
 // [RFC 4253] §6.6 keys; [RFC 5656] §3.1 ECDSA; [RFC 8332] §3 rsa-sha2;
-// [RFC 8709] §4, §6 Ed25519; OpenSSH's [PROTOCOL] §3.1 hostbound,
+// [RFC 8709] §4, §6 Ed25519; [RFC 4254] §1 ssh-connection; [RFC 8017] §3.1 RSA
+// keys; [sshd(8)] AUTHORIZED_KEYS; OpenSSH's [PROTOCOL] §3.1 hostbound,
 // [PROTOCOL.agent] §1 session-bind, [PROTOCOL.certkeys], [PROTOCOL.sshsig].
 package sshwire

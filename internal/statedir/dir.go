@@ -1,12 +1,36 @@
-// Package statedir keeps state on disk so that it survives a crash at any
-// moment. A directory belongs to one user (0700, files 0600). [Dir.WriteFile]
-// replaces a file durably: write to a temporary name, fsync, rename, fsync the
-// directory. A file that cannot be read is set aside under a name that says
-// so, and never replaced in silence. [Journal] is a small key-value store for
-// state that changes often: one append and one fsync a change.
+// Package statedir keeps state on disk so that it survives a crash or a power
+// cut at any moment.
+//
+// A [Dir] belongs to one user: the directory is 0700, files are 0600, and what
+// another user owns is refused. Three things live in it:
+//
+//	WriteFile, WriteJSON   a file replaced as a whole: old or new, never half
+//	Journal                a key-value store in one append-only file: one
+//	                       write and one sync a change
+//	Lock                   one process at a time
+//
+// A file that cannot be understood is set aside under a name that says so
+// (NAME.damaged-UNIXSECONDS) and named in the error; one that a newer program
+// wrote is left alone. Nothing is ever replaced in silence.
+//
+// The system calls it makes, in their order:
+//
+//	open a directory   lstat, mkdir, fsync of the parent, open(O_NOFOLLOW),
+//	                   fstat, fchmod
+//	replace a file     open(O_CREAT|O_EXCL, 0600) under a temporary name
+//	                   .tmp-NAME-*, write, fsync, rename, fsync of the directory
+//	read               open(O_NOFOLLOW|O_NONBLOCK), fstat, read
+//	commit             pwrite, fdatasync (Linux) or fcntl(F_FULLFSYNC) (macOS);
+//	                   ftruncate when they fail
+//	remove, set aside  unlink, or open(O_EXCL) and rename; fsync of the directory
+//	lock               open, flock(LOCK_EX|LOCK_NB)
+//
+// It trusts the user's own processes and the parents of the directory. What is
+// deleted is gone from the files; a disk may keep old blocks all the same.
 package statedir
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,14 +38,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"syscall"
 	"time"
 )
 
-const maxFile = 16 << 20 // bytes; more is no state file of ours
-
-// ErrLocked is returned by Lock when another process holds the lock.
-var ErrLocked = errors.New("statedir: held by another process")
+const (
+	maxFile    = 16 << 20 // bytes; more is no state file of ours
+	tempPrefix = ".tmp-"
+	tempLife   = time.Hour // older temporary files were left by a crash
+)
 
 // VersionError is a file that a newer program wrote. It is left as it is.
 type VersionError struct {
@@ -34,7 +61,9 @@ func (e *VersionError) Error() string {
 }
 
 // Hint is the next step for people.
-func (e *VersionError) Hint() []string { return []string{"install the newer version again"} }
+func (e *VersionError) Hint() []string {
+	return []string{"upgrade this program: a newer one has used this directory"}
+}
 
 // DamagedError is a file that cannot be read. It was set aside as Aside.
 type DamagedError struct {
@@ -49,43 +78,119 @@ func (e *DamagedError) Error() string {
 // Unwrap returns what was wrong.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// Dir is a state directory. Its methods are safe for concurrent use as long as
-// nobody writes one file twice at once.
-type Dir struct{ path string }
+// Dir is a state directory. Its methods are safe for concurrent use, also by
+// several processes; of two writers of one file the last one wins.
+type Dir struct {
+	path string
 
-// Open makes the directory when it is missing and makes it private (0700). A
-// symbolic link or another user's directory is refused.
+	// fault is set by tests: it is called before each step that changes the
+	// disk, and an error of it is that step's.
+	fault func(step, path string) error
+}
+
+// Open makes the directory, with its parents, when it is missing, and makes it
+// private (0700). A symbolic link in the place of the last component and
+// another user's directory are refused. Temporary files that a crash left more
+// than an hour ago are deleted.
 func Open(path string) (*Dir, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open state directory: %w", err)
 	}
-	if err := os.MkdirAll(abs, 0o700); err != nil {
-		return nil, fmt.Errorf("make state directory: %w", err)
+	d := &Dir{path: abs}
+	if _, err := os.Lstat(abs); errors.Is(err, fs.ErrNotExist) {
+		if err := d.makeDir(abs); err != nil {
+			return nil, fmt.Errorf("make state directory: %w", err)
+		}
 	}
 	if err := private(abs); err != nil {
 		return nil, err
 	}
-	return &Dir{abs}, nil
+	d.sweep(time.Now())
+	return d, nil
 }
 
+// private makes sure that path is a directory of ours and closed to others.
 func private(path string) error {
-	info, err := os.Lstat(path)
+	// O_NONBLOCK: what is in the way may be a FIFO.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("state directory %s is not a directory (symbolic links are refused)", path)
+	}
 	if err != nil {
 		return fmt.Errorf("open state directory: %w", err)
 	}
-	if !info.IsDir() {
-		return fmt.Errorf("state directory %s is not a directory (symbolic links are refused)", path)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("open state directory: %w", err)
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("state directory %s belongs to another user (uid %d)", path, st.Uid)
+	if uid, ours := owner(info); !ours {
+		return fmt.Errorf("state directory %s belongs to another user (uid %d)", path, uid)
 	}
 	if info.Mode().Perm() != 0o700 {
-		if err := os.Chmod(path, 0o700); err != nil {
+		if err := f.Chmod(0o700); err != nil {
 			return fmt.Errorf("make state directory private: %w", err)
 		}
 	}
 	return nil
+}
+
+// owner returns whose file it is, and whether that is this process's user.
+func owner(info fs.FileInfo) (uid int, ours bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return -1, false
+	}
+	return int(st.Uid), int(st.Uid) == os.Geteuid()
+}
+
+// makeDir makes path and its parents, durably; existing ones are fine.
+func (d *Dir) makeDir(path string) error {
+	if info, err := os.Stat(path); err == nil {
+		if !info.IsDir() {
+			return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
+		}
+		return nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(path)
+	if err := d.makeDir(parent); err != nil {
+		return err
+	}
+	if err := d.step("mkdir", path); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// A parent that we may enter and write but not read cannot be synced.
+	if err := d.syncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}
+
+// sweep deletes temporary files that a crash left here or one level below. It
+// does what it can: a failure hurts nobody.
+func (d *Dir) sweep(now time.Time) {
+	for _, pattern := range []string{tempPrefix + "*", "*/" + tempPrefix + "*"} {
+		files, _ := fs.Glob(os.DirFS(d.path), pattern)
+		for _, name := range files {
+			path := d.Path(name)
+			if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > tempLife {
+				os.Remove(path)
+			}
+		}
+	}
+}
+
+func (d *Dir) step(name, path string) error {
+	if d.fault == nil {
+		return nil
+	}
+	return d.fault(name, path)
 }
 
 // Path returns the directory's path, with elem joined to it.
@@ -93,40 +198,88 @@ func (d *Dir) Path(elem ...string) string {
 	return filepath.Join(append([]string{d.path}, elem...)...)
 }
 
+// local returns the path of name, which must be relative and stay inside.
 func (d *Dir) local(name string) (string, error) {
 	if !filepath.IsLocal(name) {
-		return "", fmt.Errorf("statedir: bug: name %q leaves the directory", name)
+		return "", fmt.Errorf("statedir: name %q leaves the directory", name)
 	}
 	return d.Path(name), nil
 }
 
-// WriteFile replaces name durably, mode 0600. Sub-directories are made.
+// WriteFile replaces name durably, mode 0600: after a crash it holds the old
+// content or the new. Sub-directories are made, mode 0700.
 func (d *Dir) WriteFile(name string, data []byte) error {
 	path, err := d.local(name)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	f, err := os.CreateTemp(dir, ".tmp-") // O_EXCL, 0600
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
+	f, _, err := d.replace(path, data)
+	if f != nil {
+		f.Close() // synced: there is nothing left that could fail
 	}
 	if err != nil {
-		os.Remove(f.Name())
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return syncDir(dir)
+	return nil
 }
 
-func syncDir(path string) error {
+// replace puts a file that holds data at path, and returns it open. When only
+// the last step failed, renamed is true: the file is there, but a crash may
+// bring the old one back.
+func (d *Dir) replace(path string, data []byte) (f *os.File, renamed bool, err error) {
+	dir := filepath.Dir(path)
+	if err := d.makeDir(dir); err != nil {
+		return nil, false, err
+	}
+	if err := d.step("create", path); err != nil {
+		return nil, false, err
+	}
+	f, err = os.CreateTemp(dir, tempPrefix+filepath.Base(path)+"-") // O_EXCL, 0600
+	if err != nil {
+		return nil, false, err
+	}
+	if err = d.fill(f, path, data); err != nil {
+		f.Close()
+		os.Remove(f.Name())
+		return nil, false, err
+	}
+	if err := d.syncDir(dir); err != nil {
+		return f, true, err
+	}
+	return f, true, nil
+}
+
+func (d *Dir) fill(f *os.File, path string, data []byte) error {
+	if err := d.write(f, data, 0); err != nil {
+		return err
+	}
+	if err := d.step("sync", path); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := d.step("rename", path); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// write writes data at an offset. A fault of a test leaves half of it, as a
+// full disk does.
+func (d *Dir) write(f *os.File, data []byte, offset int64) error {
+	if err := d.step("write", f.Name()); err != nil {
+		f.WriteAt(data[:len(data)/2], offset)
+		return err
+	}
+	_, err := f.WriteAt(data, offset)
+	return err
+}
+
+func (d *Dir) syncDir(path string) error {
+	if err := d.step("syncdir", path); err != nil {
+		return err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("sync directory: %w", err)
@@ -137,29 +290,68 @@ func syncDir(path string) error {
 	return nil
 }
 
-// ReadFile reads a regular file of ours; symbolic links are refused.
-func (d *Dir) ReadFile(name string) ([]byte, error) {
+// ReadFile reads a regular file of ours of at most 16 MiB. A symbolic link,
+// anything that is no regular file, and another user's file are refused. The
+// error wraps fs.ErrNotExist when there is none.
+func (d *Dir) ReadFile(name string) ([]byte, error) { return d.ReadFileMax(name, maxFile) }
+
+// ReadFileMax is ReadFile with a limit in bytes.
+func (d *Dir) ReadFileMax(name string, limit int64) ([]byte, error) {
+	f, err := d.openFile(name, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, limit)
+}
+
+// openFile opens an existing regular file of ours.
+func (d *Dir) openFile(name string, flag int) (*os.File, error) {
 	path, err := d.local(name)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	// O_NONBLOCK: a FIFO in the file's place must not hang us.
+	f, err := os.OpenFile(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("read state: %s is a symbolic link", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read state: %w", err)
 	}
-	defer f.Close()
+	if err := regular(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("read state: %s %w", path, err)
+	}
+	return f, nil
+}
+
+func regular(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("is not a regular file")
+	}
+	if uid, ours := owner(info); !ours {
+		return fmt.Errorf("belongs to another user (uid %d)", uid)
+	}
+	return nil
+}
+
+func readAll(f *os.File, limit int64) ([]byte, error) {
+	var buf bytes.Buffer
+	if info, err := f.Stat(); err == nil {
+		buf.Grow(int(min(info.Size(), limit)) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, fmt.Errorf("read state: %w", err)
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%s is not a state file of ours", path)
+	if int64(buf.Len()) > limit {
+		return nil, fmt.Errorf("read state: %s is longer than %d bytes", f.Name(), limit)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	return data, nil
+	return buf.Bytes(), nil
 }
 
 // versioned is how every JSON file begins.
@@ -168,7 +360,7 @@ type versioned struct {
 	Data    json.RawMessage `json:"data"`
 }
 
-// WriteJSON writes {"version":…,"data":v} durably.
+// WriteJSON writes {"version":…,"data":v} durably. Versions count from 1.
 func (d *Dir) WriteJSON(name string, version int, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -181,23 +373,20 @@ func (d *Dir) WriteJSON(name string, version int, v any) error {
 	return d.WriteFile(name, append(b, '\n'))
 }
 
-// ReadJSON reads what WriteJSON wrote. Errors: fs.ErrNotExist; *VersionError,
-// the file is untouched; *DamagedError, the file was set aside.
+// ReadJSON reads what WriteJSON wrote into v, a pointer. An older version is
+// read as it is. Errors: fs.ErrNotExist; *VersionError, the file is untouched;
+// *DamagedError, the file was set aside. After an error v is unchanged.
 func (d *Dir) ReadJSON(name string, version int, v any) error {
 	b, err := d.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	var file versioned
-	err = json.Unmarshal(b, &file)
-	if err == nil && file.Version > version {
-		return &VersionError{d.Path(name), file.Version, version}
-	}
-	if err == nil && (file.Version < 1 || len(file.Data) == 0) {
-		err = errors.New("no version or no data")
+	data, err := dataOf(b, d.Path(name), version)
+	if newer := (*VersionError)(nil); errors.As(err, &newer) {
+		return newer
 	}
 	if err == nil {
-		err = json.Unmarshal(file.Data, v)
+		err = decode(data, v)
 	}
 	if err != nil {
 		return d.setAside(name, err)
@@ -205,27 +394,77 @@ func (d *Dir) ReadJSON(name string, version int, v any) error {
 	return nil
 }
 
-// setAside renames a damaged file, never over another.
+// dataOf returns the data of a versioned file. A newer file's version is
+// believed only if all of it is JSON.
+func dataOf(b []byte, path string, known int) (json.RawMessage, error) {
+	var file versioned
+	if err := json.Unmarshal(b, &file); err != nil {
+		return nil, err
+	}
+	if file.Version > known {
+		return nil, &VersionError{path, file.Version, known}
+	}
+	if file.Version < 1 {
+		return nil, errors.New("it has no version")
+	}
+	if len(file.Data) == 0 {
+		return nil, errors.New("it has no data")
+	}
+	return file.Data, nil
+}
+
+// decode fills v only when all of data fits.
+func decode(data []byte, v any) error {
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() {
+		return fmt.Errorf("statedir: bug: ReadJSON into %T", v)
+	}
+	if err := json.Unmarshal(data, reflect.New(p.Type().Elem()).Interface()); err != nil {
+		return err
+	}
+	return json.Unmarshal(data, v)
+}
+
+// setAside renames a damaged file, never over another, and returns the
+// *DamagedError.
 func (d *Dir) setAside(name string, cause error) error {
 	path := d.Path(name)
-	aside := fmt.Sprintf("%s.damaged-%d", path, time.Now().Unix())
-	for i := 1; ; i++ {
-		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
-			break
+	aside, err := reserve(fmt.Sprintf("%s.damaged-%d", path, time.Now().Unix()))
+	if err == nil {
+		if err = d.step("rename", aside); err == nil {
+			err = os.Rename(path, aside)
 		}
-		aside = fmt.Sprintf("%s.damaged-%d-%d", path, time.Now().Unix(), i)
+		if err != nil {
+			os.Remove(aside) // ours, and empty
+		}
 	}
-	if err := os.Rename(path, aside); err != nil {
+	if err != nil {
 		return fmt.Errorf("%s is damaged (%w) and cannot be set aside: %w", path, cause, err)
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
-		return err
+	if err := d.syncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("%s is damaged (%w); set aside: %w", path, cause, err)
 	}
 	return &DamagedError{path, aside, cause}
 }
 
-// List returns the names of the regular files in a sub-directory, sorted; a
-// missing one is empty.
+// reserve makes an empty file under a name that is free: base, base-1, base-2…
+func reserve(base string) (string, error) {
+	name := base
+	for i := 1; ; i++ {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+		if err == nil {
+			return name, f.Close()
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return "", err
+		}
+		name = fmt.Sprintf("%s-%d", base, i)
+	}
+}
+
+// List returns the names of the regular files in a sub-directory, sorted,
+// without temporary ones. A missing sub-directory is empty; "." is the
+// directory itself.
 func (d *Dir) List(sub string) ([]string, error) {
 	path, err := d.local(sub)
 	if err != nil {
@@ -236,11 +475,11 @@ func (d *Dir) List(sub string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", path, err)
+		return nil, fmt.Errorf("list state: %w", err)
 	}
 	var out []string
 	for _, e := range entries {
-		if e.Type().IsRegular() {
+		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), tempPrefix) {
 			out = append(out, e.Name())
 		}
 	}
@@ -253,36 +492,16 @@ func (d *Dir) Remove(name string) error {
 	if err != nil {
 		return err
 	}
+	if err := d.step("remove", path); err != nil {
+		return fmt.Errorf("remove state: %w", err)
+	}
 	if err := os.Remove(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("remove state: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
+	if err := d.syncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("remove %s: %w", path, err)
+	}
+	return nil
 }
-
-// Lock is a lock on a directory that lasts until Unlock or the process's end.
-type Lock struct{ f *os.File }
-
-// Lock takes the lock, or returns ErrLocked at once. It uses flock(2).
-func (d *Dir) Lock(name string) (*Lock, error) {
-	path, err := d.local(name)
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, ErrLocked
-		}
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return &Lock{f}, nil
-}
-
-// Unlock gives the lock back.
-func (l *Lock) Unlock() error { return l.f.Close() }

@@ -4,7 +4,9 @@
 // shown.
 //
 // Rules: what was asked for goes to Out, everything else to Err. Meaning is in
-// the words. Nobody is asked when In is not a terminal.
+// the words; colour ([IO.Color]) repeats it. Nobody is asked when In is not a
+// terminal. A line that changes while a person waits is a [Progress]. A reader
+// that left (head, a closed pager) is success.
 package term
 
 import (
@@ -13,7 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,8 +40,12 @@ type IO struct {
 	Out     io.Writer
 	Err     io.Writer
 
-	mu    sync.Mutex
-	lines chan line
+	// Getenv reads the environment; nil is an empty one.
+	Getenv func(name string) string
+
+	mu       sync.Mutex
+	lines    chan line
+	progress *Progress // shown now, or nil
 }
 
 type line struct {
@@ -45,9 +53,12 @@ type line struct {
 	err  error
 }
 
-// System is the process's own terminal.
+// System is the process's own terminal. A pipe whose reader left gives errors
+// from now on, which IO takes for success, and no SIGPIPE; programs that this
+// one starts get the usual signal.
 func System(program string) *IO {
-	return &IO{Program: program, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // caught, not ignored: exec(2) resets it
+	return &IO{Program: program, In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv}
 }
 
 // InTTY reports whether a person types at In.
@@ -76,15 +87,27 @@ func (t *IO) Size() (cols, rows int, ok bool) {
 }
 
 // Printf writes to Out; a reader that left is success.
-func (t *IO) Printf(format string, args ...any) { fmt.Fprintf(t.Out, format, args...) }
+func (t *IO) Printf(format string, args ...any) { t.print(t.Out, format, args) }
 
 // Sayf writes to Err.
-func (t *IO) Sayf(format string, args ...any) { fmt.Fprintf(t.Err, format, args...) }
+func (t *IO) Sayf(format string, args ...any) { t.print(t.Err, format, args) }
+
+// print writes; a shown Progress makes room first.
+func (t *IO) print(w io.Writer, format string, args []any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.progress != nil {
+		t.progress.erase()
+	}
+	fmt.Fprintf(w, format, args...)
+}
 
 // Fail prints err, with the hints that it or an error in it carries, and
-// returns its exit code (1 when it names none; 130 after Ctrl-C).
+// returns its exit code (1 when it names none; 130 after Ctrl-C; 0 when all
+// that failed was writing to a reader that left). It prints one line an error:
+// text from outside cannot add lines that look like ours.
 func (t *IO) Fail(err error) int {
-	if err == nil || errors.Is(err, syscall.EPIPE) {
+	if err == nil || t.readerLeft(err) {
 		return 0
 	}
 	if errors.Is(err, ErrInterrupted) || errors.Is(err, context.Canceled) {
@@ -92,11 +115,55 @@ func (t *IO) Fail(err error) int {
 		return 130
 	}
 	t.Sayf("%s: error: %s\n", t.Program, Clean(err.Error()))
-	var h interface{ Hint() []string }
-	if errors.As(err, &h) {
-		for _, s := range h.Hint() {
-			t.Sayf("%s: hint:  %s\n", t.Program, s)
+	for _, s := range hints(err) {
+		t.Sayf("%s: hint:  %s\n", t.Program, Clean(s))
+	}
+	return ExitCode(err)
+}
+
+// readerLeft reports whether err is a write to our own Out or Err that nobody
+// reads any more. Sockets, whose errors are *os.SyscallError, and other pipes
+// that close are real failures.
+func (t *IO) readerLeft(err error) bool {
+	var socket *os.SyscallError
+	if !errors.Is(err, syscall.EPIPE) || errors.As(err, &socket) {
+		return false
+	}
+	var file *fs.PathError
+	if !errors.As(err, &file) {
+		return true
+	}
+	for _, w := range []io.Writer{t.Out, t.Err} {
+		if f, ok := w.(*os.File); ok && f.Name() == file.Path {
+			return true
 		}
+	}
+	return false
+}
+
+// hints returns the hints of the outermost error in err that has some.
+func hints(err error) []string {
+	for err != nil {
+		var h interface {
+			error
+			Hint() []string
+		}
+		if !errors.As(err, &h) {
+			return nil
+		}
+		if list := h.Hint(); len(list) > 0 {
+			return list
+		}
+		err = errors.Unwrap(h)
+	}
+	return nil
+}
+
+// ExitCode returns the exit code that err or an error in it names, or 1; it is
+// 0 for nil.
+func ExitCode(err error) int {
+	if err == nil {
+		return 0
 	}
 	var c interface{ ExitCode() int }
 	if errors.As(err, &c) {
@@ -109,7 +176,7 @@ func (t *IO) Fail(err error) int {
 type Problem struct {
 	Err   error
 	Hints []string
-	Code  int // 0: 1
+	Code  int // 0: as Err says, else 1
 }
 
 func (p *Problem) Error() string { return p.Err.Error() }
@@ -120,8 +187,13 @@ func (p *Problem) Unwrap() error { return p.Err }
 // Hint is what to do next.
 func (p *Problem) Hint() []string { return p.Hints }
 
-// ExitCode is the program's exit code.
-func (p *Problem) ExitCode() int { return max(1, p.Code) }
+// ExitCode is the program's exit code: Code, or that of Err.
+func (p *Problem) ExitCode() int {
+	if p.Code > 0 {
+		return p.Code
+	}
+	return ExitCode(p.Err)
+}
 
 // ReadLine reads one line of at most 4,096 bytes, without its end. It returns
 // io.EOF at the end of In, and ctx's cause when ctx ends first; the line is
@@ -157,8 +229,10 @@ func readLines(in io.Reader, out chan<- line) {
 	}
 }
 
-// Confirm asks a yes-or-no question; anything but y or yes is no.
+// Confirm asks a yes-or-no question; anything but y or yes is no. At a terminal
+// only what is typed after the question is an answer.
 func (t *IO) Confirm(ctx context.Context, question string) (bool, error) {
+	t.forgetTyped()
 	t.Sayf("%s [y/N] ", question)
 	s, err := t.ReadLine(ctx)
 	if errors.Is(err, io.EOF) {
@@ -172,20 +246,20 @@ func (t *IO) Confirm(ctx context.Context, question string) (bool, error) {
 	return s == "y" || s == "yes", nil
 }
 
-// Passphrase asks for a secret at the controlling terminal, without echo.
-func Passphrase(prompt string) ([]byte, error) {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		return nil, fmt.Errorf("no terminal to ask for the passphrase: %w", err)
+// forgetTyped drops what was typed before it was asked for: a "y" meant for an
+// earlier question must not answer this one. What comes from a pipe was
+// prepared for us and stays.
+func (t *IO) forgetTyped() {
+	if !t.InTTY() {
+		return
 	}
-	defer tty.Close()
-	fmt.Fprint(tty, prompt)
-	defer fmt.Fprintln(tty)
-	b, err := term.ReadPassword(int(tty.Fd()))
-	if err != nil {
-		return nil, fmt.Errorf("read passphrase: %w", err)
+	flushInput(t.In.(*os.File))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	select {
+	case <-t.lines: // nil, and so never ready, before the first question
+	default:
 	}
-	return b, nil
 }
 
 const maxShown = 512 // runes that Clean lets through
@@ -205,7 +279,8 @@ func CleanMax(s string, limit int) string {
 		switch {
 		case r == '\n' || r == '\t':
 			r = ' '
-		case r != ' ' && !unicode.IsPrint(r): // Cc, Cf (bidi, zero width), Co, Cn, odd spaces
+		case !unicode.IsPrint(r), // Cc, Cf (bidi, zero width), Co, Cn, odd spaces
+			unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector): // letters and marks without a picture
 			r = utf8.RuneError
 		}
 		if n == limit {
