@@ -17,10 +17,10 @@ import (
 // above it in the tree).
 var floors = [][]string{
 	// words: pure
-	{"sealbox", "sshwire", "version"},
+	{"sealbox", "sshwire", "version", "fault"},
 	{"wire"},
 	// rules: pure; time is an argument
-	{"pairing", "mailbox", "keystore", "transport"},
+	{"pairing", "mailbox", "keystore", "transport", "auditlog"},
 	// doors to the world and carriers
 	{"statedir", "peer", "term", "control", "transport/memory", "transport/relay", "transport/transporttest"},
 	// residents
@@ -31,7 +31,7 @@ var floors = [][]string{
 
 // pure packages know no system, no net and no clock. version reads what the
 // linker left.
-var pure = []string{"sealbox", "sshwire", "wire", "pairing", "mailbox", "keystore", "phone"}
+var pure = []string{"sealbox", "sshwire", "wire", "pairing", "mailbox", "keystore", "auditlog", "phone"}
 
 var impureImports = []string{"os", "net", "syscall", "io/fs", "runtime/debug", "golang.org/x/sys", "golang.org/x/term"}
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"kryptonite/internal/auditlog"
 	"kryptonite/internal/wire"
 )
 
@@ -21,7 +22,12 @@ const (
 	clockNoteEvery = time.Minute      // how exactly the latest time is kept on disk
 	maxWaiting     = 4                // epochs that wait for their first frame
 	maxPending     = 64               // undecided requests per pairing
+	maxRemembered  = 1024             // requests per pairing, with those that are over
+	farewellLife   = 48 * time.Hour   // how long a computer is told that it was unpaired
 	maxNameRunes   = 64               // of a computer's name
+
+	farewellPause    = 30 * time.Second // before a farewell is sent again, then doubled
+	farewellMaxPause = 30 * time.Minute
 )
 
 // Approve is what the phone does with a request that it could sign.
@@ -44,11 +50,13 @@ type Config struct {
 
 // Core is one phone. See the package documentation.
 type Core struct {
-	cfg      Config
-	pairings map[string]*pairRecord
-	requests map[string]*reqRecord
-	latest   int64 // the latest time seen, Unix seconds
-	dropped  int
+	cfg       Config
+	pairings  map[string]*pairRecord
+	requests  map[string]*reqRecord
+	farewells map[string]*farewell // by the id of the pairing that was
+	log       auditlog.Log
+	latest    int64 // the latest time seen, Unix seconds
+	dropped   int
 }
 
 // New returns a core that goes on from records, the keys and values that
@@ -57,7 +65,7 @@ func New(cfg Config, records map[string][]byte) (*Core, error) {
 	if cfg.Name == "" || cfg.Version == "" {
 		return nil, errors.New("phone: Config.Name and Config.Version are required")
 	}
-	c := &Core{cfg: cfg, pairings: map[string]*pairRecord{}, requests: map[string]*reqRecord{}}
+	c := &Core{cfg: cfg, pairings: map[string]*pairRecord{}, requests: map[string]*reqRecord{}, farewells: map[string]*farewell{}}
 	return c, c.loadRecords(records)
 }
 
@@ -79,6 +87,8 @@ func (c *Core) Handle(now time.Time, ev Event) []Effect {
 		effects = append(effects, c.signed(now, ev)...)
 	case Unpair:
 		effects = append(effects, c.unpair(now, ev.Pairing)...)
+	case Told:
+		effects = append(effects, c.told(ev)...)
 	case Tick:
 		effects = append(effects, c.tick(now)...)
 	}
@@ -117,6 +127,9 @@ func (c *Core) clock(now time.Time) []Effect {
 	case t < c.latest-int64(setBackLimit/time.Second):
 		c.latest = t
 		effects := []Effect{put(clockKey, t)}
+		for _, f := range c.farewells {
+			f.next = time.Time{}
+		}
 		for _, p := range c.sorted() {
 			if len(p.Epochs) > 0 {
 				p.Epochs, p.Handshake = nil, nil // a handshake holds the first epoch
@@ -176,6 +189,11 @@ func (c *Core) Next() (at time.Time, ok bool) {
 			}
 		}
 	}
+	for _, f := range c.farewells {
+		if at2 := f.next; !ok || at2.Before(at) {
+			at, ok = at2, true
+		}
+	}
 	for _, r := range c.requests {
 		if r.State == reqPending {
 			soonest(r.Expires)
@@ -188,14 +206,14 @@ func (c *Core) Next() (at time.Time, ok bool) {
 
 // tick does what is due.
 func (c *Core) tick(now time.Time) []Effect {
-	var effects []Effect
+	effects := c.tickFarewells(now)
 	for _, p := range c.sorted() {
 		effects = append(effects, c.tickPairing(now, p)...)
 	}
 	for _, r := range c.sortedRequests() {
 		switch {
 		case r.State == reqPending && now.Unix() >= r.Expires:
-			effects = append(effects, c.answer(now, r, &wire.SignResponse{Error: wire.CodeExpired})...)
+			effects = append(effects, c.decline(now, r, wire.CodeExpired, "")...)
 		case now.Unix() >= r.Expires+int64(rememberAfter/time.Second):
 			delete(c.requests, r.key())
 			effects = append(effects, Store{Key: r.key()})

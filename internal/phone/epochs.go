@@ -108,5 +108,5 @@ func (c *Core) respond(now time.Time, p *pairRecord, e *epochRecord, r *wire.Res
 	if err != nil {
 		panic("phone: bug: no randomness: " + err.Error())
 	}
-	return Send{p.id, p.To, wire.NewFrame(wire.HeaderEpoch, body)}
+	return Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderEpoch, body)}
 }

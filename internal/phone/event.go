@@ -46,6 +46,9 @@ type Signed struct {
 // Unpair is a person who ends a pairing on this phone.
 type Unpair struct{ Pairing string }
 
+// Told says that a channel has taken a Send that is a Farewell.
+type Told struct{ Pairing string }
+
 // Tick says that time has passed; see Core.Next.
 type Tick struct{}
 
@@ -56,6 +59,7 @@ func (Frame) event()    {}
 func (Decide) event()   {}
 func (Signed) event()   {}
 func (Unpair) event()   {}
+func (Told) event()     {}
 func (Tick) event()     {}
 
 // Effect is something to do: one of the types below.
@@ -84,11 +88,14 @@ type Close struct {
 	Seed    []byte
 }
 
-// Send sends Frame to all addresses, each channel on its own.
+// Send sends Frame to all addresses, each channel on its own. A Farewell tells
+// a computer that its pairing is over: when a channel has taken it, the core
+// wants to know by Told, and sends it again otherwise.
 type Send struct {
-	Pairing string
-	To      []wire.Address
-	Frame   []byte
+	Pairing  string
+	To       []wire.Address
+	Frame    []byte
+	Farewell bool
 }
 
 // Sign asks the keystore for a signature over exactly Payload.
@@ -136,6 +143,7 @@ const (
 	NoteLive                     // the computer uses the pairing
 	NoteRefused                  // the other side, or the person, did not agree
 	NoteUnpaired                 // the pairing has ended
+	NoteTold                     // the computer of an ended pairing has been told
 	NoteSkew                     // a request did not fit this phone's clock
 	NoteSigned                   // a signature was made and is on its way
 )

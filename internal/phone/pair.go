@@ -3,6 +3,8 @@ package phone
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -79,7 +81,7 @@ func newPairing(now time.Time, inv wire.Invitation) (*pairRecord, []Effect, erro
 
 func (p *pairRecord) sendFirst(frame []byte) Send {
 	to := p.Handshake.Invitation().Rendezvous
-	return Send{p.id, []wire.Address{{Relay: &wire.RelayAddress{Origin: p.Origin, Mailbox: to[:]}}}, frame}
+	return Send{Pairing: p.id, To: []wire.Address{{Relay: &wire.RelayAddress{Origin: p.Origin, Mailbox: to[:]}}}, Frame: frame}
 }
 
 // handshake takes a frame of a pairing that is not live yet.
@@ -93,9 +95,9 @@ func (c *Core) handshake(now time.Time, p *pairRecord, frame []byte) []Effect {
 		c.dropped++
 		return nil
 	}
-	p.Computer, p.To = limitRunes(p.Handshake.Name, maxNameRunes), p.Handshake.Addrs
+	p.Computer, p.To = c.freeName(p, limitRunes(p.Handshake.Name, maxNameRunes)), p.Handshake.Addrs
 	p.State = stateWords
-	effects := []Effect{c.putPairing(p), Send{p.id, p.To, ack}}
+	effects := []Effect{c.putPairing(p), Send{Pairing: p.id, To: p.To, Frame: ack}}
 	if first {
 		effects = append(effects, ShowWords{p.id, p.Computer, p.Handshake.Words()})
 	}
@@ -119,11 +121,10 @@ func (c *Core) confirm(now time.Time, ev Confirm) []Effect {
 	}
 	if !ev.Yes {
 		frame, err := p.Handshake.Unpair(now, c.cfg.Version)
-		effects := c.forget(p)
-		if err == nil {
-			effects = append(effects, Send{p.id, p.To, frame})
+		if err != nil {
+			panic("phone: bug: no randomness: " + err.Error())
 		}
-		return append(effects, Note{p.id, p.Computer, NoteRefused, nil})
+		return c.part(now, p, frame, NoteRefused)
 	}
 	h := p.Handshake
 	p.State, p.Paired = statePaired, now.Unix()
@@ -147,7 +148,7 @@ func (c *Core) repeatHello(now time.Time, p *pairRecord, frame []byte) []Effect 
 		c.dropped++
 		return nil
 	}
-	return []Effect{Send{p.id, p.To, ack}, c.introduce(now, p)}
+	return []Effect{Send{Pairing: p.id, To: p.To, Frame: ack}, c.introduce(now, p)}
 }
 
 // live notes that the computer uses the pairing: the handshake is over.
@@ -176,11 +177,26 @@ func (c *Core) unpair(now time.Time, id string) []Effect {
 	if p == nil {
 		return nil
 	}
-	effects := c.forget(p)
-	if frame, err := pairing.UnpairNotice(p.box, now, c.cfg.Version); err == nil && len(p.To) > 0 {
-		effects = append(effects, Send{p.id, p.To, frame})
+	frame, err := pairing.UnpairNotice(p.box, now, c.cfg.Version)
+	if err != nil {
+		panic("phone: bug: no randomness: " + err.Error())
 	}
-	return append(effects, Note{p.id, p.Computer, NoteUnpaired, nil})
+	return c.part(now, p, frame, NoteUnpaired)
+}
+
+// freeName is name, or "name 2" and so on when another computer has it.
+func (c *Core) freeName(p *pairRecord, name string) string {
+	taken := map[string]bool{}
+	for _, other := range c.pairings {
+		if other != p {
+			taken[strings.ToLower(other.Computer)] = true
+		}
+	}
+	free := name
+	for n := 2; taken[strings.ToLower(free)]; n++ {
+		free = fmt.Sprintf("%s %d", name, n)
+	}
+	return free
 }
 
 // limitRunes cuts s to n runes and mends invalid UTF-8.

@@ -13,10 +13,12 @@ import (
 // Prefixes of the keys under which records are stored. A record is JSON with a
 // version "v".
 const (
-	PairingPrefix = "pairing/"
-	requestPrefix = "request/"
-	clockKey      = "clock"
-	recordVersion = 1
+	PairingPrefix  = "pairing/"
+	LogPrefix      = "log/"
+	requestPrefix  = "request/"
+	farewellPrefix = "farewell/"
+	clockKey       = "clock"
+	recordVersion  = 1
 )
 
 // pairState is how far a pairing has come.
@@ -100,7 +102,10 @@ func (p *pairRecord) load(id string) (err error) {
 }
 
 // loadRecords reads what Store effects wrote in earlier runs.
-func (c *Core) loadRecords(records map[string][]byte) error {
+func (c *Core) loadRecords(records map[string][]byte) (err error) {
+	if _, c.log, err = Log(records); err != nil {
+		return fmt.Errorf("phone: %w", err)
+	}
 	for k, v := range records {
 		switch {
 		case strings.HasPrefix(k, PairingPrefix):
@@ -122,12 +127,26 @@ func (c *Core) loadRecords(records map[string][]byte) error {
 			if err != nil {
 				return fmt.Errorf("phone: read record %s: %w", k, err)
 			}
+			if open := r.State == reqPending || r.State == reqDecided; open && (r.Request == nil || r.Request.Sign == nil) {
+				return fmt.Errorf("phone: read record %s: the request is missing", k)
+			}
 			r.pairing, r.id = pid, id
 			c.requests[r.key()] = r
+		case strings.HasPrefix(k, farewellPrefix):
+			f := &farewell{id: strings.TrimPrefix(k, farewellPrefix)}
+			if err := decodeRecord(v, f, &f.V); err != nil {
+				return fmt.Errorf("phone: read record %s: %w", k, err)
+			}
+			c.farewells[f.id] = f
 		case k == clockKey:
 			if err := json.Unmarshal(v, &c.latest); err != nil {
 				return fmt.Errorf("phone: read record %s: %w", k, err)
 			}
+		}
+	}
+	for _, r := range c.requests {
+		if c.pairings[r.pairing] == nil {
+			return fmt.Errorf("phone: read record %s: its pairing is missing", r.key())
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"kryptonite/internal/auditlog"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/wire"
@@ -83,7 +84,7 @@ func (c *Core) epochHello(now time.Time, p *pairRecord, r *wire.Request) []Effec
 	if changed {
 		effects = append(effects, c.putPairing(p))
 	}
-	return append(effects, Send{p.id, p.To, wire.NewFrame(wire.HeaderSession, sealed)})
+	return append(effects, Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderSession, sealed)})
 }
 
 // epochFrame takes what comes under an epoch: every other request.
@@ -132,14 +133,15 @@ func (c *Core) request(now time.Time, p *pairRecord, r *wire.Request, hash []byt
 	if !fitsClock(now, r) {
 		return []Effect{c.refusal(now, p, rec, wire.CodeClockSkew), Note{p.id, p.Computer, NoteSkew, nil}}
 	}
-	if r.Sign == nil {
-		return c.finish(now, p, rec, wire.Response{ID: r.ID, Error: &wire.ErrorResponse{Error: wire.CodeUnknownKind}})
-	}
-	if c.pending(p.id) >= maxPending {
+	effects, ok := c.room(now, p)
+	if !ok {
 		c.dropped++
 		return nil
 	}
-	return c.consider(now, rec)
+	if r.Sign == nil {
+		return append(effects, c.finish(now, p, rec, wire.Response{ID: r.ID, Error: &wire.ErrorResponse{Error: wire.CodeUnknownKind}})...)
+	}
+	return append(effects, c.consider(now, rec)...)
 }
 
 // fitsClock checks a new request against the phone's clock. [kr-protocol] §4.4.
@@ -173,14 +175,20 @@ func (c *Core) cancel(now time.Time, p *pairRecord, r *wire.Request) []Effect {
 		return nil
 	}
 	rec := c.requests[(&reqRecord{pairing: p.id, id: r.Cancel.ID}).key()]
+	var effects []Effect
 	if rec == nil {
+		var ok bool
+		if effects, ok = c.room(now, p); !ok {
+			c.dropped++
+			return nil
+		}
 		rec = &reqRecord{pairing: p.id, id: r.Cancel.ID, Expires: r.Expires}
 	} else if rec.State != reqPending {
 		return nil // too late: it is decided
 	}
 	pending := rec.State == reqPending
 	rec.State, rec.Request = reqCancelled, nil
-	effects := []Effect{c.putRequest(rec)}
+	effects = append(effects, c.putRequest(rec))
 	if pending {
 		effects = append(effects, Withdraw{p.id, rec.id, wire.CodeCancelled})
 	}
@@ -196,13 +204,13 @@ func (c *Core) consider(now time.Time, rec *reqRecord) []Effect {
 	}
 	card, refusal := c.card(p, rec)
 	if refusal != nil {
-		return c.answer(now, rec, refusal)
+		return c.decline(now, rec, refusal.Error, refusal.Reason)
 	}
 	switch c.cfg.Approve {
 	case ApproveAlways:
 		return c.allow(now, rec)
 	case ApproveNever:
-		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeRejected})
+		return c.decline(now, rec, wire.CodeRejected, "")
 	}
 	return []Effect{c.putRequest(rec), c.ack(now, p, rec), Ask{card}}
 }
@@ -250,17 +258,31 @@ func (c *Core) decide(now time.Time, ev Decide) []Effect {
 	case rec == nil || rec.State != reqPending:
 		return []Effect{Withdraw{ev.Pairing, ev.Request, wire.CodeCancelled}}
 	case now.Unix() >= rec.Expires:
-		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
+		return c.decline(now, rec, wire.CodeExpired, "")
 	case !ev.Allow:
-		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeRejected})
+		return c.decline(now, rec, wire.CodeRejected, "")
 	}
 	return c.allow(now, rec)
 }
 
-// allow makes the decision durable and has the payload signed.
+// allow makes the decision and its log entry durable and has the payload signed.
 func (c *Core) allow(now time.Time, rec *reqRecord) []Effect {
 	rec.State = reqDecided
-	return append([]Effect{c.putRequest(rec)}, c.sign(now, rec)...)
+	effects := append([]Effect{c.putRequest(rec)}, c.note(now, rec, auditlog.Allowed, "")...)
+	return append(effects, c.sign(now, rec)...)
+}
+
+// decline makes a decision against signing durable, with its log entry, and
+// answers.
+func (c *Core) decline(now time.Time, rec *reqRecord, code wire.Code, reason string) []Effect {
+	d := auditlog.Refused
+	switch code {
+	case wire.CodeRejected:
+		d = auditlog.Rejected
+	case wire.CodeExpired:
+		d = auditlog.Expired
+	}
+	return append(c.note(now, rec, d, reason), c.answer(now, rec, &wire.SignResponse{Error: code, Reason: reason})...)
 }
 
 // sign asks for the signature of a decided request, unless its time is over.
@@ -339,11 +361,31 @@ func (p *pairRecord) offered(r *wire.Request) *sealbox.PublicKey {
 	return nil
 }
 
-func (c *Core) pending(pairing string) (n int) {
+// room reports whether one more request of p can be remembered. It may forget
+// the oldest one: a copy of that would not fit the clock any more.
+func (c *Core) room(now time.Time, p *pairRecord) ([]Effect, bool) {
+	pending, remembered := 0, 0
+	var oldest *reqRecord
 	for _, r := range c.requests {
-		if r.pairing == pairing && r.State == reqPending {
-			n++
+		if r.pairing != p.id {
+			continue
+		}
+		remembered++
+		switch {
+		case r.State == reqPending:
+			pending++
+		case now.Unix() >= r.Expires && (oldest == nil || r.Expires < oldest.Expires):
+			oldest = r
 		}
 	}
-	return n
+	switch {
+	case pending >= maxPending:
+		return nil, false
+	case remembered < maxRemembered:
+		return nil, true
+	case oldest == nil:
+		return nil, false
+	}
+	delete(c.requests, oldest.key())
+	return []Effect{Store{Key: oldest.key()}}, true
 }

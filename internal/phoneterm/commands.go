@@ -22,7 +22,10 @@ import (
 	"kryptonite/internal/wire"
 )
 
-const maxImage = 32 << 20 // bytes
+const (
+	maxImage     = 32 << 20         // bytes
+	tellPatience = 10 * time.Second // for telling a computer that it is unpaired
+)
 
 func pairCmd(e *env) *cobra.Command {
 	var file string
@@ -242,16 +245,35 @@ func runUnpair(ctx context.Context, e *env, name string) error {
 		return &term.Problem{Err: fmt.Errorf("%d paired computers are called %q", len(found), name), Code: 3,
 			Hints: []string{"list them with: kr-phone list (an id works, too)"}}
 	}
-	r := newRunner(core, o.journal, nil, func(phone.Effect) {}, log)
+	told := make(chan struct{})
+	r := newRunner(core, o.journal, nil, func(eff phone.Effect) {
+		if n, ok := eff.(phone.Note); ok && n.Kind == phone.NoteTold && n.Pairing == found[0].Pairing {
+			close(told)
+		}
+	}, log)
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- r.run(ctx) }()
-	err = r.post(ctx, phone.Unpair{Pairing: found[0].Pairing})
-	stop()
-	if err := errors.Join(err, <-ended); err != nil {
-		return err
+	if err = r.post(ctx, phone.Unpair{Pairing: found[0].Pairing}); err == nil {
+		e.io.Sayf("Unpaired from %s.\n", term.CleanMax(found[0].Name, 64))
+		err = e.awaitTold(ctx, told)
 	}
-	e.io.Sayf("Unpaired from %s.\n", term.CleanMax(found[0].Name, 64))
+	stop()
+	return errors.Join(err, <-ended)
+}
+
+// awaitTold waits until the computer has been told, but not for long: the
+// pairing is over whether or not it knows.
+func (e *env) awaitTold(ctx context.Context, told <-chan struct{}) error {
+	timer := time.NewTimer(tellPatience)
+	defer timer.Stop()
+	select {
+	case <-told:
+	case <-timer.C:
+		e.io.Sayf("The computer could not be told yet. kr-phone run goes on trying for two days.\n")
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	return nil
 }
 
@@ -271,6 +293,9 @@ func listCmd(e *env) *cobra.Command {
 			}
 			for _, c := range core.Computers() {
 				e.io.Printf("%s\t%s\t%s\t%s\n", c.Pairing, term.CleanMax(c.Name, 64), when(c.Paired), when(c.Heard))
+			}
+			for _, name := range core.Untold() {
+				e.io.Sayf("%s has not been told yet that it is unpaired; kr-phone run goes on trying.\n", term.CleanMax(name, 64))
 			}
 			return nil
 		},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kryptonite/internal/fault"
 	"kryptonite/internal/phone"
 	"kryptonite/internal/term"
 	"kryptonite/internal/wire"
@@ -169,6 +170,8 @@ func (p *prompter) note(n phone.Note) {
 		p.e.io.Printf("%s uses this phone\n", name)
 	case phone.NoteUnpaired:
 		p.e.io.Printf("%s has unpaired\n", name)
+	case phone.NoteTold:
+		p.e.io.Printf("%s has been told that it is unpaired\n", name)
 	case phone.NoteRefused:
 		p.e.io.Printf("%s gave the pairing up\n", name)
 	case phone.NoteSigned:
@@ -201,7 +204,7 @@ func (p *prompter) draw(c phone.Card) {
 		}
 	}
 	field("key", c.KeyName)
-	left := time.Until(c.Expires).Round(time.Second)
+	left := c.Expires.Sub(fault.Now()).Round(time.Second)
 	p.e.io.Printf("Allow? [y/N] (%s left) ", left)
 }
 

@@ -3,12 +3,14 @@ package phoneterm
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"kryptonite/internal/fault"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/phone"
 	"kryptonite/internal/sshwire"
@@ -100,13 +102,14 @@ func (r *runner) untilNext() time.Duration {
 	if !ok {
 		return time.Hour
 	}
-	return max(time.Until(at), 100*time.Millisecond)
+	return max(at.Sub(fault.Now()), 100*time.Millisecond)
 }
 
 // handle gives an event to the core and performs the effects: first what must
 // be durable, then the rest in order.
 func (r *runner) handle(ctx context.Context, ev phone.Event) error {
-	effects := r.core.Handle(time.Now(), ev)
+	effects := r.core.Handle(fault.Now(), ev)
+	fault.Point("%T.handled", ev)
 	var ops []statedir.Op
 	for _, e := range effects {
 		if s, ok := e.(phone.Store); ok {
@@ -116,10 +119,12 @@ func (r *runner) handle(ctx context.Context, ev phone.Event) error {
 	if err := r.journal.Commit(ops); err != nil {
 		return &storeError{err}
 	}
+	fault.Point("%T.stored", ev)
 	for _, e := range effects {
 		if err := r.perform(ctx, e); err != nil {
 			return err
 		}
+		fault.Point("%T.%T", ev, e)
 	}
 	return nil
 }
@@ -148,6 +153,7 @@ func (r *runner) sign(e phone.Sign) phone.Signed {
 		return out
 	}
 	out.Signature = sshwire.SignEd25519(r.key, e.Payload)
+	r.log.Debug("signed", "pairing", e.Pairing, "request", e.Request, "payload_sha256", fmt.Sprintf("%x", sha256.Sum256(e.Payload)))
 	return out
 }
 
@@ -256,10 +262,15 @@ func (r *runner) send(ctx context.Context, e phone.Send) {
 		}
 		to := mailbox.Address(a.Relay.Mailbox)
 		r.bg.Go(func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendLimit)
+			sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendLimit)
 			defer cancel()
-			if err := c.Post(ctx, to, e.Frame); err != nil {
+			if err := c.Post(sending, to, e.Frame); err != nil {
 				r.log.Warn("frame not sent", "pairing", e.Pairing, "err", err)
+				return
+			}
+			fault.Point("phone.send.taken")
+			if e.Farewell {
+				r.post(ctx, phone.Told{Pairing: e.Pairing}) // told twice if we end before
 			}
 		})
 	}

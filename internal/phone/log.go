@@ -1,0 +1,51 @@
+package phone
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kryptonite/internal/auditlog"
+)
+
+// maxLog is how many log entries are kept: years of logins, some megabytes.
+const maxLog = 10_000
+
+func logKey(seq uint64) string { return fmt.Sprintf("%s%020d", LogPrefix, seq) }
+
+// note writes a decision about rec, which still holds its request, to the log.
+func (c *Core) note(now time.Time, rec *reqRecord, d auditlog.Decision, reason string) []Effect {
+	p, s := c.pairings[rec.pairing], rec.Request.Sign
+	sum := sha256.Sum256(s.Payload)
+	e := auditlog.Entry{Unix: now.Unix(), Pairing: p.id, Computer: p.Computer, Request: rec.id,
+		Decision: d, Reason: reason, Key: s.Fingerprint, Payload: sum[:]}
+	if card, refusal := c.card(p, rec); refusal == nil {
+		e.User, e.Namespace, e.HostKey, e.Proof = card.User, card.Namespace, card.Host.Fingerprint, string(card.Host.Proof)
+	}
+	b := c.log.Append(e)
+	effects := []Effect{Store{Key: logKey(c.log.Len()), Value: b}}
+	if first := c.log.First(); c.log.Len()-first >= maxLog {
+		effects = append(effects, Store{Key: logKey(first)})
+		c.log.Forget(first + 1)
+	}
+	return effects
+}
+
+// Log returns the log among stored records, oldest entry first, and its end. A
+// *auditlog.BrokenError says that it is not what was written.
+func Log(records map[string][]byte) ([]auditlog.Entry, auditlog.Log, error) {
+	var keys []string
+	for k := range records {
+		if strings.HasPrefix(k, LogPrefix) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	var stored [][]byte
+	for _, k := range keys {
+		stored = append(stored, records[k])
+	}
+	return auditlog.Read(stored)
+}
