@@ -9,6 +9,12 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	// The programs under test, so that the test cache notices their changes.
+	_ "kryptonite/internal/cli"
+	_ "kryptonite/internal/daemon"
+	_ "kryptonite/internal/phoneterm"
+	_ "kryptonite/internal/relayd"
 )
 
 var bin string // the programs, built once

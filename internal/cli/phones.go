@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"text/tabwriter"
 	"time"
@@ -36,6 +37,10 @@ func runStatus(ctx context.Context, e *env, asJSON bool) error {
 	}
 	t := e.io
 	t.Printf("krd %s, process %d, up %s\n", st.Version, st.PID, time.Since(st.Started).Round(time.Second))
+	for _, u := range st.Untold {
+		t.Printf("%s does not know yet that it is unpaired; krd tells it until %s\n",
+			term.CleanMax(u.Name, 64), u.Until.Local().Format(time.DateTime))
+	}
 	if len(st.Phones) == 0 {
 		t.Printf("no phone is paired; run: kr pair\n")
 		return nil
@@ -68,11 +73,22 @@ func row(w *tabwriter.Writer, cells ...string) {
 func heard(p control.Phone) string {
 	switch {
 	case p.Away:
-		return "it did not answer last time"
-	case p.Heard.IsZero():
-		return "not since krd started"
+		return "it did not answer last time; not heard from since " + p.Heard.Local().Format(time.DateTime)
 	}
-	return time.Since(p.Heard).Round(time.Second).String() + " ago"
+	return ago(time.Since(p.Heard))
+}
+
+// ago says how long ago something was, in the unit that matters.
+func ago(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return d.Round(time.Second).String() + " ago"
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d minutes ago", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d hours ago", d/time.Hour)
+	}
+	return fmt.Sprintf("%d days ago", d/(24*time.Hour))
 }
 
 func linkText(l control.Link) string {
@@ -168,7 +184,7 @@ func runUnpair(ctx context.Context, e *env, name string, yes bool) error {
 	}
 	e.io.Sayf("Unpaired from %s.\n", term.CleanMax(out.Phone.Name, 64))
 	if !out.Told {
-		e.io.Sayf("The phone could not be told; unpair there, too.\n")
+		e.io.Sayf("The phone could not be told yet; krd goes on trying for two days.\n")
 	}
 	for _, k := range out.Phone.Keys {
 		e.io.Sayf("This key still stands where you put it; remove it from servers and forges:\n")

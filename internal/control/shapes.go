@@ -26,6 +26,15 @@ type Status struct {
 	Started       time.Time `json:"started"`
 	AgentSocket   string    `json:"agent_socket"`
 	Phones        []Phone   `json:"phones"`
+	Untold        []Untold  `json:"untold"` // unpaired phones that do not know it yet
+}
+
+// Untold is a phone whose pairing has ended here and that could not be told yet.
+type Untold struct {
+	ID    string    `json:"id"` // of the pairing that was
+	Name  string    `json:"name"`
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"` // when krd gives up
 }
 
 // Phone is one paired phone.
@@ -33,7 +42,7 @@ type Phone struct {
 	ID     string    `json:"id"` // of the pairing
 	Name   string    `json:"name"`
 	Paired time.Time `json:"paired"`
-	Heard  time.Time `json:"heard,omitzero"` // the last word since krd started
+	Heard  time.Time `json:"heard,omitzero"` // the last word
 	Away   bool      `json:"away"`           // it did not answer when last asked
 	Keys   []Key     `json:"keys"`
 	Links  []Link    `json:"channels"`

@@ -34,6 +34,8 @@ func (d *Daemon) api() http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+		d.bg.Add(1) // what a handler leaves to do is waited for with it
+		defer d.bg.Done()
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -46,6 +48,7 @@ func (d *Daemon) status() control.Status {
 	for _, p := range d.list() {
 		st.Phones = append(st.Phones, p.describe())
 	}
+	st.Untold = d.untold()
 	return st
 }
 

@@ -6,6 +6,7 @@
 //
 //	agent.sock         the SSH agent            krd.sock   the local API
 //	pairings/ID.json   one phone each           krd.lock   one krd at a time
+//	farewells/ID.json  phones to be told        heard.json when they last spoke
 //
 // Residents meet here: sshagent asks through [Daemon.Sign], session carries
 // the question to a phone. Neither knows the other.
@@ -42,13 +43,19 @@ type Config struct {
 type Daemon struct {
 	cfg     Config
 	started time.Time
-	life    context.Context // never ends: closePhones ends the sessions, after the agent's clients withdrew
+	life    context.Context // of sessions and of bg; ends after the agent's clients withdrew
 	stop    context.CancelCauseFunc
-	bg      sync.WaitGroup // what is left to do after a phone has gone
+	bg      sync.WaitGroup // what phones that have gone leave to do, and small writes
 
-	mu     sync.Mutex
-	phones map[string]*phone // by pairing id
-	pair   *pairRun          // the pairing that runs, or nil
+	rejected rejected
+
+	mu        sync.Mutex
+	phones    map[string]*phone   // by pairing id
+	farewells map[string]farewell // by pairing id
+	pair      *pairRun            // the pairing that runs, or nil
+
+	heardMu sync.Mutex
+	heard   map[string]time.Time // as heard.json has it
 }
 
 // ErrStopped is the cause of an end that somebody asked for.
@@ -68,7 +75,9 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 	defer lock.Unlock()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	d := &Daemon{cfg: cfg, started: time.Now(), life: context.WithoutCancel(ctx), stop: stop, phones: map[string]*phone{}}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	d := &Daemon{cfg: cfg, started: time.Now(), life: life, stop: stop, phones: map[string]*phone{}, farewells: map[string]farewell{}}
 	agentSock, err := peer.Listen(cfg.Dir.Path(control.AgentSocket))
 	if err != nil {
 		return fmt.Errorf("open the agent socket: %w", err)
@@ -79,7 +88,10 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 		return fmt.Errorf("open the control socket: %w", err)
 	}
 	defer controlSock.Close()
-	defer d.closePhones()
+	defer d.close(end)
+	if err := d.loadFarewells(); err != nil {
+		return err
+	}
 	if err := d.loadPhones(); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/fault"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/pairing"
 	"kryptonite/internal/sealbox"
@@ -38,6 +39,7 @@ type pairRun struct {
 	own        mailbox.Key
 	computer   *pairing.Computer
 	to         mailbox.Address // where the phone waits for the hello
+	attempt    farewell        // what tells the phone if nothing comes of it; none before its first frame
 
 	agreed, same bool      // on the phone, at kr pair
 	heard        time.Time // when the phone's me_response came
@@ -49,9 +51,11 @@ func (r *pairRun) run(ctx context.Context) (*phone, error) {
 		return nil, err
 	}
 	defer r.close(ctx)
+	fault.Point("krd.pair.prepared")
 	if err := r.emit(control.PairEvent{Link: r.computer.Invitation().Link()}); err != nil {
 		return nil, err
 	}
+	fault.Point("krd.pair.shown")
 	first, later := make(chan []byte), make(chan []byte)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.client.Receive(gctx, r.rendezvous, pass(gctx, first)) })
@@ -71,7 +75,11 @@ func (r *pairRun) run(ctx context.Context) (*phone, error) {
 		r.burn(ctx)
 		return nil, result
 	}
-	return r.finish(ctx)
+	p, err := r.finish()
+	if err != nil {
+		r.burn(ctx)
+	}
+	return p, err
 }
 
 func pass(ctx context.Context, to chan<- []byte) func([]byte) error {
@@ -128,13 +136,19 @@ func (r *pairRun) steps(ctx context.Context, first, later <-chan []byte) error {
 	for !r.agreed || !r.same {
 		select {
 		case frame := <-first:
-			hello, to, err := r.computer.Accept(time.Now(), frame)
+			hello, to, err := r.computer.Accept(fault.Now(), frame)
 			if err != nil {
 				continue // a stranger, or a second phone that scanned the same code
 			}
+			fault.Point("krd.pair.accepted")
 			qr.Stop()
 			r.to = to
+			if err := r.keepAttempt(to); err != nil {
+				return err
+			}
+			fault.Point("krd.pair.attempt")
 			r.post(ctx, hello)
+			fault.Point("krd.pair.hello")
 		case frame := <-later:
 			if err := r.take(frame); err != nil {
 				return err
@@ -144,6 +158,7 @@ func (r *pairRun) steps(ctx context.Context, first, later <-chan []byte) error {
 				return &control.Error{Code: control.CodeDeclined, Text: "the words were not the same: this pairing was given up, and the code is burned"}
 			}
 			r.same = true
+			fault.Point("krd.pair.same")
 		case <-again.C:
 			if hello := r.computer.Hello(); hello != nil && !r.agreed {
 				r.post(ctx, hello)
@@ -172,12 +187,32 @@ func (r *pairRun) take(frame []byte) error {
 		return nil
 	}
 	if done && !r.agreed {
-		r.agreed, r.heard = true, time.Now()
+		r.agreed, r.heard = true, fault.Now()
+		fault.Point("krd.pair.agreed")
 	}
 	if w := r.computer.Words(); w != before {
+		if to, ok := relayAddress(r.computer.Peer().Addresses); ok {
+			if err := r.keepAttempt(to); err != nil {
+				return err
+			}
+		}
+		fault.Point("krd.pair.words")
 		return r.emit(control.PairEvent{Words: w})
 	}
 	return nil
+}
+
+// keepAttempt makes sure that the phone, which listens at to, is told if
+// nothing comes of this, even if krd dies.
+func (r *pairRun) keepAttempt(to mailbox.Address) error {
+	frame, err := r.computer.Unpair(fault.Now())
+	if err != nil {
+		return err
+	}
+	own, s, _ := r.computer.Keys()
+	r.attempt = farewell{ID: pairing.ID(own.Public(), s), Name: "a phone that was not paired", Relay: r.req.Relay, To: to,
+		Frame: frame, Since: fault.Now().Truncate(time.Second), Attempt: true}
+	return r.d.keepFarewell(r.attempt)
 }
 
 // post sends to the mailbox that the phone named; a failure is repeated with
@@ -195,13 +230,10 @@ func (r *pairRun) post(ctx context.Context, frame []byte) {
 func (r *pairRun) burn(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), burnPatient)
 	defer cancel()
-	if frame, err := r.computer.Unpair(time.Now()); err == nil && frame != nil {
-		to := r.to
-		if a, ok := relayAddress(r.computer.Peer().Addresses); ok {
-			to = a
-		}
-		if err := r.client.Post(ctx, to, frame); err != nil {
-			r.d.cfg.Log.Debug("the phone could not be told", "err", err)
+	if r.attempt.ID != "" {
+		select {
+		case <-r.d.tell(r.attempt):
+		case <-ctx.Done():
 		}
 	}
 	if err := r.client.Delete(ctx, r.own); err != nil {
@@ -219,7 +251,7 @@ func (r *pairRun) close(ctx context.Context) {
 }
 
 // finish makes the pairing durable and live.
-func (r *pairRun) finish(ctx context.Context) (*phone, error) {
+func (r *pairRun) finish() (*phone, error) {
 	own, s, epoch := r.computer.Keys()
 	peer := r.computer.Peer()
 	to, ok := relayAddress(peer.Addresses)
@@ -227,16 +259,22 @@ func (r *pairRun) finish(ctx context.Context) (*phone, error) {
 		return nil, &control.Error{Code: control.CodeChannel, Text: "the phone did not say where it listens"}
 	}
 	rec := record{
-		ID: pairing.ID(own.Public(), s), Name: phoneName(peer.Name), Own: own, Phone: s,
+		ID: pairing.ID(own.Public(), s), Name: r.d.freeName(phoneName(peer.Name)), Own: own, Phone: s,
 		Relay: r.req.Relay, Mailbox: r.own.Seed(), Peer: to, Keys: peer.Keys, Paired: time.Now().Truncate(time.Second),
 	}
+	fault.Point("krd.pair.done")
 	if err := r.d.cfg.Dir.WriteJSON(recordName(rec.ID), recordVersion, rec); err != nil {
 		return nil, fmt.Errorf("store the pairing: %w", err)
 	}
+	fault.Point("krd.pair.stored")
 	offset := time.Unix(peer.Unix, 0).Sub(r.heard.Truncate(time.Second))
 	if err := r.d.startPhone(rec, &sealbox.Epoch{ID: epoch.ID, Send: epoch.Send, Recv: epoch.Recv}, offset); err != nil {
-		return nil, err
+		return nil, errors.Join(err, r.d.cfg.Dir.Remove(recordName(rec.ID)))
 	}
+	if err := r.d.cfg.Dir.Remove(farewellName(rec.ID)); err != nil {
+		r.d.cfg.Log.Warn("left behind", "err", err) // a live pairing wins over it
+	}
+	fault.Point("krd.pair.live")
 	r.d.cfg.Log.Info("phone paired", "pairing", rec.ID, "keys", len(rec.Keys))
 	r.d.mu.Lock()
 	defer r.d.mu.Unlock()

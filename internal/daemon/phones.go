@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/fault"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/session"
@@ -58,6 +59,7 @@ func (d *Daemon) loadPhones() error {
 	if err != nil {
 		return fmt.Errorf("list pairings: %w", err)
 	}
+	d.heard = d.readHeard()
 	for _, n := range names {
 		if !strings.HasSuffix(n, ".json") {
 			continue
@@ -91,6 +93,7 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 	p.session, err = session.New(session.Config{
 		Own: r.Own, Phone: r.Phone, Links: []transport.Link{client.Link(box, r.Peer)},
 		Version: d.cfg.Version, Log: d.cfg.Log.With("pairing", r.ID), FirstEpoch: first, Offset: offset,
+		Heard: d.lastHeard(r), Now: fault.Now,
 		Unpaired: func() error { return d.phoneLeft(p) },
 	})
 	if err != nil {
@@ -101,12 +104,12 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 	d.mu.Lock()
 	d.phones[r.ID] = p
 	d.mu.Unlock()
-	go func() {
+	d.bg.Go(func() {
 		defer close(p.done)
 		if err := p.session.Run(ctx); err != nil && ctx.Err() == nil {
 			d.cfg.Log.Error("session ended", "pairing", r.ID, "err", err)
 		}
-	}()
+	})
 	return nil
 }
 
@@ -138,12 +141,14 @@ func (d *Daemon) deleteMailbox(p *phone) {
 	}
 }
 
-// closePhones ends all sessions and waits for them.
-func (d *Daemon) closePhones() {
+// close ends all sessions and what else goes on, and waits for it.
+func (d *Daemon) close(end context.CancelFunc) {
+	d.keepHeard(0)
 	for _, p := range d.list() {
 		p.cancel()
 		<-p.done
 	}
+	end()
 	d.bg.Wait()
 }
 
@@ -192,25 +197,51 @@ func (d *Daemon) find(nameOrID string) (*phone, error) {
 		Text: fmt.Sprintf("%d paired phones are called %q; use the id that kr status shows", len(found), nameOrID)}
 }
 
-// unpair ends a pairing here at once and tells the phone.
+// unpair ends a pairing here at once. told says whether the phone knows; if not
+// yet, krd goes on telling it.
 func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
+	frame, err := p.session.Farewell()
+	if err != nil {
+		return false, err
+	}
+	f := farewell{ID: p.ID, Name: p.Name, Relay: p.Relay, To: p.Peer, Frame: frame, Since: fault.Now().Truncate(time.Second)}
+	if err := d.keepFarewell(f); err != nil {
+		return false, err
+	}
+	fault.Point("krd.unpair.stored")
 	if err := d.cfg.Dir.Remove(recordName(p.ID)); err != nil {
 		return false, fmt.Errorf("remove the pairing: %w", err)
 	}
+	fault.Point("krd.unpair.removed")
 	d.mu.Lock()
 	delete(d.phones, p.ID)
 	d.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	if err := p.session.Unpair(ctx); err != nil {
-		d.cfg.Log.Warn("the phone could not be told", "pairing", p.ID, "err", err)
-	} else {
-		told = true
-	}
+	done := d.tell(f)
 	p.cancel()
 	<-p.done
-	d.deleteMailbox(p)
-	return told, nil
+	d.bg.Go(func() { d.deleteMailbox(p) })
+	timer := time.NewTimer(tellPatience)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true, nil
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false, nil
+}
+
+// freeName is name, or "name 2" and so on when another phone has it.
+func (d *Daemon) freeName(name string) string {
+	taken := map[string]bool{}
+	for _, p := range d.list() {
+		taken[strings.ToLower(p.Name)] = true
+	}
+	free := name
+	for n := 2; taken[strings.ToLower(free)]; n++ {
+		free = fmt.Sprintf("%s %d", name, n)
+	}
+	return free
 }
 
 // describe is a phone as kr sees it.
@@ -257,10 +288,17 @@ func (d *Daemon) Sign(ctx context.Context, r sshagent.Request) ([]byte, error) {
 		if !slices.ContainsFunc(p.Keys, func(k wire.SSHKey) bool { return string(k.PublicKey) == string(r.Key) }) {
 			continue
 		}
+		if d.rejected.has(r.Data, time.Now()) {
+			return nil, session.ErrDenied
+		}
 		start := time.Now()
 		sig, err := p.session.Sign(ctx, r.Key, wire.SignRequest{
 			Fingerprint: key.Fingerprint(), Payload: r.Data, Binds: r.Binds,
 		}, session.SignOptions{Hurry: len(phones) > 1})
+		if errors.Is(err, session.ErrDenied) {
+			d.rejected.add(r.Data, time.Now())
+		}
+		d.bg.Go(func() { d.keepHeard(heardGrain) })
 		d.cfg.Log.Info("signature asked", "pairing", p.ID, "approved", err == nil, "took", time.Since(start).Round(time.Millisecond), "err", err)
 		return sig, err
 	}

@@ -410,27 +410,21 @@ func TestUnpairIsRepeatedUntilDurable(t *testing.T) {
 	})
 }
 
-func TestUnpairTellsThePhone(t *testing.T) {
+func TestFarewellEndsThePairingAtThePhone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, memory.Options{}, 0, true)
 		defer r.close()
-		synctest.Wait()
-		down, _ := memory.New(memory.Options{})
-		down.SetDown(true)
-		working := r.session.cfg.Links
-		r.session.cfg.Links = []transport.Link{down}
-		if err := r.session.Unpair(t.Context()); !errors.Is(err, memory.ErrDown) {
-			t.Errorf("Unpair = %v, want ErrDown", err)
+		frame, err := r.session.Farewell()
+		if err != nil {
+			t.Fatal(err)
 		}
-		r.session.cfg.Links = append(r.session.cfg.Links, working...)
-		if err := r.session.Unpair(t.Context()); err != nil {
-			t.Errorf("Unpair with one link that works = %v", err)
+		for range 2 {
+			r.session.cfg.Links[0].Send(t.Context(), frame)
 		}
 		synctest.Wait()
 		if n := r.count(func(e phone.Effect) bool { n, ok := e.(phone.Note); return ok && n.Kind == phone.NoteUnpaired }); n != 1 {
 			t.Errorf("the phone was told %d times, want once", n)
 		}
-		r.session.cfg.Links = working
 	})
 }
 

@@ -57,6 +57,10 @@ type Config struct {
 	FirstEpoch *sealbox.Epoch
 	// Offset is the phone's clock minus ours, as far as it is known.
 	Offset time.Duration
+	// Heard is when the phone was last heard of, in an earlier run.
+	Heard time.Time
+	// Now is the wall clock; nil: time.Now. It needs no monotonic reading.
+	Now func() time.Time
 
 	// Unpaired is called once when the phone ends the pairing. It returns nil
 	// when that is durable; the frame comes again otherwise.
@@ -104,7 +108,10 @@ func New(cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
-	s := &Session{cfg: cfg, box: box, offset: cfg.Offset, over: make(chan struct{}),
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	s := &Session{cfg: cfg, box: box, offset: cfg.Offset, heard: cfg.Heard, over: make(chan struct{}),
 		fresh: make(chan struct{}), waiting: map[wire.ID]chan *wire.Response{}}
 	if cfg.FirstEpoch != nil {
 		s.epochs = []epoch{{*cfg.FirstEpoch, time.Now()}}
@@ -135,7 +142,7 @@ func (s *Session) Run(ctx context.Context) error {
 
 // Status is what people see of a phone.
 type Status struct {
-	Heard   time.Time     // the last valid frame; zero: not since krd started
+	Heard   time.Time     // the last valid frame; zero: never
 	Away    bool          // it did not answer last time
 	Offset  time.Duration // its clock minus ours
 	Dropped int           // frames that changed nothing
@@ -161,25 +168,9 @@ func (s *Session) Away() bool {
 	return s.away
 }
 
-// Unpair seals the frame that ends the pairing at the phone and sends it on
-// all links, one after the other. It returns nil when one has taken it.
-func (s *Session) Unpair(ctx context.Context) error {
-	frame, err := pairing.UnpairRequest(s.box, time.Now(), s.cfg.Version)
-	if err != nil {
-		return err
-	}
-	told := false
-	for _, l := range s.cfg.Links {
-		if e := l.Send(ctx, frame); e != nil {
-			err = fmt.Errorf("tell the phone by %s: %w", l.Name(), e)
-		} else {
-			told = true
-		}
-	}
-	if told {
-		return nil
-	}
-	return err
+// Farewell seals the frame that ends the pairing at the phone.
+func (s *Session) Farewell() ([]byte, error) {
+	return pairing.UnpairRequest(s.box, s.cfg.Now(), s.cfg.Version)
 }
 
 // send puts frame on all links at once and does not wait.
@@ -230,7 +221,7 @@ func (s *Session) startHello() ([]byte, error) {
 	}
 	pub := eC.Public()
 	plain, err := wire.Encode(wire.Message{Request: &wire.Request{
-		ID: id, Unix: time.Now().Add(s.offset).Unix(), K: wire.Protocol, V: s.cfg.Version,
+		ID: id, Unix: s.cfg.Now().Add(s.offset).Unix(), K: wire.Protocol, V: s.cfg.Version,
 		EphemeralC: &pub, Me: &wire.MeRequest{},
 	}})
 	if err != nil {
@@ -247,7 +238,7 @@ func (s *Session) startHello() ([]byte, error) {
 // receive takes a frame from a link. Whatever does not open or fit is dropped
 // and counted; only an unpair that could not be made durable is an error.
 func (s *Session) receive(frame []byte) error {
-	m, ok := s.open(frame)
+	m, h, ok := s.open(frame)
 	if !ok {
 		s.mu.Lock()
 		s.dropped++
@@ -260,13 +251,13 @@ func (s *Session) receive(frame []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := m.Response
-	s.takeEpoch(r)
+	s.takeEpoch(r, h)
+	s.heard, s.away = s.cfg.Now(), false
 	ch := s.waiting[r.ID]
-	s.heard, s.away = time.Now(), false
-	if ch == nil {
+	if ch == nil || h == wire.HeaderSession {
 		return nil // late, repeated, or the ack of a hello
 	}
-	s.offset = time.Unix(r.Unix, 0).Sub(time.Now().Truncate(time.Second))
+	s.setOffset(r)
 	if r.Ack != nil && len(ch) > 0 {
 		return nil // copies of an ack take no answer's place
 	}
@@ -277,11 +268,16 @@ func (s *Session) receive(frame []byte) error {
 	return nil
 }
 
+// setOffset learns the phone's clock from r. The caller holds mu.
+func (s *Session) setOffset(r *wire.Response) {
+	s.offset = time.Unix(r.Unix, 0).Sub(s.cfg.Now().Truncate(time.Second))
+}
+
 // open opens and decodes a frame of the phone.
-func (s *Session) open(frame []byte) (wire.Message, bool) {
+func (s *Session) open(frame []byte) (m wire.Message, h wire.Header, ok bool) {
 	h, body, err := wire.SplitFrame(frame)
 	if err != nil {
-		return wire.Message{}, false
+		return m, h, false
 	}
 	var plain []byte
 	switch h {
@@ -290,16 +286,13 @@ func (s *Session) open(frame []byte) (wire.Message, bool) {
 	case wire.HeaderEpoch:
 		plain, err = s.openEpoch(body)
 	default:
-		return wire.Message{}, false
+		return m, h, false
 	}
 	if err != nil {
-		return wire.Message{}, false
+		return m, h, false
 	}
-	m, err := wire.Decode(plain)
-	if err != nil || m.Request != nil || !m.FitsHeader(h) {
-		return wire.Message{}, false
-	}
-	return m, true
+	m, err = wire.Decode(plain)
+	return m, h, err == nil && m.Request == nil && m.FitsHeader(h)
 }
 
 func (s *Session) openEpoch(body []byte) ([]byte, error) {
@@ -314,10 +307,10 @@ func (s *Session) openEpoch(body []byte) ([]byte, error) {
 	return nil, sealbox.ErrOpen
 }
 
-// takeEpoch completes a key agreement whose e_c went out with request r.ID.
-// The caller holds mu.
-func (s *Session) takeEpoch(r *wire.Response) {
-	if s.hello == nil || r.ID != s.hello.id || r.EphemeralS == nil {
+// takeEpoch completes a key agreement whose e_c went out with request r.ID,
+// under the header of its answer. The caller holds mu.
+func (s *Session) takeEpoch(r *wire.Response, h wire.Header) {
+	if s.hello == nil || r.ID != s.hello.id || r.EphemeralS == nil || (h == wire.HeaderSession) != (s.hello.frame != nil) {
 		return
 	}
 	e, err := sealbox.ComputerEpoch(s.cfg.Own, s.hello.eC, s.cfg.Phone, *r.EphemeralS)
@@ -326,7 +319,7 @@ func (s *Session) takeEpoch(r *wire.Response) {
 		return
 	}
 	s.hello = nil
-	s.offset = time.Unix(r.Unix, 0).Sub(time.Now().Truncate(time.Second))
+	s.setOffset(r)
 	s.epochs = append(s.epochs, epoch{e, time.Now()})
 	if n := len(s.epochs); n > keptEpochs {
 		s.epochs = append([]epoch{}, s.epochs[n-keptEpochs:]...)

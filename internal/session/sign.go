@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"kryptonite/internal/fault"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/wire"
@@ -98,6 +99,10 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 	again := time.NewTimer(helloAfter)
 	defer again.Stop()
 	fresh := r.post(ctx)
+	if s.Away() {
+		s.sayHello(ctx) // it may have lost the epoch; do not wait to find out
+	}
+	fault.Point("krd.request.posted")
 	for {
 		select {
 		case resp := <-r.answers:
@@ -105,12 +110,14 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 			case resp == nil:
 				return nil, ErrUnpaired
 			case resp.Sign != nil:
+				fault.Point("krd.request.answered")
 				s.note(true)
 				return resp.Sign, nil
 			case resp.Error != nil:
 				return nil, &RefusedError{"it does not know this kind of request; update the phone app"}
 			case resp.Ack != nil && !r.acked:
 				r.acked = true
+				fault.Point("krd.request.acked")
 				giveUp.Reset(decidePatient)
 				call(opts.Progress.Acked)
 			}
@@ -159,7 +166,7 @@ func (s *Session) newRequest(req wire.SignRequest) (*request, error) {
 	if s.unpaired {
 		return nil, ErrUnpaired
 	}
-	now := time.Now().Add(s.offset)
+	now := s.cfg.Now().Add(s.offset)
 	msg := &wire.Request{ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(),
 		K: wire.Protocol, V: s.cfg.Version, Sign: &req}
 	if err := s.renew(msg); err != nil {
@@ -226,7 +233,7 @@ func (r *request) cancel(ctx context.Context) {
 		return
 	}
 	s.mu.Lock()
-	now := time.Now().Add(s.offset)
+	now := s.cfg.Now().Add(s.offset)
 	s.mu.Unlock()
 	plain, err := wire.Encode(wire.Message{Request: &wire.Request{
 		ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(), K: wire.Protocol, V: s.cfg.Version,

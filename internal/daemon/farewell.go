@@ -1,0 +1,175 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/fault"
+	"kryptonite/internal/mailbox"
+	"kryptonite/internal/statedir"
+	"kryptonite/internal/transport"
+	"kryptonite/internal/transport/relay"
+)
+
+// Times of a farewell. [kr-protocol] §4.6.
+const (
+	farewellDir      = "farewells"
+	farewellLife     = 48 * time.Hour
+	farewellPause    = 30 * time.Second // before the next try, then doubled
+	farewellMaxPause = 30 * time.Minute
+	farewellLimit    = 15 * time.Second // one try
+	tellPatience     = 10 * time.Second // how long kr unpair waits for the first
+)
+
+// farewell is a phone that has not been told yet that its pairing is over: a
+// frame sealed before the keys went, and where to send it. It is on disk before
+// the pairing goes, and until a channel has taken the frame.
+type farewell struct {
+	ID    string          `json:"id"` // of the pairing
+	Name  string          `json:"phone"`
+	Relay string          `json:"relay"`
+	To    mailbox.Address `json:"phone_mailbox"`
+	Frame []byte          `json:"frame"`
+	Since time.Time       `json:"since"`
+
+	// Attempt marks a pairing that was begun and is not live. It is written
+	// before the phone hears of us, so that a phone which agreed while krd died
+	// is told that nothing came of it. A live pairing of this ID wins over it.
+	Attempt bool `json:"attempt,omitempty"`
+}
+
+func farewellName(id string) string { return farewellDir + "/" + id + ".json" }
+
+func (d *Daemon) keepFarewell(f farewell) error {
+	if err := d.cfg.Dir.WriteJSON(farewellName(f.ID), recordVersion, f); err != nil {
+		return fmt.Errorf("store what is to be told to the phone: %w", err)
+	}
+	return nil
+}
+
+// loadFarewells goes on telling, and finishes what a crash left half done.
+func (d *Daemon) loadFarewells() error {
+	names, err := d.cfg.Dir.List(farewellDir)
+	if err != nil {
+		return fmt.Errorf("list farewells: %w", err)
+	}
+	for _, n := range names {
+		if !strings.HasSuffix(n, ".json") {
+			continue
+		}
+		var f farewell
+		if err := d.cfg.Dir.ReadJSON(farewellDir+"/"+n, recordVersion, &f); err != nil {
+			if damaged := new(statedir.DamagedError); errors.As(err, &damaged) {
+				d.cfg.Log.Error("a phone may not learn that it was unpaired; unpair there, too", "err", err)
+				continue
+			}
+			return fmt.Errorf("read farewell: %w", err)
+		}
+		live, err := d.isPaired(f.ID)
+		switch {
+		case err != nil:
+			return err
+		case live && f.Attempt: // the pairing was stored, and then krd died
+			err = d.cfg.Dir.Remove(farewellName(f.ID))
+		case live: // the unpair was stored, and then krd died
+			err = d.cfg.Dir.Remove(recordName(f.ID))
+		}
+		if err != nil {
+			return err
+		}
+		if !live || !f.Attempt {
+			d.tell(f)
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) isPaired(id string) (bool, error) {
+	names, err := d.cfg.Dir.List(pairingDir)
+	if err != nil {
+		return false, fmt.Errorf("list pairings: %w", err)
+	}
+	for _, n := range names {
+		if n == id+".json" {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// tell sends a farewell, which is on disk, in the background until a channel
+// took it, its time is over, or krd ends. The channel closes when one took it.
+func (d *Daemon) tell(f farewell) (told <-chan struct{}) {
+	done := make(chan struct{})
+	d.mu.Lock()
+	d.farewells[f.ID] = f
+	d.mu.Unlock()
+	d.bg.Go(func() {
+		err := d.sendFarewell(d.life, f)
+		if err != nil && d.life.Err() != nil {
+			return // the next krd goes on
+		}
+		if err := d.cfg.Dir.Remove(farewellName(f.ID)); err != nil {
+			d.cfg.Log.Error("a farewell will be sent again", "pairing", f.ID, "err", err)
+		}
+		d.mu.Lock()
+		delete(d.farewells, f.ID)
+		d.mu.Unlock()
+		if err != nil {
+			d.cfg.Log.Warn("a phone was not told that it is unpaired", "pairing", f.ID, "err", err)
+			return
+		}
+		close(done)
+	})
+	return done
+}
+
+// sendFarewell returns nil when a channel took the frame, and an error when ctx
+// ended before or there is no use in more tries.
+func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
+	client, err := relay.NewClient(f.Relay, relay.Options{})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for pause := farewellPause; ; pause = min(2*pause, farewellMaxPause) {
+		try, cancel := context.WithTimeout(ctx, farewellLimit)
+		err := client.Post(try, f.To, f.Frame)
+		cancel()
+		switch {
+		case err == nil:
+			fault.Point("krd.farewell.taken")
+			return nil
+		case f.Attempt && errors.Is(err, transport.ErrNoMailbox):
+			return nil // the phone gave it up, too
+		case fault.Now().Add(pause).Sub(f.Since) >= farewellLife:
+			return err
+		}
+		d.cfg.Log.Debug("the phone could not be told yet", "pairing", f.ID, "err", err, "again_in", pause)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// untold lists the phones that have not been told yet.
+func (d *Daemon) untold() []control.Untold {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := []control.Untold{}
+	for _, f := range d.farewells {
+		if f.Attempt {
+			continue // nobody knew that phone
+		}
+		out = append(out, control.Untold{ID: f.ID, Name: f.Name, Since: f.Since, Until: f.Since.Add(farewellLife)})
+	}
+	return out
+}
