@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -78,9 +79,12 @@ func (p *Proc) Output() string {
 }
 
 // Await waits until the output matches and returns the first submatch.
-func (p *Proc) Await(pattern string) (string, error) {
+func (p *Proc) Await(pattern string) (string, error) { return p.AwaitFor(patience, pattern) }
+
+// AwaitFor is Await with a limit of time.
+func (p *Proc) AwaitFor(limit time.Duration, pattern string) (string, error) {
 	re := regexp.MustCompile(pattern)
-	timeout := time.After(patience)
+	timeout := time.After(limit)
 	ended := false
 	for {
 		p.mu.Lock()
@@ -102,6 +106,38 @@ func (p *Proc) Await(pattern string) (string, error) {
 			return "", fmt.Errorf("%s did not say %q; it said:\n%s", p.cmd.Path, pattern, p.Output())
 		}
 	}
+}
+
+// Each calls f for each match of pattern in the output, until the program
+// ends. It returns at once; done closes after the last call.
+func (p *Proc) Each(pattern string, f func(match string)) (done <-chan struct{}) {
+	re := regexp.MustCompile(pattern)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for seen := 0; ; {
+			p.mu.Lock()
+			all, more := re.FindAllString(p.out.String(), -1), p.more
+			p.mu.Unlock()
+			for ; seen < len(all); seen++ {
+				f(all[seen])
+			}
+			select {
+			case <-more:
+			case <-p.done:
+				return
+			}
+		}
+	}()
+	return ended
+}
+
+// Killed waits for the end of the program by SIGKILL.
+func (p *Proc) Killed() error {
+	if code, err := p.Wait(); err != nil || code != -1 {
+		return fmt.Errorf("%s was not killed: exit %d, %v; it said:\n%s", p.cmd.Path, code, err, p.Output())
+	}
+	return nil
 }
 
 // Type types a line at the program.
@@ -140,7 +176,10 @@ func (p *Proc) Stop(s syscall.Signal) (int, error) {
 // House is one computer with its phones, a relay and a server, on loopback.
 type House struct {
 	Bin, Dir string // programs; a short directory for everything else
+	PhoneDir string // where phones are: Dir, or that of another house
+	Name     string // how phones list this computer
 	Env      []string
+	Krd      *Proc // when StartKrd started it
 	Relay    *Proc
 	Origin   string // of the relay
 	Sshd     *Proc
@@ -150,7 +189,7 @@ type House struct {
 
 // NewHouse makes an empty house. HOME and all state are in dir.
 func NewHouse(bin, dir string) (*House, error) {
-	h := &House{Bin: bin, Dir: dir, Phones: map[string]*Proc{}}
+	h := &House{Bin: bin, Dir: dir, PhoneDir: dir, Name: "laptop", Phones: map[string]*Proc{}}
 	if err := os.WriteFile(filepath.Join(dir, "passphrase"), []byte("correct horse\n"), 0o600); err != nil {
 		return nil, err
 	}
@@ -164,17 +203,27 @@ func (h *House) Path(elem ...string) string {
 	return filepath.Join(append([]string{h.Dir}, elem...)...)
 }
 
-// StartRelay starts the relay, on the port it had before.
-func (h *House) StartRelay() (err error) {
+// StartRelay starts the relay, with more environment, on the port it had before.
+func (h *House) StartRelay(env ...string) (err error) {
 	addr := "127.0.0.1:0"
 	if h.Origin != "" {
 		addr = strings.TrimPrefix(h.Origin, "http://")
 	}
-	h.Relay, err = Start(h.Env, filepath.Join(h.Bin, "kr-relay"), "--listen", addr, "--data", h.Path("relay"))
+	h.Relay, err = Start(append(slices.Clip(h.Env), env...), filepath.Join(h.Bin, "kr-relay"), "--listen", addr, "--data", h.Path("relay"))
 	if err != nil {
 		return err
 	}
 	h.Origin, err = h.Relay.Await(`listening on (http://[0-9.:]+)`)
+	return err
+}
+
+// StartKrd starts krd with more environment and waits until it is ready. "kr
+// daemon start" does the same in the background.
+func (h *House) StartKrd(env ...string) (err error) {
+	if h.Krd, err = Start(append(slices.Clip(h.Env), env...), filepath.Join(h.Bin, "krd"), "--log-level", "debug"); err != nil {
+		return err
+	}
+	_, err = h.Krd.Await(`(?m)^ready$`)
 	return err
 }
 
@@ -193,18 +242,23 @@ func (h *House) Kr(args ...string) (string, error) {
 
 // PhoneEnv is the environment of a phone with this name.
 func (h *House) PhoneEnv(name string) []string {
-	return append(h.Env, "KR_PHONE_HOME="+h.Path("phone-"+name), "KR_PHONE_NAME="+name)
+	return append(slices.Clip(h.Env), "KR_PHONE_HOME="+filepath.Join(h.PhoneDir, "phone-"+name), "KR_PHONE_NAME="+name)
 }
 
 // Phone starts kr-phone for the phone with this name.
 func (h *House) Phone(name string, args ...string) (*Proc, error) {
-	return Start(h.PhoneEnv(name), filepath.Join(h.Bin, "kr-phone"),
+	return h.PhoneWith(name, nil, args...)
+}
+
+// PhoneWith is Phone with more environment.
+func (h *House) PhoneWith(name string, env []string, args ...string) (*Proc, error) {
+	return Start(append(h.PhoneEnv(name), env...), filepath.Join(h.Bin, "kr-phone"),
 		append([]string{"--passphrase-file", h.Path("passphrase")}, args...)...)
 }
 
 // InitPhone makes a phone's key, once.
 func (h *House) InitPhone(name string) error {
-	if _, err := os.Stat(h.Path("phone-"+name, "key.json")); err == nil {
+	if _, err := os.Stat(filepath.Join(h.PhoneDir, "phone-"+name, "key.json")); err == nil {
 		return nil
 	}
 	p, err := h.Phone(name, "init")
@@ -220,13 +274,13 @@ func (h *House) InitPhone(name string) error {
 // Pairing is a kr pair and a kr-phone pair that have each other's attention.
 type Pairing struct {
 	Kr, Phone          *Proc
-	Link               string
+	Link               string // what kr pair shows
 	KrWords, PhoneWord string
 }
 
 // OfferPairing starts kr pair and waits for its link.
 func (h *House) OfferPairing() (*Pairing, error) {
-	kr, err := Start(h.Env, filepath.Join(h.Bin, "kr"), "pair", "--name", "laptop")
+	kr, err := Start(h.Env, filepath.Join(h.Bin, "kr"), "pair", "--name", h.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -319,8 +373,9 @@ func (h *House) StartSshd() error {
 		"authorized_keys": keys,
 		"known_hosts":     fmt.Sprintf("[127.0.0.1]:%d %s", h.Port, pub),
 		"sshd_config": fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s\n"+
-			"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 300\n",
-			h.Port, h.Path("hostkey"), h.Path("authorized_keys")),
+			"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 300\n"+
+			"SetEnv HOME=%s\n", // without the shell start-up files of whoever runs this
+			h.Port, h.Path("hostkey"), h.Path("authorized_keys"), h.Dir),
 		"ssh_config": fmt.Sprintf("Host server\n  HostName 127.0.0.1\n  Port %d\n  UserKnownHostsFile %s\n"+
 			"  IdentityAgent %s\n  PreferredAuthentications publickey\n  LogLevel ERROR\n",
 			h.Port, h.Path("known_hosts"), h.Path("kr", "agent.sock")),
@@ -350,7 +405,7 @@ func (h *House) Close() error {
 		_, err := p.Stop(syscall.SIGTERM)
 		errs = append(errs, err)
 	}
-	for _, p := range []*Proc{h.Sshd, h.Relay} {
+	for _, p := range []*Proc{h.Krd, h.Sshd, h.Relay} {
 		if p != nil {
 			_, err := p.Stop(syscall.SIGTERM)
 			errs = append(errs, err)
@@ -368,13 +423,14 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// Build compiles the programs into dir.
-func Build(dir string) error {
+// Build compiles the programs into dir, with flags for the go command.
+func Build(dir string, flags ...string) error {
 	root, err := moduleRoot()
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./cmd/...")
+	args := append(append([]string{"build"}, flags...), "-o", dir+string(filepath.Separator), "./cmd/...")
+	cmd := exec.Command("go", args...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	if err != nil {

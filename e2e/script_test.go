@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,6 +30,9 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	bin = dir
+	// Tests wait for programs most of the time.
+	flag.Parse()
+	flag.Set("test.parallel", "6")
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -36,6 +40,12 @@ func TestMain(m *testing.M) {
 
 // newHouse makes a house that ends with the test.
 func newHouse(t testing.TB) *House {
+	t.Helper()
+	return newHouseOf(t, bin)
+}
+
+// newHouseOf is newHouse with other builds of the programs.
+func newHouseOf(t testing.TB, bin string) *House {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "kr") // short: paths of sockets are limited
 	if err != nil {

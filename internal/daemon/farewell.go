@@ -19,7 +19,7 @@ import (
 const (
 	farewellDir      = "farewells"
 	farewellLife     = 48 * time.Hour
-	farewellPause    = 30 * time.Second // before the next try, then doubled
+	farewellPause    = 5 * time.Second // before the next try, then doubled
 	farewellMaxPause = 30 * time.Minute
 	farewellLimit    = 15 * time.Second // one try
 	tellPatience     = 10 * time.Second // how long kr unpair waits for the first

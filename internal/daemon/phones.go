@@ -292,9 +292,11 @@ func (d *Daemon) Sign(ctx context.Context, r sshagent.Request) ([]byte, error) {
 			return nil, session.ErrDenied
 		}
 		start := time.Now()
+		fault.Point("krd.request.asked")
 		sig, err := p.session.Sign(ctx, r.Key, wire.SignRequest{
 			Fingerprint: key.Fingerprint(), Payload: r.Data, Binds: r.Binds,
 		}, session.SignOptions{Hurry: len(phones) > 1})
+		fault.Point("krd.request.checked")
 		if errors.Is(err, session.ErrDenied) {
 			d.rejected.add(r.Data, time.Now())
 		}

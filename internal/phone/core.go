@@ -26,7 +26,7 @@ const (
 	farewellLife   = 48 * time.Hour   // how long a computer is told that it was unpaired
 	maxNameRunes   = 64               // of a computer's name
 
-	farewellPause    = 30 * time.Second // before a farewell is sent again, then doubled
+	farewellPause    = 5 * time.Second // before a farewell is sent again, then doubled
 	farewellMaxPause = 30 * time.Minute
 )
 
@@ -152,8 +152,11 @@ func (c *Core) start(now time.Time) []Effect {
 			effects = append(effects, Listen{p.id, p.Origin, p.Rendezvous, false})
 		}
 		effects = append(effects, Listen{p.id, p.Origin, p.Own, false})
-		if p.State == stateWords {
+		switch {
+		case p.State == stateWords:
 			effects = append(effects, ShowWords{p.id, p.Computer, p.Handshake.Words()})
+		case p.State == statePaired && p.Handshake != nil: // it may not know yet that we agreed
+			effects = append(effects, c.introduce(now, p))
 		}
 	}
 	for _, r := range c.open() {

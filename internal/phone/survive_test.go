@@ -311,3 +311,18 @@ func (w *world) second(name string) *world {
 	}
 	return &v
 }
+
+// TestAgreedAndCrashed: the me_response that a crash swallowed goes out at the
+// next start, until the computer uses the pairing.
+func TestAgreedAndCrashed(t *testing.T) {
+	w := newWorld(t, ApproveNever) // it saw the first me_response
+	again := w.response(w.do(Start{}))
+	if again.Me == nil || len(again.Me.Keys) != 1 {
+		t.Errorf("at the start after the agreement: %+v, want a me_response", again)
+	}
+	h := newHost(1)
+	w.send(w.request(1, w.login(h, true), h.bind(false)))
+	if n := len(all[Send](w.do(Start{}))); n != 0 {
+		t.Errorf("%d frames at a start after the pairing was used", n)
+	}
+}

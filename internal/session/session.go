@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kryptonite/internal/fault"
 	"kryptonite/internal/pairing"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/transport"
@@ -232,6 +233,7 @@ func (s *Session) startHello() ([]byte, error) {
 		return nil, err
 	}
 	s.hello = &hello{id, eC, wire.NewFrame(wire.HeaderSession, body)}
+	fault.Point("krd.hello.made")
 	return s.hello.frame, nil
 }
 
@@ -324,6 +326,7 @@ func (s *Session) takeEpoch(r *wire.Response, h wire.Header) {
 	if n := len(s.epochs); n > keptEpochs {
 		s.epochs = append([]epoch{}, s.epochs[n-keptEpochs:]...)
 	}
+	fault.Point("krd.epoch.new")
 	close(s.fresh)
 	s.fresh = make(chan struct{})
 }

@@ -243,6 +243,7 @@ func (r *request) cancel(ctx context.Context) {
 	}
 	if body, err := e.Seal(plain); err == nil {
 		s.sendWithin(context.WithoutCancel(ctx), wire.NewFrame(wire.HeaderEpoch, body), cancelLimit)
+		fault.Point("krd.cancel.sent")
 	}
 }
 
