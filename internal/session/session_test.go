@@ -27,6 +27,9 @@ type rig struct {
 	t       *testing.T
 	session *Session
 	core    *phone.Core
+	cfg     phone.Config
+	stored  map[string][]byte         // by the pairing
+	crash   func([]phone.Effect) bool // keeps the stores, and may make the core anew; nil: never
 	id      string
 	blob    []byte
 	key     ed25519.PrivateKey
@@ -51,7 +54,8 @@ func newRig(t *testing.T, o memory.Options, skew time.Duration, first bool) *rig
 	}
 	r := &rig{t: t, key: key, blob: sshwire.Ed25519Blob(pub), skew: skew,
 		thumb: func(phone.Card) (bool, bool) { return true, true }, forge: func(b []byte) []byte { return b }}
-	if r.core, err = phone.New(phone.Config{Name: "ana", Version: "test", Keys: []wire.SSHKey{{PublicKey: r.blob}}}, nil); err != nil {
+	r.cfg, r.stored = phone.Config{Name: "ana", Version: "test", Keys: []wire.SSHKey{{PublicKey: r.blob}}}, map[string][]byte{}
+	if r.core, err = phone.New(r.cfg, nil); err != nil {
 		t.Fatal(err)
 	}
 	c, err := pairing.NewComputer(origin, origin, [16]byte{1}, pairing.Self{Name: "laptop", Version: "test"})
@@ -100,13 +104,19 @@ func (r *rig) now() time.Time { return time.Now().Add(r.skew) }
 
 // sent handles an event and returns the one frame that comes of it.
 func (r *rig) sent(ev phone.Event) []byte {
+	var frame []byte
 	for _, e := range r.core.Handle(r.now(), ev) {
-		if s, ok := e.(phone.Send); ok {
-			return s.Frame
+		switch e := e.(type) {
+		case phone.Store:
+			r.stored[e.Key] = e.Value
+		case phone.Send:
+			frame = e.Frame
 		}
 	}
-	r.t.Fatalf("%T sends nothing", ev)
-	return nil
+	if frame == nil {
+		r.t.Fatalf("%T sends nothing", ev)
+	}
+	return frame
 }
 
 // handle performs the effects of an event, with a person's thumb.
@@ -118,6 +128,10 @@ func (r *rig) handle(ctx context.Context, ev phone.Event) {
 		effects := r.core.Handle(r.now(), events[0])
 		events = events[1:]
 		r.seen = append(r.seen, effects...)
+		if r.crash != nil && r.crash(effects) {
+			events = []phone.Event{phone.Start{}} // whatever else there was to do is lost
+			continue
+		}
 		for _, e := range effects {
 			switch e := e.(type) {
 			case phone.Send:
