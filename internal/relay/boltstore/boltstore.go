@@ -59,15 +59,25 @@ var (
 type Options struct {
 	Logger   *slog.Logger  // nil: discard
 	LockWait time.Duration // how long to wait for another program's lock; 0: one second
+
+	// CompactOver is the size in bytes over which a file is compacted by Open if
+	// more than half of it is free; 0: 64 MiB, negative: never.
+	CompactOver int64
+
+	// For this package's tests:
+	step    func(name string) error                      // before each step of a compaction
+	copyMax int                                          // bytes that a compaction has room for
+	around  func(batch []*op, update func() error) error // runs each change of the file
 }
 
 // Store implements [relay.Store].
 type Store struct {
-	path string
-	db   *bbolt.DB
-	log  *slog.Logger
-	done chan struct{} // closed when the writer has returned
-	wake chan struct{} // holds a token when the writer has something to look at
+	path    string
+	db      *bbolt.DB
+	log     *slog.Logger
+	options Options
+	done    chan struct{} // closed when the writer has returned
+	wake    chan struct{} // holds a token when the writer has something to look at
 
 	mu      sync.Mutex
 	deliver func(mailbox.Address, relay.Frame)

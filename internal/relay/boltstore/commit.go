@@ -135,15 +135,25 @@ func (s *Store) commit(batch []*op) error {
 		return nil
 	}
 	return guard(func() error {
-		return s.db.Update(func(tx *bbolt.Tx) error {
-			for _, o := range batch {
-				if err := apply(tx, o, acked); err != nil {
-					return err
+		return s.committed(batch, func() error {
+			return s.db.Update(func(tx *bbolt.Tx) error {
+				for _, o := range batch {
+					if err := apply(tx, o, acked); err != nil {
+						return err
+					}
 				}
-			}
-			return nil
+				return nil
+			})
 		})
 	})
+}
+
+// committed runs update, which commits batch.
+func (s *Store) committed(batch []*op, update func() error) error {
+	if s.options.around != nil {
+		return s.options.around(batch, update)
+	}
+	return update()
 }
 
 func apply(tx *bbolt.Tx, o *op, acked map[uint64]bool) error {

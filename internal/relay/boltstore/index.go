@@ -62,6 +62,25 @@ func newIndex() index {
 	return index{boxes: map[mailbox.Address]*box{}}
 }
 
+// Contents says how much a store holds.
+type Contents struct {
+	Mailboxes, Frames int
+	Bytes             int64 // of frames
+	Records           int   // idempotency keys that are remembered
+}
+
+func (x *index) contents() Contents {
+	c := Contents{
+		Mailboxes: len(x.boxes),
+		Bytes:     x.bytes,
+		Records:   len(x.current.records) + len(x.previous.records),
+	}
+	for _, b := range x.boxes {
+		c.Frames += len(b.frames)
+	}
+	return c
+}
+
 func (x *index) lookup(k recordKey) (record, bool) {
 	if r, ok := x.current.records[k]; ok {
 		return r, true
