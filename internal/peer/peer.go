@@ -61,7 +61,7 @@ func Listen(path string) (*net.UnixListener, error) {
 }
 
 func tooLong(path string) error {
-	return fmt.Errorf("socket path %s has %d bytes, the system allows %d: set KR_HOME to a shorter path", path, len(path), maxPath)
+	return fmt.Errorf("socket path %s has %d bytes, the system allows %d: use a shorter path (KR_HOME; kr-relay: --data)", path, len(path), maxPath)
 }
 
 // checkDir refuses a directory where others could put another socket in our

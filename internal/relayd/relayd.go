@@ -1,8 +1,10 @@
 // Package relayd is the program kr-relay: flags, files, signals.
 //
 // [Main] serves a relay on a TCP port until SIGTERM or SIGINT, then shuts down
-// in good order; a second signal ends it at once. Exit codes: 0 it ended as
-// asked, 1 it could not start or failed, 2 the command line is wrong.
+// in good order; a second signal ends it at once. "kr-relay backup" copies the
+// store, also while a relay has it open: that one hands out copies on a unix
+// socket in its data directory. Exit codes: 0 it ended as asked, 1 it could not
+// start or failed, 2 the command line is wrong, 130 a backup was interrupted.
 //
 // References: [kryptonite/internal/relay.Server] does the work.
 package relayd
@@ -19,6 +21,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"kryptonite/internal/mailbox"
@@ -26,10 +29,19 @@ import (
 	"kryptonite/internal/relay/boltstore"
 )
 
+// What the data directory holds.
+const (
+	storeName  = "relay.db"
+	socketName = "backup.sock"
+)
+
+const defaultData = "kr-relay-data"
+
 const usage = `Keep sealed mail between computers and phones
 
 Usage:
   kr-relay [--listen <address>] [--data <directory>] [--origin <url>]
+  kr-relay backup [--data <directory>] <file>     (more: kr-relay backup --help)
 
 Takes sealed messages and keeps each until the phone or computer that it is for
 has fetched it, at most 48 hours. It cannot read them. It speaks plain HTTP: put
@@ -69,6 +81,9 @@ func Main(args []string, version string, stdout, stderr io.Writer) int {
 
 // Run is Main until ctx ends, without signals.
 func Run(ctx context.Context, args []string, version string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "backup" {
+		return runBackup(ctx, args[1:], stdout, stderr)
+	}
 	o, err := parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -103,7 +118,7 @@ func parse(args []string) (*options, error) {
 	fs := flag.NewFlagSet("kr-relay", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // Run prints errors and help
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "")
-	fs.StringVar(&o.data, "data", "kr-relay-data", "")
+	fs.StringVar(&o.data, "data", defaultData, "")
 	fs.Func("origin", "", func(s string) error {
 		c, err := mailbox.CanonicalOrigin(s)
 		o.origins = append(o.origins, c)
@@ -150,7 +165,7 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
-	store, err := boltstore.Open(filepath.Join(o.data, "relay.db"), boltstore.Options{Logger: log})
+	store, err := boltstore.Open(filepath.Join(o.data, storeName), boltstore.Options{Logger: log})
 	if err != nil {
 		return err
 	}
@@ -164,6 +179,7 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen: %w", err), store.Close())
 	}
+	copies := listenForCopies(o.data, log)
 	if len(o.origins) == 0 {
 		log.Warn("without --origin only clients on this machine can read their mail")
 	}
@@ -171,7 +187,14 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		log.Warn("ready line not printed", "error", err)
 	}
 	log.Info("relay is up", "listen", l.Addr().String(), "origins", strings.Join(o.origins, " "))
+	ctx, stop := context.WithCancel(ctx)
+	var door sync.WaitGroup
+	if copies != nil {
+		door.Go(func() { handOutCopies(ctx, copies, store, log) })
+	}
 	err = server.Run(ctx, l)
+	stop()
+	door.Wait()
 	log.Info("relay is down")
 	return err
 }
