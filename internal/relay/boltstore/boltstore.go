@@ -67,6 +67,7 @@ type Options struct {
 	// For this package's tests:
 	step    func(name string) error                      // before each step of a compaction
 	copyMax int                                          // bytes that a compaction has room for
+	growBy  int                                          // bytes by which the file grows; 0: 16 MiB
 	around  func(batch []*op, update func() error) error // runs each change of the file
 }
 

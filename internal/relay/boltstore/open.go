@@ -77,6 +77,9 @@ func (s *Store) open() error {
 	if err != nil {
 		return err
 	}
+	if s.options.growBy > 0 {
+		s.db.AllocSize = s.options.growBy
+	}
 	if err := os.Remove(path + unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
