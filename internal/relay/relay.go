@@ -170,7 +170,7 @@ const (
 	closePatience = 3 * time.Second   // for close handshakes and running posts
 )
 
-// Run serves on l and sweeps from time to time until ctx ends. Then it stops
+// Run serves on l, and sweeps now and from time to time, until ctx ends. Then it stops
 // accepting, closes the WebSockets ("going away"), lets running posts finish,
 // closes the Store, and returns nil or the first fault.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
@@ -194,13 +194,13 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		tick := time.NewTicker(s.cfg.SweepEvery)
 		defer tick.Stop()
 		for {
+			if err := s.Sweep(s.cfg.Now()); err != nil && ctx.Err() == nil {
+				s.log.Error("sweep failed", "error", err)
+			}
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-tick.C:
-				if err := s.Sweep(s.cfg.Now()); err != nil && ctx.Err() == nil {
-					s.log.Error("sweep failed", "error", err)
-				}
 			}
 		}
 	})

@@ -622,6 +622,32 @@ func TestExpiry(t *testing.T) {
 	want(t, conn, "x")
 }
 
+// A relay that never runs for long sweeps all the same.
+func TestSweepsAtStart(t *testing.T) {
+	at := &clock{now: time.Now()}
+	r := relaytest.New(t, func(c *relay.Config) { c.Now = at.Now })
+	key, left := newKey(t), newKey(t)
+	connect(t, r.Origin(), left).Close(websocket.StatusNormalClosure, "")
+	at.add(mailbox.UnreadRetention - mailbox.Retention)
+	connect(t, r.Origin(), key).Close(websocket.StatusNormalClosure, "")
+	mustPost(t, r.Origin(), key.Address(), "old")
+	holds := func(want boltstore.Contents) {
+		t.Helper()
+		r.Stop()
+		want.Bytes = int64(want.Frames * len("old"))
+		if got, err := boltstore.Check(r.Path()); err != nil || got != want {
+			t.Errorf("the store holds %+v, %v, want %+v", got, err, want)
+		}
+		r.Start()
+	}
+	holds(boltstore.Contents{Mailboxes: 2, Frames: 1, Records: 1})
+	at.add(mailbox.Retention)
+	holds(boltstore.Contents{Mailboxes: 2, Frames: 1, Records: 1}) // what the start before left
+	at.add(mailbox.IdempotencyWindow)
+	r.Restart()
+	holds(boltstore.Contents{Mailboxes: 1})
+}
+
 func TestRestartKeepsMail(t *testing.T) {
 	r := relaytest.New(t)
 	key := newKey(t)

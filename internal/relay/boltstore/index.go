@@ -101,6 +101,20 @@ func (x *index) rotate(now int64) (drop int64) {
 	return drop
 }
 
+// forget drops the generations that hold only records of frames appended before
+// the time in unix ms, which nobody posts again: without posts nothing rotates.
+// It returns the start of the last one, which with all before it may be dropped
+// from the file, or 0.
+func (x *index) forget(before int64) (drop int64) {
+	for _, g := range []*generation{&x.previous, &x.current} {
+		if g.start != 0 && g.start+mailbox.IdempotencyWindow.Milliseconds() <= before {
+			drop = max(drop, g.start)
+			*g = generation{}
+		}
+	}
+	return drop
+}
+
 // room reports why a frame of size does not fit, or nil.
 func (x *index) room(b *box, size int, q relay.Quota) error {
 	switch {

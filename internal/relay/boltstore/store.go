@@ -253,6 +253,9 @@ func (s *Store) Expire(ctx context.Context, frames, unread time.Time) (relay.Exp
 			s.enqueue(&op{kind: opAck, addr: addr, seq: seq})
 		}
 	}
+	if drop := s.x.forget(millis(frames)); drop != 0 {
+		s.enqueue(&op{kind: opDrop, gen: drop})
+	}
 	o := s.enqueue(&op{kind: opBarrier, done: make(chan struct{})})
 	s.mu.Unlock()
 	return n, s.wait(ctx, o)
