@@ -338,6 +338,9 @@ func TestBackupCutShort(t *testing.T) {
 	for name, sent := range rows {
 		t.Run(name, func(t *testing.T) {
 			data, out := shortDir(t), t.TempDir()
+			if err := receiveCopy(io.Discard, bytes.NewReader(sent)); err == nil && name != "no database" {
+				t.Error("receiveCopy took it")
+			}
 			liar(t, data, sent, false)
 			code, stdout, stderr := command(t.Context(), "--data", data, filepath.Join(out, "copy"))
 			if code != 1 || stdout != "" || stderr == "" {
@@ -401,7 +404,7 @@ func TestStuckReceiver(t *testing.T) {
 	postAll(t, c, key.Address(), "meanwhile")
 	began := time.Now()
 	r.stop()
-	if took := time.Since(began); took > stall {
+	if took := time.Since(began); took > stall/2 {
 		t.Errorf("the relay took %v to end", took)
 	}
 	size := binary.BigEndian.Uint64(head[len(greeting):])

@@ -166,11 +166,10 @@ func Save(ctx context.Context, path string, fill func(io.Writer) error) (c Conte
 			_ = os.Remove(f.Name())
 		}
 	}()
-	err = fill(f)
-	if err == nil {
-		err = f.Sync()
+	if err := fill(f); err != nil {
+		return c, errors.Join(err, f.Close())
 	}
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return c, fmt.Errorf("write %s: %w", path, err)
 	}
 	if c, err = Check(f.Name()); err != nil {

@@ -163,7 +163,7 @@ func (c *customers) round(n int) {
 
 // recorded runs a store and returns its commits.
 func recorded(t *testing.T, seed uint64) (cuts []cut) {
-	path := filepath.Join(t.TempDir(), "relay.db")
+	path := filepath.Join(memoryDir(t), "relay.db")
 	synctest.Test(t, func(t *testing.T) {
 		c := &customers{
 			path: path, rand: rand.New(rand.NewPCG(seed, 0)), now: noon,
