@@ -15,8 +15,12 @@
 //	records    generation's start, unix ms (8) → bucket:
 //	               seq(8) → address(16) ‖ idempotency key(16) ‖ SHA-256(frame)[:16]
 //
-// All numbers are big-endian. Keys grow with time, so a commit touches few pages. A damaged file is reported by name and left
-// alone, never repaired or replaced.
+// All numbers are big-endian. Keys grow with time, so a commit touches few pages.
+// A damaged file is reported by name and left alone, never repaired or replaced.
+//
+// [Open] compacts a file that is mostly free pages. [Store.Snapshot] copies the
+// file while it is in use, [OpenSnapshot] while it is not; [Save] and [Check]
+// make sure that the copy is one.
 package boltstore
 
 import (
