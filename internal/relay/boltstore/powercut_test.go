@@ -37,7 +37,7 @@ import (
 // That bbolt syncs where it says is not tested here; that it is not told to
 // leave it out, is.
 
-var powerCuts = flag.Int("powercuts", 8, "random states per commit in TestPowerCut")
+var powerCuts = flag.Int("powercuts", 8, "random states per commit in TestPowerCut, at least")
 
 const sector = 512 // bytes that a disk writes whole or not at all
 
@@ -181,7 +181,7 @@ func TestPowerCut(t *testing.T) {
 			grew++
 		}
 		promised = max(promised, len(c.promised.frames))
-		states, err := c.states(r, *powerCuts)
+		states, err := c.states(r, max(*powerCuts, 1+1000/len(cuts)))
 		if err != nil {
 			t.Fatal(err)
 		}
