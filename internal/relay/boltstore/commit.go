@@ -8,6 +8,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"kryptonite/internal/fault"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/relay"
 )
@@ -103,7 +104,9 @@ func (s *Store) write() {
 		s.queue, s.urgent = nil, false
 		closed := s.closed
 		s.mu.Unlock()
+		fault.Point("relay.store.commit")
 		err := s.commit(batch)
+		fault.Point("relay.store.committed")
 		s.finish(batch, err)
 		if err != nil && !closed {
 			s.log.Error("relay store did not commit", "file", s.path, "operations", len(batch), "error", err)
