@@ -40,3 +40,22 @@ install_missing() {
 	missing=
 }
 missing=
+
+# fuzz_all runs every fuzz target for FUZZTIME each; it shows what fails.
+fuzz_all() {
+	fuzz_out=$(mktemp)
+	fuzz_bad=0
+	for dir in $(git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u); do
+		for f in $(grep -h '^func Fuzz' "$dir"/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort -u); do
+			if go test -run '^$' -fuzz "^$f\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x "./$dir" >"$fuzz_out" 2>&1; then
+				say "ok   $dir $f"
+			else
+				cat "$fuzz_out"
+				say "FAIL $dir $f"
+				fuzz_bad=1
+			fi
+		done
+	done
+	rm -f "$fuzz_out"
+	return $fuzz_bad
+}
