@@ -81,6 +81,22 @@ func TestSealCostsWhatItSays(t *testing.T) {
 	}
 }
 
+// TestAnAcceptedFileIsNoBurden: what a file may demand stays within a few times
+// what our own keys cost, whichever way it is spread.
+func TestAnAcceptedFileIsNoBurden(t *testing.T) {
+	if own := kdfTime * kdfMemory; maxWork > 6*own || maxMemory > 4*kdfMemory {
+		t.Errorf("a file may demand %d KiB of work and %d KiB of memory; our own keys take %d and %d", maxWork, maxMemory, own, kdfMemory)
+	}
+	for _, s := range []sealed{{Time: 64, Memory: 1, Lanes: 255}, {Time: 1 << 20, Memory: 1, Lanes: 1}, {Time: 64, Memory: 1 << 20, Lanes: 1}} {
+		if s.affordable() {
+			t.Errorf("affordable: time %d, %d KiB, %d lanes", s.Time, s.Memory, s.Lanes)
+		}
+	}
+	if !(sealed{Time: kdfTime, Memory: kdfMemory, Lanes: kdfLanes}).affordable() || !(sealed{Time: 4, Memory: maxMemory, Lanes: 4}).affordable() {
+		t.Error("a usual cost is refused")
+	}
+}
+
 func TestWrongPassphrases(t *testing.T) {
 	file, want := cheap(t, "pass")
 	for _, p := range []string{"", "Pass", "pass\n", "pas", "pass\x00", "passs"} {
@@ -146,7 +162,13 @@ func TestHostileFiles(t *testing.T) {
 		{"rounds beyond 32 bits", `"time":1`, `"time":4294967297`},
 		{"negative rounds", `"time":1`, `"time":-1`},
 		{"no memory", `"memory_kib":8`, `"memory_kib":0`},
-		{"more than 1 GiB", `"memory_kib":8`, `"memory_kib":1048577`},
+		{"more than 256 MiB", `"memory_kib":8`, `"memory_kib":262145`},
+		{"256 MiB 5 times", `"time":1,"memory_kib":8`, `"time":5,"memory_kib":262144`},
+		{"64 rounds of 17 MiB", `"time":1,"memory_kib":8`, `"time":64,"memory_kib":17000`},
+		{"17 lanes", `"threads":1`, `"threads":17`},
+		{"a salt without end", `"salt":"`, `"salt":"` + strings.Repeat("AAAA", 20)},
+		{"no public key", `"public_key":"`, `"xublic_key":"`},
+		{"a public key of another kind", `AAAAC3NzaC1lZDI1NTE5AAAA`, `AAAAC3NzaC1lZDI1NTE4AAAA`},
 		{"4 TiB", `"memory_kib":8`, `"memory_kib":4294967295`},
 		{"memory beyond 32 bits", `"memory_kib":8`, `"memory_kib":4294967304`},
 		{"no lanes", `"threads":1`, `"threads":0`},
@@ -177,13 +199,45 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
+// FuzzPublicKey: what lists as a key is an Ed25519 key that can be opened with
+// bounded work; everything else is ErrFormat.
 func FuzzPublicKey(f *testing.F) {
 	file, _ := cheap(f, "pass")
 	f.Add(file)
+	f.Add(bytes.Replace(file, []byte(`"time":1`), []byte(`"time":64`), 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		blob, err := PublicKey(b)
-		if err != nil && (blob != nil || !errors.Is(err, ErrFormat)) {
-			t.Errorf("PublicKey = %x, %v", blob, err)
+		if err != nil {
+			if blob != nil || !errors.Is(err, ErrFormat) {
+				t.Errorf("PublicKey = %x, %v", blob, err)
+			}
+			return
+		}
+		if k, err := sshwire.ParsePublicKey(blob); err != nil || k.Type() != sshwire.KeyEd25519 {
+			t.Errorf("PublicKey lists %x, %v", blob, err)
+		}
+		if s, err := parse(b); err != nil || uint64(s.Time)*uint64(s.Memory) > maxWork {
+			t.Errorf("accepted with time %d and %d KiB, %v", s.Time, s.Memory, err)
+		}
+	})
+}
+
+// FuzzOpen: a file opens to the key that was sealed, or not at all.
+func FuzzOpen(f *testing.F) {
+	file, want := cheap(f, "pass")
+	f.Add(file)
+	f.Add(bytes.Replace(file, []byte(`"threads":1`), []byte(`"threads":2`), 1))
+	f.Add(bytes.Replace(file, []byte(`{`), []byte(`{"new":[],`), 1))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, err := parse(b); err == nil && uint64(s.Time)*uint64(s.Memory) > 1<<10 {
+			return // slow by right
+		}
+		priv, err := Open(b, []byte("pass"))
+		if err == nil && !priv.Equal(want) {
+			t.Errorf("%s opens to a key that was never sealed", b)
+		}
+		if err != nil && (priv != nil || !errors.Is(err, ErrFormat) && !errors.Is(err, ErrPassphrase)) {
+			t.Errorf("Open = %d bytes, %v", len(priv), err)
 		}
 	})
 }

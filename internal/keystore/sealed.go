@@ -30,8 +30,13 @@ const (
 	kdfMemory = 64 << 10 // KiB
 	kdfLanes  = 1
 
-	maxMemory = 1 << 20 // KiB that a file may demand
-	maxTime   = 64
+	// What a file may demand: who writes one must not hang who opens it. The
+	// work bound is 5 times that of a new key.
+	maxMemory = 256 << 10 // KiB
+	maxTime   = 64        // rounds
+	maxLanes  = 16
+	maxWork   = 1 << 20 // KiB filled in all rounds
+	maxSalt   = 64      // bytes
 )
 
 var (
@@ -98,12 +103,21 @@ func PublicKey(b []byte) ([]byte, error) {
 
 func parse(b []byte) (sealed, error) {
 	var s sealed
-	if err := json.Unmarshal(b, &s); err != nil || s.KDF != "argon2id" || len(s.Salt) < 16 ||
-		len(s.Box) != 24+secretbox.Overhead+ed25519.SeedSize || s.Time == 0 || s.Time > maxTime ||
-		s.Memory == 0 || s.Memory > maxMemory || s.Lanes == 0 {
+	if err := json.Unmarshal(b, &s); err != nil || s.KDF != "argon2id" || len(s.Salt) < 16 || len(s.Salt) > maxSalt ||
+		len(s.Box) != 24+secretbox.Overhead+ed25519.SeedSize || !s.affordable() {
+		return sealed{}, ErrFormat
+	}
+	if k, err := sshwire.ParsePublicKey(s.PublicKey); err != nil || k.Type() != sshwire.KeyEd25519 {
 		return sealed{}, ErrFormat
 	}
 	return s, nil
+}
+
+// affordable reports whether opening s takes about a second, not minutes.
+func (s sealed) affordable() bool {
+	least := 8 * uint64(s.Lanes) // KiB that argon2 takes at least
+	return s.Time > 0 && s.Time <= maxTime && s.Lanes > 0 && s.Lanes <= maxLanes &&
+		s.Memory > 0 && s.Memory <= maxMemory && uint64(s.Time)*max(uint64(s.Memory), least) <= maxWork
 }
 
 func (s sealed) key(passphrase []byte) *[32]byte {
