@@ -137,6 +137,7 @@ func FuzzLinkVectors(f *testing.F) {
 	for _, v := range linkVectors(f) {
 		f.Add(v.Link)
 	}
+	f.Add("http://localhost:1/#" + invitation().Payload() + "/r:localhost:2")
 	f.Fuzz(func(t *testing.T, s string) {
 		inv, err := ParseLink(s)
 		if err != nil {

@@ -220,7 +220,8 @@ func Encode(m Message) ([]byte, error) {
 }
 
 // Decode returns the message of a padded plaintext, or ErrMessage if it is not
-// exactly one request, response or notice of at most one known kind.
+// exactly one request, response or notice of at most one known kind, or of
+// another protocol number: what its fields mean is then not known.
 func Decode(plain []byte) (Message, error) {
 	var m Message
 	text, ok := sealbox.Unpad(plain)
@@ -230,7 +231,7 @@ func Decode(plain []byte) (Message, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return Message{}, ErrMessage
 	}
-	if count(m.Request != nil, m.Response != nil, m.Notice != nil) != 1 || !m.oneKind() {
+	if count(m.Request != nil, m.Response != nil, m.Notice != nil) != 1 || !m.oneKind() || m.protocol() != Protocol {
 		return Message{}, ErrMessage
 	}
 	return m, nil
@@ -246,6 +247,18 @@ func (m Message) oneKind() bool {
 		return count(r.Ack != nil, r.Me != nil, r.Sign != nil, r.Error != nil) == 1
 	default:
 		return true
+	}
+}
+
+// protocol is the k of a message that holds one of the three.
+func (m Message) protocol() int {
+	switch {
+	case m.Request != nil:
+		return m.Request.K
+	case m.Response != nil:
+		return m.Response.K
+	default:
+		return m.Notice.K
 	}
 }
 

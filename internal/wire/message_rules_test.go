@@ -80,7 +80,7 @@ func TestHeaders(t *testing.T) {
 
 // TestExactlyOne of the three, and exactly one kind: every pair is refused.
 func TestExactlyOne(t *testing.T) {
-	const id = `"request_id":"AAAAAAAAAAAAAAAAAAAAAA=="`
+	const id = `"k":1,"request_id":"AAAAAAAAAAAAAAAAAAAAAA=="`
 	decode := func(format string, a ...any) (Message, error) {
 		return Decode(sealbox.Pad(fmt.Appendf(nil, format, a...)))
 	}
@@ -107,7 +107,7 @@ func TestExactlyOne(t *testing.T) {
 			}
 		}
 	}
-	parts := map[string]string{"request": `{"sign_request":{}}`, "response": `{"ack_response":{}}`, "notice": `{"unpair":{}}`}
+	parts := map[string]string{"request": `{"k":1,"sign_request":{}}`, "response": `{"k":1,"ack_response":{}}`, "notice": `{"k":1,"unpair":{}}`}
 	for a, av := range parts {
 		for b, bv := range parts {
 			if _, err := decode(`{%q:%s,%q:%s}`, a, av, b, bv); a != b && !errors.Is(err, ErrMessage) {
@@ -123,15 +123,40 @@ func TestExactlyOne(t *testing.T) {
 	}
 }
 
+// TestAnotherProtocolIsNoMessage: what a message of a later version means is
+// not known, so nothing of it is believed. [kr-protocol] §2.5.
+func TestAnotherProtocolIsNoMessage(t *testing.T) {
+	for name, m := range full() {
+		plain, err := Encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range []string{"0", "2", "-1", "4294967297", "1.5", `"1"`, "null", "true"} {
+			bad := bytes.Replace(plain, []byte(`"k":1,`), []byte(`"k":`+k+`,`), 1)
+			if bytes.Equal(bad, plain) {
+				t.Fatalf("%s: no k in %s", name, plain)
+			}
+			bad = sealbox.Pad(bytes.TrimRight(bad, " "))
+			if m, err := Decode(bad); !errors.Is(err, ErrMessage) || m != (Message{}) {
+				t.Errorf("%s with k %s: %+v, %v, want ErrMessage", name, k, m, err)
+			}
+		}
+		without := sealbox.Pad(bytes.TrimRight(bytes.Replace(plain, []byte(`"k":1,`), nil, 1), " "))
+		if _, err := Decode(without); !errors.Is(err, ErrMessage) {
+			t.Errorf("%s without k: %v, want ErrMessage", name, err)
+		}
+	}
+}
+
 // TestNotOneObjectAndSpaces: the plaintext is one JSON object and 0x20.
 func TestNotOneObjectAndSpaces(t *testing.T) {
-	const ok = `{"request":{"unpair_request":{}}}`
+	const ok = `{"request":{"k":1,"unpair_request":{}}}`
 	for _, text := range []string{
 		"null", "1", `"x"`, "[" + ok + "]", ok + ok, ok + "x", ok + "\x00", "\ufeff" + ok, ok[:len(ok)-1], "{", "}",
-		`{"request":[]}`, `{"request":"x"}`, `{"request":{"unix_seconds":"1"}}`, `{"request":{"unix_seconds":1e99}}`,
-		`{"request":{"unix_seconds":1.5}}`, `{"request":{"request_id":1}}`, `{"request":{"request_id":""}}`,
-		`{"request":{"request_id":"AAAAAAAAAAAAAAAAAAAAAA"}}`, `{"request":{"sign_request":{"payload":"-"}}}`,
-		`{"request":{"e_c":"` + strings.Repeat("A", 44) + `"}}`, `{"response":{"e_s":""}}`, strings.Repeat(`{"request":`, 20000),
+		`{"request":[]}`, `{"request":"x"}`, `{"request":{"k":1,"unix_seconds":"1"}}`, `{"request":{"k":1,"unix_seconds":1e99}}`,
+		`{"request":{"k":1,"unix_seconds":1.5}}`, `{"request":{"k":1,"request_id":1}}`, `{"request":{"k":1,"request_id":""}}`,
+		`{"request":{"k":1,"request_id":"AAAAAAAAAAAAAAAAAAAAAA"}}`, `{"request":{"k":1,"sign_request":{"payload":"-"}}}`,
+		`{"request":{"k":1,"e_c":"` + strings.Repeat("A", 44) + `"}}`, `{"response":{"k":1,"ack_response":{},"e_s":""}}`, strings.Repeat(`{"request":`, 20000),
 	} {
 		if m, err := Decode(sealbox.Pad([]byte(text))); !errors.Is(err, ErrMessage) || m != (Message{}) {
 			t.Errorf("%.60s: %+v, %v, want ErrMessage", text, m, err)
