@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"kryptonite/internal/sealbox"
@@ -103,15 +104,12 @@ func ParseLink(s string) (Invitation, error) {
 }
 
 // parseOrigin reads "HTTPS://HOST[:PORT]" and returns it in lower case. HTTP
-// is for this machine only.
+// is for this machine only. What it lets through, package mailbox takes for an
+// origin, too.
 func parseOrigin(s string) (string, bool) {
 	scheme, host, ok := strings.Cut(s, "://")
 	name, port, hasPort := strings.Cut(host, ":")
-	if !ok || name == "" || len(name) > 253 || hasPort && (port == "" || len(port) > 5) {
-		return "", false
-	}
-	if strings.Trim(port, "0123456789") != "" ||
-		strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") != "" {
+	if !ok || !validHost(name) || hasPort && !validPort(port) {
 		return "", false
 	}
 	switch scheme {
@@ -124,6 +122,23 @@ func parseOrigin(s string) (string, bool) {
 		return "", false
 	}
 	return strings.ToLower(s), true
+}
+
+func validHost(name string) bool {
+	if len(name) > 253 || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") != "" {
+		return false
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func validPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0 && s == strconv.FormatUint(n, 10)
 }
 
 func asciiOnly(s string) bool {
