@@ -262,6 +262,9 @@ func (r *pairRun) finish() (*phone, error) {
 		ID: pairing.ID(own.Public(), s), Name: r.d.freeName(phoneName(peer.Name)), Own: own, Phone: s,
 		Relay: r.req.Relay, Mailbox: r.own.Seed(), Peer: to, Keys: peer.Keys, Paired: time.Now().Truncate(time.Second),
 	}
+	if err := rec.check(); err != nil {
+		return nil, &control.Error{Code: control.CodeChannel, Text: fmt.Sprintf("the phone did not introduce itself properly: %v", err)}
+	}
 	fault.Point("krd.pair.done")
 	if err := r.d.cfg.Dir.WriteJSON(recordName(rec.ID), recordVersion, rec); err != nil {
 		return nil, fmt.Errorf("store the pairing: %w", err)

@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"kryptonite/internal/control"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/pairing"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/session"
 	"kryptonite/internal/sshagent"
@@ -38,6 +40,39 @@ type record struct {
 	Peer    mailbox.Address    `json:"phone_mailbox"`
 	Keys    []wire.SSHKey      `json:"keys"`
 	Paired  time.Time          `json:"paired"`
+}
+
+// UnmarshalJSON reads a record and checks it, so that a file with a key or an
+// address missing counts as damaged.
+func (r *record) UnmarshalJSON(b []byte) error {
+	type fields record
+	if err := json.Unmarshal(b, (*fields)(r)); err != nil {
+		return err
+	}
+	return r.check()
+}
+
+// check reports what is missing in a record, or does not fit together.
+func (r *record) check() error {
+	if r.Own.IsZero() || r.ID != pairing.ID(r.Own.Public(), r.Phone) {
+		return errors.New("its keys are not those of the pairing it names")
+	}
+	if _, err := sealbox.NewShared(r.Own, r.Phone); err != nil {
+		return err
+	}
+	if _, err := mailbox.KeyFromSeed(r.Mailbox); err != nil {
+		return err
+	}
+	if origin, err := mailbox.CanonicalOrigin(r.Relay); err != nil || origin != r.Relay {
+		return fmt.Errorf("its relay is no canonical origin: %q", r.Relay)
+	}
+	if r.Name == "" || r.Peer.IsZero() || r.Paired.IsZero() {
+		return errors.New("the phone's name or mailbox, or the time, is missing")
+	}
+	if slices.ContainsFunc(r.Keys, func(k wire.SSHKey) bool { return len(k.PublicKey) == 0 }) {
+		return errors.New("a public key of the phone is empty") // of kinds we do not know there may be some
+	}
+	return nil
 }
 
 // phone is a pairing at work.
@@ -70,7 +105,15 @@ func (d *Daemon) loadPhones() error {
 				d.cfg.Log.Error("a pairing cannot be read; pair that phone again", "err", err)
 				continue
 			}
+			if newer := new(statedir.VersionError); errors.As(err, &newer) {
+				d.cfg.Log.Error("a pairing is left alone", "err", err)
+				continue
+			}
 			return fmt.Errorf("read pairing: %w", err)
+		}
+		if recordName(r.ID) != pairingDir+"/"+n {
+			d.cfg.Log.Error("a pairing is left alone: its file has the name of another", "file", n, "pairing", r.ID)
+			continue
 		}
 		if err := d.startPhone(r, nil, 0); err != nil {
 			return fmt.Errorf("start pairing with %q: %w", r.Name, err)
