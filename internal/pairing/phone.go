@@ -60,7 +60,7 @@ func (p *Phone) Load() (err error) {
 	if p.inv, err = wire.ParseLink(p.Link); err != nil {
 		return err
 	}
-	met := len(p.NC) == NonceSize && len(p.EC) == sealbox.KeySize && len(p.ESPub) == sealbox.KeySize && p.Epoch != nil
+	met := len(p.NC) == NonceSize && len(p.EC) == sealbox.KeySize && len(p.ESPub) == sealbox.KeySize && p.Epoch != nil && p.Epoch.Whole()
 	fresh := p.NC == nil && !p.ES.IsZero()
 	if len(p.Step2) != step2Size || len(p.NS) != NonceSize || p.S.IsZero() || !met && !fresh {
 		return fmt.Errorf("pairing: stored pairing is incomplete")

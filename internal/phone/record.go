@@ -2,9 +2,11 @@ package phone
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
+	"kryptonite/internal/mailbox"
 	"kryptonite/internal/pairing"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/wire"
@@ -92,11 +94,53 @@ func (r *reqRecord) key() string { return requestPrefix + r.pairing + "/" + r.id
 
 func (p *pairRecord) load(id string) (err error) {
 	p.id = id
-	if p.box, err = sealbox.NewShared(p.S, p.C); err != nil {
-		return err
+	if p.S.IsZero() || p.id != pairing.ID(p.C, p.S.Public()) {
+		return errors.New("its keys are not those of the pairing it names")
 	}
 	if p.Handshake != nil {
-		return p.Handshake.Load()
+		if err := p.Handshake.Load(); err != nil {
+			return err
+		}
+	}
+	if err := p.check(); err != nil {
+		return err
+	}
+	p.box, err = sealbox.NewShared(p.S, p.C)
+	return err
+}
+
+// check reports what is missing in a pairing, or does not fit together.
+func (p *pairRecord) check() error {
+	h := p.Handshake
+	switch {
+	case h != nil && h.ID() != p.id:
+		return errors.New("its handshake is of another pairing")
+	case p.State != stateWaiting && p.State != stateWords && p.State != statePaired:
+		return fmt.Errorf("its state is %q", p.State)
+	case p.State != statePaired && h == nil, p.State == stateWaiting && h.NC != nil, p.State != stateWaiting && h != nil && h.NC == nil:
+		return fmt.Errorf("its handshake does not fit the state %q", p.State)
+	case len(p.Own) != mailbox.SeedSize, p.Rendezvous != nil && len(p.Rendezvous) != mailbox.SeedSize:
+		return errors.New("the seed of a mailbox is missing")
+	}
+	for _, e := range p.Epochs {
+		if !e.Whole() || e.EC == (sealbox.PublicKey{}) || e.ES == (sealbox.PublicKey{}) {
+			return errors.New("an epoch has no keys")
+		}
+	}
+	_, err := mailbox.CanonicalOrigin(p.Origin)
+	return err
+}
+
+// check reports what is missing in a request for its state.
+func (r *reqRecord) check() error {
+	open := r.State == reqPending || r.State == reqDecided
+	switch {
+	case !open && r.State != reqAnswered && r.State != reqCancelled:
+		return fmt.Errorf("its state is %q", r.State)
+	case open && (r.Request == nil || r.Request.Sign == nil), r.State == reqAnswered && r.Answer == nil:
+		return fmt.Errorf("the request or its answer is missing, in state %q", r.State)
+	case r.Hash == nil && r.State != reqCancelled:
+		return errors.New("the hash is missing")
 	}
 	return nil
 }
@@ -107,47 +151,56 @@ func (c *Core) loadRecords(records map[string][]byte) (err error) {
 		return fmt.Errorf("phone: %w", err)
 	}
 	for k, v := range records {
-		switch {
-		case strings.HasPrefix(k, PairingPrefix):
-			p := new(pairRecord)
-			if err := decodeRecord(v, p, &p.V); err != nil {
-				return fmt.Errorf("phone: read record %s: %w", k, err)
-			}
-			if err := p.load(strings.TrimPrefix(k, PairingPrefix)); err != nil {
-				return fmt.Errorf("phone: read record %s: %w", k, err)
-			}
-			c.pairings[p.id] = p
-		case strings.HasPrefix(k, requestPrefix):
-			r := new(reqRecord)
-			if err := decodeRecord(v, r, &r.V); err != nil {
-				return fmt.Errorf("phone: read record %s: %w", k, err)
-			}
-			pid, hexID, _ := strings.Cut(strings.TrimPrefix(k, requestPrefix), "/")
-			id, err := parseID(hexID)
-			if err != nil {
-				return fmt.Errorf("phone: read record %s: %w", k, err)
-			}
-			if open := r.State == reqPending || r.State == reqDecided; open && (r.Request == nil || r.Request.Sign == nil) {
-				return fmt.Errorf("phone: read record %s: the request is missing", k)
-			}
-			r.pairing, r.id = pid, id
-			c.requests[r.key()] = r
-		case strings.HasPrefix(k, farewellPrefix):
-			f := &farewell{id: strings.TrimPrefix(k, farewellPrefix)}
-			if err := decodeRecord(v, f, &f.V); err != nil {
-				return fmt.Errorf("phone: read record %s: %w", k, err)
-			}
-			c.farewells[f.id] = f
-		case k == clockKey:
-			if err := json.Unmarshal(v, &c.latest); err != nil {
-				return fmt.Errorf("phone: read record %s: %w", k, err)
-			}
+		if err := c.loadRecord(k, v); err != nil {
+			return fmt.Errorf("phone: read record %s: %w", k, err)
 		}
 	}
-	for _, r := range c.requests {
+	for k, r := range c.requests {
 		if c.pairings[r.pairing] == nil {
-			return fmt.Errorf("phone: read record %s: its pairing is missing", r.key())
+			return fmt.Errorf("phone: read record %s: there is no such pairing", k)
 		}
+	}
+	return nil
+}
+
+func (c *Core) loadRecord(k string, v []byte) error {
+	switch {
+	case strings.HasPrefix(k, PairingPrefix):
+		p := new(pairRecord)
+		if err := decodeRecord(v, p, &p.V); err != nil {
+			return err
+		}
+		if err := p.load(strings.TrimPrefix(k, PairingPrefix)); err != nil {
+			return err
+		}
+		c.pairings[p.id] = p
+	case strings.HasPrefix(k, requestPrefix):
+		r := new(reqRecord)
+		if err := decodeRecord(v, r, &r.V); err != nil {
+			return err
+		}
+		pid, hexID, _ := strings.Cut(strings.TrimPrefix(k, requestPrefix), "/")
+		id, err := parseID(hexID)
+		if err != nil {
+			return err
+		}
+		r.pairing, r.id = pid, id
+		if r.key() != k {
+			return errors.New("its name is not that of a request")
+		}
+		c.requests[k] = r
+		return r.check()
+	case strings.HasPrefix(k, farewellPrefix):
+		f := &farewell{id: strings.TrimPrefix(k, farewellPrefix)}
+		if err := decodeRecord(v, f, &f.V); err != nil {
+			return err
+		}
+		if len(f.Frame) == 0 || len(f.To) == 0 {
+			return errors.New("there is nothing to be told, or nobody")
+		}
+		c.farewells[f.id] = f
+	case k == clockKey:
+		return json.Unmarshal(v, &c.latest)
 	}
 	return nil
 }

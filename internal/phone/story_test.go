@@ -526,29 +526,3 @@ func TestUnknownKindGetsAnErrorAndIsRemembered(t *testing.T) {
 		}
 	}
 }
-
-// FuzzFrame: whatever comes, nothing panics and nothing is signed.
-func FuzzFrame(f *testing.F) {
-	w := newWorld(&testing.T{}, ApproveAlways)
-	h := newHost(1)
-	plain, err := wire.Encode(wire.Message{Request: w.request(1, w.login(h, true), h.bind(false))})
-	if err != nil {
-		f.Fatal(err)
-	}
-	body, err := w.epoch.Seal(plain)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add([]byte(wire.NewFrame(wire.HeaderEpoch, body)))
-	f.Add([]byte{0, 1, 2})
-	f.Add([]byte{2})
-	good := wire.NewFrame(wire.HeaderEpoch, body)
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if bytes.Equal(b, good) {
-			return
-		}
-		if n := len(all[Sign](w.core.Handle(w.now, Frame{w.pairing, b}))); n != 0 {
-			t.Fatal("a made-up frame was signed")
-		}
-	})
-}

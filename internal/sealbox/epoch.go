@@ -104,6 +104,12 @@ func epochID(eC, eS PublicKey) EpochID {
 	return EpochID(h.Sum(nil)[:EpochIDSize])
 }
 
+// Whole reports whether e has all its parts: what was stored may have lost some,
+// and anyone can seal under a key of zeros.
+func (e Epoch) Whole() bool {
+	return e.ID != EpochID{} && e.Send != Key32{} && e.Recv != Key32{}
+}
+
 // Seal returns epoch id(8) ‖ nonce(24) ‖ secretbox(plain) under the sending key.
 func (e Epoch) Seal(plain []byte) ([]byte, error) {
 	b, err := secretSeal((*[32]byte)(&e.Send), plain)
