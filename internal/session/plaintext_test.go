@@ -1,0 +1,117 @@
+package session
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"kryptonite/internal/sealbox"
+	"kryptonite/internal/sshwire"
+	"kryptonite/internal/transport"
+	"kryptonite/internal/transport/memory"
+	"kryptonite/internal/wire"
+)
+
+// FuzzPlaintext: whatever the phone seals, under either header: a request that
+// waits gets a signature only if it holds over what was asked, each valid frame
+// is counted or taken, and only an unpair is an error.
+func FuzzPlaintext(f *testing.F) {
+	must := func(err error) {
+		if err != nil {
+			f.Fatal(err)
+		}
+	}
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32))
+	blob := sshwire.Ed25519Blob(key.Public().(ed25519.PublicKey))
+	payload := []byte("what ssh wants signed")
+	own, err := sealbox.NewKey()
+	must(err)
+	phone, err := sealbox.NewKey()
+	must(err)
+	eS, err := sealbox.NewKey()
+	must(err)
+	box, err := sealbox.NewShared(phone, own.Public())
+	must(err)
+	link, _ := memory.New(memory.Options{})
+	unpaired := errors.New("unpaired")
+	first := sealbox.Epoch{ID: sealbox.EpochID{1}, Send: sealbox.Key32{2}, Recv: sealbox.Key32{3}}
+	far := sealbox.Epoch{ID: first.ID, Send: first.Recv, Recv: first.Send}
+	fresh := func() *Session {
+		s, err := New(Config{Own: own, Phone: phone.Public(), Links: []transport.Link{link}, Version: "test",
+			Log: slog.New(slog.DiscardHandler), FirstEpoch: &first, Unpaired: func() error { return unpaired }})
+		must(err)
+		return s
+	}
+	asked, greeting := wire.ID{1}, wire.ID{2}
+	add := func(m wire.Message) {
+		plain, err := wire.Encode(m)
+		must(err)
+		f.Add(byte(wire.HeaderSession), bytes.TrimRight(plain, " "))
+		f.Add(byte(wire.HeaderEpoch), bytes.TrimRight(plain, " "))
+	}
+	response := func(id wire.ID, r wire.Response) {
+		r.ID, r.Unix, r.K = id, 1_795_000_000, wire.Protocol
+		add(wire.Message{Response: &r})
+	}
+	ePub := eS.Public()
+	response(greeting, wire.Response{Ack: &wire.Ack{}, EphemeralS: &ePub})
+	response(greeting, wire.Response{Ack: &wire.Ack{}, EphemeralS: &sealbox.PublicKey{}})
+	response(asked, wire.Response{Ack: &wire.Ack{}})
+	response(asked, wire.Response{Sign: &wire.SignResponse{Signature: sshwire.SignEd25519(key, payload)}})
+	response(asked, wire.Response{Sign: &wire.SignResponse{Signature: sshwire.SignEd25519(key, []byte("another"))}})
+	response(asked, wire.Response{Sign: &wire.SignResponse{Error: wire.CodeRefused, Reason: "\x1b[31mno\n"}})
+	response(asked, wire.Response{Error: &wire.ErrorResponse{Error: wire.CodeUnknownKind}})
+	response(asked, wire.Response{Me: &wire.MeResponse{Name: "ana"}})
+	add(wire.Message{Notice: &wire.Notice{K: wire.Protocol, Unpair: &wire.Unpair{}}})
+	add(wire.Message{Request: &wire.Request{K: wire.Protocol, Me: &wire.MeRequest{}}})
+
+	f.Fuzz(func(t *testing.T, h byte, text []byte) {
+		s := fresh()
+		eC, err := sealbox.NewKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits := make(chan *wire.Response, 4)
+		s.waiting[asked] = waits
+		s.hello = &hello{greeting, eC, nil}
+		header, seal := wire.HeaderSession, box.Seal
+		if h&1 == 1 {
+			header, seal = wire.HeaderEpoch, far.Seal
+		}
+		plain := sealbox.Pad(text)
+		body, err := seal(plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frame := wire.NewFrame(header, body)
+		m, bad := wire.Decode(plain)
+		fits := bad == nil && m.FitsHeader(header) && m.Request == nil
+		err = s.receive(frame)
+		if err != nil && (!errors.Is(err, unpaired) || m.Notice == nil) {
+			t.Errorf("receive(%q) = %v", text, err)
+		}
+		st := s.Status()
+		if !fits && (st.Dropped != 1 || !st.Heard.IsZero() || len(s.epochs) != 1) {
+			t.Errorf("%q is no message of a phone and was taken: %+v", text, st)
+		}
+		for range len(waits) {
+			r := <-waits
+			if r == nil || r.Sign == nil {
+				continue
+			}
+			sig, err := checked(blob, payload, r.Sign)
+			if err != nil {
+				continue
+			}
+			parsed, err := sshwire.ParseSignature(sig)
+			if err != nil || parsed.Format != sshwire.KeyEd25519 || !ed25519.Verify(key.Public().(ed25519.PublicKey), payload, parsed.Blob) {
+				t.Errorf("ssh would see the signature %x", sig)
+			}
+		}
+		if n := len(s.epochs); n > keptEpochs || n > 1 && s.hello != nil {
+			t.Errorf("%d epochs", n)
+		}
+	})
+}
