@@ -8,6 +8,7 @@ import (
 	"image"
 	_ "image/jpeg" // formats of pictures of QR codes
 	_ "image/png"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -22,9 +23,13 @@ import (
 	"kryptonite/internal/wire"
 )
 
+const tellPatience = 10 * time.Second // for telling a computer that it is unpaired
+
+// What a picture of a QR code may have.
 const (
-	maxImage     = 32 << 20         // bytes
-	tellPatience = 10 * time.Second // for telling a computer that it is unpaired
+	maxImage  = 32 << 20 // bytes
+	maxSide   = 16 << 10 // pixels
+	maxPixels = 64 << 20
 )
 
 func pairCmd(e *env) *cobra.Command {
@@ -104,12 +109,17 @@ func readLink(ctx context.Context, e *env, file string) (string, error) {
 }
 
 func decodeImage(file string) (string, error) {
-	b, err := os.ReadFile(file)
+	f, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("read the picture: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxImage+1))
 	if err != nil {
 		return "", fmt.Errorf("read the picture: %w", err)
 	}
 	cfg, _, err := image.DecodeConfig(bytes.NewReader(b))
-	if err != nil || len(b) > maxImage || cfg.Width*cfg.Height > 64<<20 {
+	if err != nil || len(b) > maxImage || cfg.Width > maxSide || cfg.Height > maxSide || cfg.Width*cfg.Height > maxPixels {
 		return "", fmt.Errorf("%s is no PNG or JPEG picture of a usual size", file)
 	}
 	img, _, err := image.Decode(bytes.NewReader(b))

@@ -129,11 +129,7 @@ func open() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	var sealed rawJSON
-	err = dir.ReadJSON(keyFile, fileVersion, &sealed)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &term.Problem{Err: errors.New("this phone has no key yet"), Hints: []string{"make one with: kr-phone init"}}
-	}
+	sealed, err := readKey(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -155,14 +151,46 @@ func open() (*opened, error) {
 	return &opened{dir, lock, j, records, sealed}, nil
 }
 
-// rawJSON keeps a JSON value as it is.
+// readKey returns the sealed key. A damaged file is set aside and named, now
+// and until a person moves it away: a new key must not take its place unseen.
+func readKey(dir *statedir.Dir) (rawJSON, error) {
+	var sealed rawJSON
+	err := dir.ReadJSON(keyFile, fileVersion, &sealed)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return sealed, err
+	}
+	if err := noDamagedKey(dir); err != nil {
+		return nil, err
+	}
+	return nil, &term.Problem{Err: errors.New("this phone has no key yet"), Hints: []string{"make one with: kr-phone init"}}
+}
+
+// noDamagedKey is an error when a damaged key lies beside the key's place.
+func noDamagedKey(dir *statedir.Dir) error {
+	names, err := dir.List(".")
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if strings.HasPrefix(n, keyFile+".damaged-") {
+			return &term.Problem{Err: fmt.Errorf("this phone's key was damaged; it was kept as %s", dir.Path(n)),
+				Hints: []string{"put a copy of key.json back; to give the key up, move that file away, then: kr-phone init"}}
+		}
+	}
+	return nil
+}
+
+// rawJSON keeps a sealed key as it is.
 type rawJSON []byte
 
 // MarshalJSON returns the value.
 func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
 
-// UnmarshalJSON keeps the value.
+// UnmarshalJSON keeps the value if it is a sealed key.
 func (r *rawJSON) UnmarshalJSON(b []byte) error {
+	if _, err := keystore.PublicKey(b); err != nil {
+		return err
+	}
 	*r = append((*r)[:0], b...)
 	return nil
 }
@@ -186,6 +214,9 @@ func (e *env) unlock(o *opened) (ed25519.PrivateKey, error) {
 		return nil, err
 	}
 	key, err := keystore.Open(o.sealed, secret)
+	if errors.Is(err, keystore.ErrFormat) {
+		return nil, fmt.Errorf("%s is damaged: %w", o.dir.Path(keyFile), err)
+	}
 	if errors.Is(err, keystore.ErrPassphrase) {
 		return nil, &term.Problem{Err: err, Hints: []string{"try again; without the passphrase the key cannot be used"}}
 	}
@@ -224,6 +255,9 @@ func runInit(e *env) error {
 			return err
 		}
 		return &term.Problem{Err: errors.New("this phone has a key already"), Hints: []string{"show it with: kr-phone key"}}
+	}
+	if err := noDamagedKey(dir); err != nil {
+		return err
 	}
 	secret, err := e.secret("A passphrase for the new key: ")
 	if err != nil {
