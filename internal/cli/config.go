@@ -8,19 +8,38 @@ import (
 	"github.com/spf13/cobra"
 
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/statedir"
 	"kryptonite/internal/term"
 )
 
+// readConfig returns the settings as a person may have edited them; an origin
+// that is none is an error.
 func (e *env) readConfig() (config, error) {
-	var c config
-	d, err := e.dir()
+	c, d, err := e.rawConfig()
 	if err != nil {
 		return c, err
 	}
-	if err := d.ReadJSON(configFile, configVersion, &c); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return c, err
+	for _, s := range settings() {
+		v := s.field(&c)
+		if !s.origin || *v == "" {
+			continue
+		}
+		if *v, err = mailbox.CanonicalOrigin(*v); err != nil {
+			return c, &term.Problem{Err: fmt.Errorf("the setting %s in %s: %w", s.name, d.Path(configFile), err), Code: codeUsage,
+				Hints: []string{fmt.Sprintf("set it anew: kr config set %s https://relay.example.com", s.name)}}
+		}
 	}
 	return c, nil
+}
+
+func (e *env) rawConfig() (c config, d *statedir.Dir, err error) {
+	if d, err = e.dir(); err != nil {
+		return c, nil, err
+	}
+	if err := d.ReadJSON(configFile, configVersion, &c); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c, nil, err
+	}
+	return c, d, nil
 }
 
 // setting is one name that "kr config" knows.
@@ -57,7 +76,7 @@ func configCmd(e *env) *cobra.Command {
 				return err
 			}
 			for _, s := range settings() {
-				e.io.Printf("%s\t%s\t%s\n", s.name, first(*s.field(&cfg), "-"), s.help)
+				e.io.Printf("%s\t%s\t%s\n", s.name, term.Clean(first(*s.field(&cfg), "-")), s.help)
 			}
 			return nil
 		}},
@@ -90,14 +109,10 @@ func runConfigSet(e *env, name, value string) error {
 			return &term.Problem{Err: err, Code: codeUsage, Hints: []string{"like this: https://relay.example.com (http only for localhost)"}}
 		}
 	}
-	cfg, err := e.readConfig()
+	cfg, d, err := e.rawConfig()
 	if err != nil {
 		return err
 	}
 	*s.field(&cfg) = value
-	d, err := e.dir()
-	if err != nil {
-		return err
-	}
 	return d.WriteJSON(configFile, configVersion, cfg)
 }

@@ -35,8 +35,13 @@ func runStatus(ctx context.Context, e *env, asJSON bool) error {
 	if asJSON {
 		return e.printJSON(st)
 	}
+	return e.showStatus(st)
+}
+
+// showStatus prints st for people; phones and relays chose words in it.
+func (e *env) showStatus(st control.Status) error {
 	t := e.io
-	t.Printf("krd %s, process %d, up %s\n", st.Version, st.PID, time.Since(st.Started).Round(time.Second))
+	t.Printf("krd %s, process %d, up %s\n", term.Clean(st.Version), st.PID, time.Since(st.Started).Round(time.Second))
 	for _, u := range st.Untold {
 		t.Printf("%s does not know yet that it is unpaired; krd tells it until %s\n",
 			term.CleanMax(u.Name, 64), u.Until.Local().Format(time.DateTime))
@@ -65,7 +70,7 @@ func row(w *tabwriter.Writer, cells ...string) {
 		if i > 0 {
 			w.Write([]byte{'\t'})
 		}
-		w.Write([]byte(c))
+		w.Write([]byte(term.Clean(c)))
 	}
 	w.Write([]byte{'\n'})
 }
@@ -96,7 +101,7 @@ func linkText(l control.Link) string {
 	case l.Connected:
 		return "connected"
 	case l.LastError != "":
-		return "not connected: " + term.Clean(l.LastError)
+		return "not connected: " + l.LastError
 	}
 	return "not connected"
 }
