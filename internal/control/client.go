@@ -74,9 +74,11 @@ func (c *Client) Pair(ctx context.Context, req PairRequest, each func(PairEvent)
 		return err
 	}
 	defer resp.Body.Close()
-	dec := json.NewDecoder(resp.Body)
+	body := &io.LimitedReader{R: resp.Body}
+	dec := json.NewDecoder(body)
 	for {
 		var ev PairEvent
+		body.N = maxReply // for this event, beyond what is buffered
 		if err := dec.Decode(&ev); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)

@@ -12,7 +12,7 @@ import (
 	"kryptonite/internal/statedir"
 )
 
-func newDaemon(t *testing.T) *Daemon {
+func newDaemon(t testing.TB) *Daemon {
 	t.Helper()
 	dir, err := statedir.Open(t.TempDir())
 	if err != nil {
