@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -32,6 +33,30 @@ func FuzzLinkOrigins(f *testing.F) {
 			if _, err := CanonicalOrigin(o); err != nil {
 				t.Errorf("the link %s was read: %v", link, err)
 			}
+		}
+	})
+}
+
+// FuzzVerifyRead: of all proofs only the holder's holds, and only to the letter.
+func FuzzVerifyRead(f *testing.F) {
+	k, err := KeyFromSeed(bytes.Repeat([]byte{5}, SeedSize))
+	if err != nil {
+		f.Fatal(err)
+	}
+	const origin = "https://relay.example"
+	nonce := bytes.Repeat([]byte{6}, NonceSize)
+	sig, err := SignRead(k, origin, nonce)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(k.Public()), origin, nonce, sig)
+	f.Add([]byte(k.Public()), origin+"x", nonce, sig)
+	f.Add([]byte(k.Public()), origin, nonce[1:], sig)
+	f.Add(make([]byte, 32), origin, nonce, make([]byte, 64)) // a point of low order signs much
+	f.Fuzz(func(t *testing.T, pub []byte, o string, n, s []byte) {
+		right := bytes.Equal(pub, k.Public()) && o == origin && bytes.Equal(n, nonce) && bytes.Equal(s, sig)
+		if err := VerifyRead(pub, o, k.Address(), n, s); (err == nil) != right || err != nil && err != ErrProof {
+			t.Errorf("VerifyRead(%x, %q, %x, %x) = %v", pub, o, n, s, err)
 		}
 	})
 }

@@ -189,23 +189,3 @@ func TestPadding(t *testing.T) {
 		}
 	}
 }
-
-func FuzzOpen(f *testing.F) {
-	k := private(f, sodium(f, "box")[0].SK)
-	s, err := NewShared(k, PublicKey(unhex(f, sodium(f, "box")[0].PK)))
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, kind := range []string{"box", "sealed box"} {
-		for _, v := range sodium(f, kind) {
-			f.Add(unhex(f, v.Sealed))
-		}
-	}
-	e := Epoch{ID: EpochID{1}}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s.Open(b)
-		OpenSealed(k, b)
-		e.Open(b)
-		Unpad(b)
-	})
-}

@@ -222,18 +222,33 @@ func TestBadLengthsCloseTheConnection(t *testing.T) {
 	}
 }
 
+// FuzzAnswer: each message has one answer of the protocol; after a bind that
+// cannot be read nothing is signed any more, and no more than 16 are kept.
 func FuzzAnswer(f *testing.F) {
 	b := newBackend(f)
-	f.Add([]byte{11})
-	f.Add(bind(1))
-	f.Add(signMessage(b, "x"))
-	f.Fuzz(func(t *testing.T, msg []byte) {
-		if len(msg) == 0 {
-			return
-		}
+	f.Add([]byte{11}, []byte{11})
+	f.Add(bind(1), signMessage(b, "x"))
+	f.Add(bind(1)[:20], signMessage(b, "x"))
+	f.Add(signMessage(b, "x"), signMessage(b, "x"))
+	f.Add(bind(1), bind(2))
+	f.Fuzz(func(t *testing.T, first, second []byte) {
 		c := &connection{backend: b, stored: map[[32]byte][]byte{}}
-		if out := c.answer(context.Background(), msg); len(out) == 0 {
-			t.Error("no answer")
+		for _, msg := range [][]byte{first, second} {
+			if len(msg) == 0 {
+				continue
+			}
+			broken := c.broken
+			out := c.answer(context.Background(), msg)
+			want := map[byte]byte{msgRequestIdentities: msgIdentitiesAnswer, msgSignRequest: msgSignResponse, msgExtension: msgSuccess}[msg[0]]
+			if len(out) == 0 || len(out) > maxMessage || out[0] != msgFailure && out[0] != want {
+				t.Errorf("answer(%x) = %x", msg, out)
+			}
+			if broken && (!c.broken || out[0] == msgSignResponse) {
+				t.Errorf("after a bind that cannot be read: answer(%x) = %x", msg, out)
+			}
+			if len(c.binds) > maxBinds || len(c.stored) > maxStored {
+				t.Errorf("%d binds and %d answers are kept", len(c.binds), len(c.stored))
+			}
 		}
 	})
 }

@@ -2,7 +2,10 @@ package sshwire
 
 import (
 	"bytes"
+	"encoding/base64"
+	"strings"
 	"testing"
+	"unicode"
 )
 
 // seed adds the inputs of a vector file, good and bad.
@@ -126,6 +129,30 @@ func FuzzReader(f *testing.F) {
 		}
 		if r.Done() && !bytes.Equal(w.Bytes(), b) {
 			t.Errorf("read by %q and written again: %x, want %x", reads, w.Bytes(), b)
+		}
+	})
+}
+
+// FuzzAuthorizedKey: one line whose second word is the blob, or nothing.
+func FuzzAuthorizedKey(f *testing.F) {
+	for _, v := range load(f, keysFile) {
+		f.Add([]byte(v.Input), "ana's phone")
+	}
+	f.Add([]byte("\x00\x00\x00\x07ssh-rsa"), "a\nssh-ed25519 AAAA evil\u2028\x1b[2J\xff")
+	f.Fuzz(func(t *testing.T, blob []byte, comment string) {
+		line := AuthorizedKey(blob, comment)
+		if line == "" {
+			if _, err := ParsePublicKey(blob); err == nil {
+				t.Errorf("no line for %x", blob)
+			}
+			return
+		}
+		words := strings.SplitN(line, " ", 3)
+		if len(words) < 2 || words[0] != typeOf(blob) || words[1] != base64.StdEncoding.EncodeToString(blob) {
+			t.Errorf("AuthorizedKey(%x) = %q", blob, line)
+		}
+		if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("the line holds more than a line: %q", line)
 		}
 	})
 }

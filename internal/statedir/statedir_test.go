@@ -2,12 +2,14 @@ package statedir
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -303,19 +305,49 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-func FuzzReplay(f *testing.F) {
-	d := newDir(f)
-	journal(f, d, nil)
-	whole, err := d.ReadFile("j")
-	if err != nil {
-		f.Fatal(err)
+// FuzzVersioned: a file is read whole, and means the same when it is written
+// again; one that is not read leaves its value alone.
+func FuzzVersioned(f *testing.F) {
+	type state struct {
+		Name string   `json:"name"`
+		Keys [][]byte `json:"keys"`
+		At   int64    `json:"at"`
 	}
-	f.Add(whole)
-	f.Add(whole[:len(whole)-3])
+	f.Add([]byte(`{"version":1,"data":{"name":"ana","keys":["AAAA",""],"at":-7}}`))
+	f.Add([]byte(`{"version":2,"data":{}}`))
+	f.Add([]byte(`{"version":1,"data":null}`))
+	f.Add([]byte(`{"version":1,"data":{"name":"x","keys":[1]}}`))
+	f.Add([]byte(`{"version":-1,"data":{}}{}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		j := &Journal{live: map[string][]byte{}, erase: func(string) bool { return false }}
-		if n, err := j.replay(b); err == nil && (n < headerSize || n > len(b)) {
-			t.Errorf("%d of %d bytes are valid", n, len(b))
+		data, err := dataOf(b, "x", 1)
+		if err != nil {
+			if newer := new(VersionError); errors.As(err, &newer) && newer.Version < 2 {
+				t.Errorf("%q is of version %d", b, newer.Version)
+			}
+			return
+		}
+		before := state{Name: "before"}
+		got := before
+		if err := decode(data, &got); err != nil {
+			if !reflect.DeepEqual(got, before) {
+				t.Errorf("%q: %v, and the value is %+v", b, err, got)
+			}
+			return
+		}
+		inner, err := json.Marshal(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := json.Marshal(versioned{1, inner}) // as WriteJSON, without the disk
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again state
+		if data, err = dataOf(file, "x", 1); err == nil {
+			err = decode(data, &again)
+		}
+		if err != nil || !reflect.DeepEqual(got, again) {
+			t.Errorf("%q is %+v, and read again %+v, %v", b, got, again, err)
 		}
 	})
 }

@@ -57,10 +57,10 @@ func TestCleanTable(t *testing.T) {
 	}
 }
 
-// FuzzClean: what comes out can be shown, whatever came in, and cleaning twice
+// FuzzCleanMax: what comes out can be shown, whatever came in, and cleaning twice
 // changes nothing more.
 func FuzzCleanMax(f *testing.F) {
-	for _, s := range []string{"a", "\x1b[0m", "\u202e", "\xff", "a\u3164\ufe0f", strings.Repeat("x", 600)} {
+	for _, s := range []string{"a", "\x1b[0m", "\u202e", "\xff", "a\u3164\ufe0f", "a\x1b]0;title\x07b\u009b\u2066\r\n", strings.Repeat("x", 600)} {
 		f.Add(s, 16)
 	}
 	f.Fuzz(func(t *testing.T, s string, limit int) {

@@ -89,16 +89,6 @@ func TestClean(t *testing.T) {
 	}
 }
 
-func FuzzClean(f *testing.F) {
-	f.Add("a\x1b]0;title\x07b\u202e\xff")
-	f.Fuzz(func(t *testing.T, s string) {
-		out := Clean(s)
-		if strings.ContainsAny(out, "\x1b\x00\x07\u009b\u202e\u2066\n\r") || len([]rune(out)) > maxShown+1 {
-			t.Errorf("Clean(%q) = %q", s, out)
-		}
-	})
-}
-
 func TestFail(t *testing.T) {
 	var out bytes.Buffer
 	io := &IO{Program: "kr", Err: &out, Out: &out}
