@@ -107,11 +107,9 @@ func FuzzLive(f *testing.F) {
 		if proved {
 			prove(t, conn, key, srv.URL, nonce)
 		}
-		if err := conn.Write(ctx, typ, b); err != nil {
-			t.Fatal(err)
-		}
-		// After a ping that is always answered nothing else is on its way.
-		conn.Write(ctx, websocket.MessageText, mailbox.Control{Type: mailbox.TypePing}.Encode())
+		// A relay that had enough may close before all is written: reading tells.
+		_ = conn.Write(ctx, typ, b)
+		_ = conn.Write(ctx, websocket.MessageText, mailbox.Control{Type: mailbox.TypePing}.Encode())
 		for {
 			typ, answer, err := conn.Read(ctx)
 			if err != nil {
