@@ -68,7 +68,7 @@ func loaded(t testing.TB, d *Daemon) (ids []string, log string) {
 	if err := d.loadPhones(); err != nil {
 		t.Fatal(err)
 	}
-	d.closePhones()
+	d.close(end)
 	return slices.Sorted(maps.Keys(d.phones)), out.String()
 }
 

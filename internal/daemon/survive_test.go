@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/relay"
 	"kryptonite/internal/relay/memstore"
-	"kryptonite/internal/sealbox"
 	"kryptonite/internal/sshwire"
 	relaylink "kryptonite/internal/transport/relay"
 )
@@ -54,6 +52,11 @@ func TestRejectHoldsForAllPhones(t *testing.T) {
 	}
 }
 
+func named(r record, name string) record {
+	r.Name = name
+	return r
+}
+
 // TestPhonesHaveDifferentNames: so that a person can tell them apart.
 func TestPhonesHaveDifferentNames(t *testing.T) {
 	d := newDaemon(t)
@@ -63,23 +66,10 @@ func TestPhonesHaveDifferentNames(t *testing.T) {
 		if name != want {
 			t.Errorf("name %q, want %q", name, want)
 		}
-		if err := d.startPhone(testRecord(t, name), nil, 0); err != nil {
+		if err := d.startPhone(named(newRecord(t), name), nil, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-}
-
-// testRecord is a pairing on a relay that nobody runs.
-func testRecord(t *testing.T, name string) record {
-	t.Helper()
-	own, err1 := sealbox.NewKey()
-	phone, err2 := sealbox.NewKey()
-	box, err3 := mailbox.NewKey()
-	if err1 != nil || err2 != nil || err3 != nil {
-		t.Fatal(err1, err2, err3)
-	}
-	return record{ID: fmt.Sprintf("%x", box.Seed()[:8]), Name: name, Own: own, Phone: phone.Public(), Relay: "http://127.0.0.1:9",
-		Mailbox: box.Seed(), Peer: mailbox.Address{1}, Paired: time.Now().Truncate(time.Second)}
 }
 
 // TestFarewellIsToldByTheNextKrd: what the crash left is finished, and told.
@@ -112,7 +102,7 @@ func TestFarewellIsToldByTheNextKrd(t *testing.T) {
 	} {
 		d := newDaemon(t)
 		alive(t, d)
-		r := testRecord(t, "ana")
+		r := named(newRecord(t), "ana")
 		f := farewell{ID: r.ID, Name: "ana", Relay: web.URL, To: phone.Address(), Frame: []byte(name), Since: time.Now(), Attempt: c.attempt}
 		if c.record {
 			if err := d.cfg.Dir.WriteJSON(recordName(r.ID), recordVersion, r); err != nil {
@@ -174,7 +164,7 @@ func TestFarewellStaysWhileKrdIsOff(t *testing.T) {
 func TestHeardSurvives(t *testing.T) {
 	d := newDaemon(t)
 	alive(t, d)
-	r := testRecord(t, "ana")
+	r := named(newRecord(t), "ana")
 	at := r.Paired.Add(-time.Hour)
 	r.Paired = at.Add(-time.Hour)
 	if err := d.cfg.Dir.WriteJSON(recordName(r.ID), recordVersion, r); err != nil {
