@@ -18,7 +18,15 @@
 //	relay   binary  sequence number (8 bytes, big-endian) ‖ frame
 //	holder  binary  sequence number (8 bytes): acknowledged, the relay deletes
 //	holder  text    {"type":"ping"}      relay  text  {"type":"pong"}
-//	holder  text    {"type":"delete"}    relay  text  {"type":"deleted"}
+//
+// Where WebSockets are blocked it is read by long polls, a [Poll] and a
+// [PollReply] each. The same request opens a mailbox and deletes it.
+//
+//	POST /v1/mailboxes/{32 hex}/poll
+//	{"public_key":"…","nonce":"…","signature":"…","ack":["<8 bytes>"],"wait_seconds":25}
+//
+//	200  {"nonce":"<for the next poll>","frames":[{"seq":"<8 bytes>","frame":"…"}]}
+//	401  {"error":"…","nonce":"<32 bytes, base64>"}: prove it with this one
 //
 // A sequence number is eight opaque bytes to the holder. "ping" is for
 // browsers, which can neither send nor see the WebSocket's own pings.

@@ -33,7 +33,7 @@ const MaxDelivery = seqSize + MaxFrame
 // Status codes with which the relay closes a WebSocket, from the range that
 // [RFC 6455] §7.4.2 leaves to applications. 1001 means the relay goes away.
 const (
-	CloseSuperseded  = 4001 // a newer connection reads this mailbox
+	CloseSuperseded  = 4001 // a newer connection or poll reads this mailbox
 	CloseRefused     = 4003 // the proof does not hold
 	CloseDeleted     = 4010 // the mailbox was deleted
 	CloseTooMany     = 4029 // this sender or relay has too many mailboxes
@@ -54,8 +54,6 @@ const (
 	TypeReady     = "ready"     // relay: frames follow
 	TypePing      = "ping"      // holder: are you there
 	TypePong      = "pong"      // relay: yes
-	TypeDelete    = "delete"    // holder: delete the mailbox and all in it
-	TypeDeleted   = "deleted"   // relay: done, durably
 )
 
 // Control is one text message of the WebSocket.
@@ -86,7 +84,7 @@ func ParseControl(b []byte) (Control, error) {
 		return Control{}, errors.New("mailbox: control message is not the expected JSON")
 	}
 	switch c.Type {
-	case TypeChallenge, TypeProof, TypeReady, TypePing, TypePong, TypeDelete, TypeDeleted:
+	case TypeChallenge, TypeProof, TypeReady, TypePing, TypePong:
 		return c, nil
 	}
 	return Control{}, errors.New("mailbox: control message of unknown type")

@@ -46,6 +46,7 @@ func FuzzHTTP(f *testing.F) {
 	f.Add("POST", mailbox.FramesPath(addr), strings.ToUpper(id), []byte("frame"))
 	f.Add("POST", mailbox.FramesPath(mailbox.Address{1}), id, []byte("frame"))
 	f.Add("GET", mailbox.LivePath(addr), "", []byte{})
+	f.Add("POST", mailbox.PollPath(addr), "", []byte(`{"wait_seconds":0}`))
 	f.Add("OPTIONS", mailbox.FramesPath(addr), "", []byte{})
 	f.Add("GET", "/healthz", "", []byte{})
 	f.Add("GET", "/v1/mailboxes/../../healthz", "<script>", []byte("<html>"))
@@ -56,7 +57,7 @@ func FuzzHTTP(f *testing.F) {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
 		switch w.Code {
-		case 200, 202, 204, 400, 404, 405, 409, 413, 421, 426, 429, 503, 507:
+		case 200, 202, 204, 400, 401, 403, 404, 405, 409, 413, 421, 426, 429, 503, 507:
 		default:
 			t.Errorf("%s %q: %d", method, path, w.Code)
 		}
@@ -88,7 +89,7 @@ func FuzzLive(f *testing.F) {
 	srv := httptest.NewServer(s)
 	f.Cleanup(srv.Close)
 	f.Add(true, true, mailbox.Control{Type: mailbox.TypePing}.Encode())
-	f.Add(true, true, mailbox.Control{Type: mailbox.TypeDelete}.Encode())
+	f.Add(true, true, []byte(`{"type":"delete"}`))
 	f.Add(true, true, mailbox.Control{Type: mailbox.TypeReady}.Encode())
 	f.Add(true, false, mailbox.EncodeAck(1))
 	f.Add(true, false, make([]byte, mailbox.MaxControl+1))

@@ -1,8 +1,9 @@
 // Package relay is the mailbox server between computers and phones.
 //
 // A [Server] takes sealed frames by HTTP and hands them to the holder of the
-// mailbox key over a WebSocket; package mailbox shows both in bytes. It is
-// trusted with nothing: it sees ciphertext, addresses, sizes and times.
+// mailbox key over a WebSocket or by long polls; package mailbox shows both in
+// bytes. It is trusted with nothing: it sees ciphertext, addresses, sizes and
+// times.
 //
 // A frame goes to a connected holder at once, in parallel with the commit to
 // the [Store]; the poster gets his answer when the frame is durable. So a frame
@@ -17,6 +18,15 @@
 //	429  mailbox full or sender too fast, with Retry-After
 //	503  shutting down or a fault of the store; 507 the store is full
 //
+// Answers to a poll:
+//
+//	200  frames, or none came in time; deleted
+//	401  no proof, or its nonce was used or is old: here is one
+//	403  proof does not hold          409  another reads now
+//	410  deleted while it waited      413, 400  no poll
+//	429  too many mailboxes or sender too fast, with Retry-After
+//	503  shutting down or a fault of the store
+//
 // What the relay serves is JSON or application/octet-stream, never a page, and
 // never runs in a browser. Logs show mailboxes only by their LogName, and no
 // bodies.
@@ -26,7 +36,6 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,8 +43,8 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -52,12 +61,12 @@ type Limits struct {
 	MailboxBytes  int64         // their bytes; default mailbox.MaxMailboxBytes
 	TotalBytes    int64         // bytes of all waiting frames; default 4 GiB
 	Mailboxes     int           // mailboxes in all; default 100,000
-	Connections   int           // WebSockets at a time; default 50,000
+	Connections   int           // WebSockets and polls at a time; default 50,000
 	Retention     time.Duration // of a frame; default mailbox.Retention
 	Unread        time.Duration // until an unread mailbox goes; default mailbox.UnreadRetention
 
 	// One sender is one IPv4 address or one IPv6 /64; loopback is no exception.
-	SendRate   float64 // posts and connections per second; default 200
+	SendRate   float64 // posts, polls and connections per second; default 200
 	SendBurst  int     // default 1,000
 	NewPerHour int     // new mailboxes, also the burst; default 120
 }
@@ -114,16 +123,17 @@ type Server struct {
 	log     *slog.Logger
 	origins []string
 	senders *senders
+	nonces  *nonces // of polls
 
 	// ctx ends when connections are cut without further courtesy.
 	ctx  context.Context
 	stop context.CancelFunc
-	// handlers counts live connections and what they started.
+	// handlers counts live connections, polls, and what they started.
 	handlers sync.WaitGroup
 
 	mu      sync.RWMutex
 	closing bool
-	open    int // WebSockets, proven or not
+	open    int // WebSockets and polls, proven or not
 	readers map[mailbox.Address]*reader
 }
 
@@ -155,6 +165,7 @@ func New(cfg Config) (*Server, error) {
 		s.origins = append(s.origins, c)
 	}
 	s.senders = newSenders(s.limits)
+	s.nonces = newNonces(cfg.Now())
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	cfg.Store.Watch(s.deliver)
 	return s, nil
@@ -170,9 +181,9 @@ const (
 	closePatience = 3 * time.Second   // for close handshakes and running posts
 )
 
-// Run serves on l, and sweeps now and from time to time, until ctx ends. Then it stops
-// accepting, closes the WebSockets ("going away"), lets running posts finish,
-// closes the Store, and returns nil or the first fault.
+// Run serves on l, and sweeps now and from time to time, until ctx ends. Then it
+// stops accepting, closes the WebSockets ("going away"), ends the polls, lets
+// running posts finish, closes the Store, and returns nil or the first fault.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:           s,
@@ -223,8 +234,8 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// Close refuses new WebSockets, closes the open ones and waits for them, at
-// most some seconds. The Store stays open.
+// Close refuses new WebSockets and polls, ends the open ones and waits for
+// them, at most some seconds. The Store stays open.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closing = true
@@ -242,6 +253,7 @@ func (s *Server) Close() {
 // test may.
 func (s *Server) Sweep(now time.Time) error {
 	s.senders.sweep(now)
+	s.nonces.sweep(now)
 	// The Store calls deliver, which takes mu: never call the Store under mu.
 	s.mu.RLock()
 	connected := slices.Collect(maps.Keys(s.readers))
@@ -277,13 +289,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	rest, ok := strings.CutPrefix(r.URL.Path, "/v1/mailboxes/")
 	name, what, ok2 := strings.Cut(rest, "/")
-	if !ok || !ok2 || what != "frames" && what != "live" {
+	serve, method := s.route(what)
+	if !ok || !ok2 || serve == nil {
 		fail(w, http.StatusNotFound, "not found")
 		return
-	}
-	method := http.MethodPost
-	if what == "live" {
-		method = http.MethodGet
 	}
 	switch r.Method {
 	case method:
@@ -309,11 +318,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "no such mailbox")
 		return
 	}
-	if what == "live" {
-		s.live(w, r, addr, sender)
-	} else {
-		s.post(w, r, addr)
+	serve(w, r, addr, sender)
+}
+
+// route returns what serves a mailbox's "frames", "live" or "poll", and its
+// method; nil for all else.
+func (s *Server) route(what string) (serve func(http.ResponseWriter, *http.Request, mailbox.Address, netip.Prefix), method string) {
+	switch what {
+	case "frames":
+		return s.post, http.MethodPost
+	case "live":
+		return s.live, http.MethodGet
+	case "poll":
+		return s.poll, http.MethodPost
 	}
+	return nil, ""
 }
 
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
@@ -325,87 +344,13 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"status":"ok"}`+"\n")
 }
 
-// fullRetry is how long a poster to a full mailbox is asked to wait, in seconds.
-const fullRetry = 5
-
-func (s *Server) post(w http.ResponseWriter, r *http.Request, addr mailbox.Address) {
-	id, err := mailbox.ParsePostID(r.Header.Get(mailbox.HeaderIdempotencyKey))
-	if err != nil {
-		fail(w, http.StatusBadRequest, "Idempotency-Key must be 32 lower-case hex characters")
-		return
-	}
-	body, err := readFrame(r)
-	switch {
-	case errors.Is(err, errTooLarge):
-		fail(w, http.StatusRequestEntityTooLarge, "frame is over 65536 bytes")
-		return
-	case err != nil: // the client hung up or is too slow
-		fail(w, http.StatusBadRequest, "body did not arrive")
-		return
-	case len(body) == 0:
-		fail(w, http.StatusBadRequest, "frame is empty")
-		return
-	}
-	repeated, err := s.cfg.Store.Append(r.Context(), Post{
-		To: addr, ID: id, Body: body, At: s.cfg.Now(),
-		Quota: Quota{
-			MailboxFrames: s.limits.MailboxFrames,
-			MailboxBytes:  s.limits.MailboxBytes,
-			TotalBytes:    s.limits.TotalBytes,
-		},
-	})
-	switch {
-	case err == nil && repeated:
-		w.WriteHeader(http.StatusOK)
-	case err == nil:
-		w.WriteHeader(http.StatusAccepted)
-	case errors.Is(err, ErrNoMailbox):
-		fail(w, http.StatusNotFound, "no such mailbox")
-	case errors.Is(err, ErrConflict):
-		fail(w, http.StatusConflict, "the same Idempotency-Key came with another body")
-	case errors.Is(err, ErrMailboxFull):
-		s.log.Debug("mailbox is full", "mailbox", addr)
-		w.Header().Set("Retry-After", strconv.Itoa(fullRetry))
-		fail(w, http.StatusTooManyRequests, "mailbox is full")
-	case errors.Is(err, ErrStoreFull):
-		s.log.Warn("store is full", "bytes", s.limits.TotalBytes)
-		fail(w, http.StatusInsufficientStorage, "relay is full")
-	case errors.Is(err, ErrClosed):
-		fail(w, http.StatusServiceUnavailable, "relay is going away")
-	case r.Context().Err() != nil: // nobody is there to read an answer
-	default:
-		s.log.Error("frame was not stored", "mailbox", addr, "error", err)
-		fail(w, http.StatusServiceUnavailable, "relay cannot store now")
-	}
-}
-
-var errTooLarge = errors.New("relay: frame is too large")
-
-func readFrame(r *http.Request) ([]byte, error) {
-	switch n := r.ContentLength; {
-	case n > mailbox.MaxFrame:
-		return nil, errTooLarge
-	case n >= 0:
-		b := make([]byte, n)
-		_, err := io.ReadFull(r.Body, b)
-		return b, err
-	}
-	b, err := io.ReadAll(io.LimitReader(r.Body, mailbox.MaxFrame+1))
-	if err == nil && len(b) > mailbox.MaxFrame {
-		return nil, errTooLarge
-	}
-	return b, err
-}
-
 // fail answers with JSON; text is one of our constants, never input.
 func fail(w http.ResponseWriter, status int, text string) {
+	answer(w, status, mailbox.PollReply{Error: text})
+}
+
+func answer(w http.ResponseWriter, status int, reply mailbox.PollReply) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	b, err := json.Marshal(struct {
-		Error string `json:"error"`
-	}{text})
-	if err != nil {
-		panic("relay: bug: an error did not encode: " + err.Error())
-	}
-	_, _ = w.Write(append(b, '\n'))
+	_, _ = w.Write(append(reply.Encode(), '\n'))
 }

@@ -54,6 +54,7 @@ type Link interface {
 // Status is a Link's state as people see it in "kr status".
 type Status struct {
 	Connected bool      // the receiving side is connected now
+	Mode      string    // how it receives, where a channel knows several ways: "WebSocket", "long poll"
 	LastOK    time.Time // the last time a frame or a connection went through; zero: never
 	LastError error     // the newest failure since LastOK, or nil
 }

@@ -2,14 +2,15 @@
 // kryptonite/internal/relay's server, and a [transport.Link].
 //
 // Posts go over kept-alive HTTP connections and are retried for 10 s with one
-// Idempotency-Key. A mailbox is read over a WebSocket that comes back by itself.
-// A frame is acknowledged only after its handler took it; one that the handler
-// refused is left with the relay and asked for again by a new connection, while
-// later frames are not held up.
+// Idempotency-Key. A mailbox is read over a WebSocket that comes back by itself;
+// where there is none to be had, by long polls, until a WebSocket works again.
+// [Client.Open] and [Client.Delete] are one poll each. Proxies are taken from
+// the environment. A frame is acknowledged only after its handler took it; one
+// that the handler refused is left with the relay and asked for again later,
+// while later frames are not held up.
 //
-// At most one connection reads a mailbox: the newest. [Client.Open] and
-// [Client.Delete] connect too, so Open belongs before Receive; Delete ends the
-// Client's own Receive.
+// At most one connection or waiting poll reads a mailbox: the newest. Delete
+// ends the Client's own Receive.
 //
 // References: [kr-protocol] docs/protocol.md §5; package mailbox.
 package relay
@@ -36,16 +37,15 @@ import (
 )
 
 const (
-	tryTimeout    = 5 * time.Second        // one try of a post
-	firstPause    = 50 * time.Millisecond  // between two tries of a post, then doubled
-	longestPause  = time.Second            // between two tries of a post
-	maxAnswer     = 1 << 10                // bytes read of an HTTP answer
-	maxIdle       = 64                     // kept-alive connections
-	idleTimeout   = 90 * time.Second       // less than the relay's 120 s
-	dialTimeout   = 10 * time.Second       // TCP or TLS
-	farewell      = 500 * time.Millisecond // for a close handshake when Receive ends
-	steady        = 30 * time.Second       // a connection that lived longer resets the back-off
-	deleteTimeout = 10 * time.Second       // for the relay's answer to a deletion
+	tryTimeout   = 5 * time.Second        // one try of a post
+	firstPause   = 50 * time.Millisecond  // between two tries of a post, then doubled
+	longestPause = time.Second            // between two tries of a post
+	maxAnswer    = 1 << 10                // bytes read of an HTTP answer
+	maxIdle      = 64                     // kept-alive connections
+	idleTimeout  = 90 * time.Second       // less than the relay's 120 s
+	dialTimeout  = 10 * time.Second       // TCP or TLS
+	farewell     = 500 * time.Millisecond // for a close handshake, or a last poll, when Receive ends
+	steady       = 30 * time.Second       // a connection that lived longer resets the back-off
 )
 
 var (
@@ -54,10 +54,11 @@ var (
 	ErrRefused = errors.New("relay: proof of the mailbox key was refused (is this the relay's public origin?)")
 	// ErrDeleted is returned by Receive when the same Client deleted the mailbox.
 	ErrDeleted = errors.New("relay: mailbox was deleted")
-	// ErrTooMany is returned by Open when the relay grants no new mailbox now.
-	ErrTooMany = errors.New("relay: the relay grants no more mailboxes now")
+	// ErrTooMany is returned by Open when the relay grants us no more now, new
+	// mailboxes or requests.
+	ErrTooMany = errors.New("relay: the relay grants no more now")
 
-	errSuperseded = errors.New("relay: another connection reads this mailbox")
+	errSuperseded = errors.New("relay: another reads this mailbox")
 )
 
 // StatusError is an HTTP answer other than success.
@@ -82,12 +83,17 @@ type Options struct {
 	// 0: 250 ms and 15 s.
 	MinPause, MaxPause time.Duration
 
-	// OnConnect is called whenever a receiving connection is up, from the
-	// goroutine that receives. It must not block.
+	// RetryWebSocket is the longest pause between two tries for a WebSocket
+	// while polls work; the first is MaxPause. 0: 5 minutes.
+	RetryWebSocket time.Duration
+
+	// OnConnect is called whenever a receiving connection is up, or the first
+	// poll was answered, from the goroutine that receives. It must not block.
 	OnConnect func(mailbox.Address)
 
 	// RoundTripper replaces the HTTP transport; the default one takes proxies
-	// from the environment. It must be able to upgrade to a WebSocket.
+	// from the environment (HTTPS_PROXY, NO_PROXY). If it cannot upgrade to a
+	// WebSocket, mailboxes are read by polls.
 	RoundTripper http.RoundTripper
 
 	PingInterval time.Duration // 0: mailbox.PingInterval
@@ -124,6 +130,9 @@ func NewClient(origin string, o Options) (*Client, error) {
 		o.MaxPause = 15 * time.Second
 	}
 	o.MaxPause = max(o.MaxPause, o.MinPause)
+	if o.RetryWebSocket <= 0 {
+		o.RetryWebSocket = 5 * time.Minute
+	}
 	if o.PingInterval <= 0 {
 		o.PingInterval = mailbox.PingInterval
 	}
@@ -304,11 +313,11 @@ func (l *link) note(err error) {
 	}
 }
 
-func (l *link) connected(yes bool) {
+func (l *link) connected(mode string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.status.Connected = yes
-	if yes {
+	l.status.Connected, l.status.Mode = mode != "", mode
+	if mode != "" {
 		l.status.LastOK, l.status.LastError = time.Now(), nil
 	}
 }

@@ -89,7 +89,7 @@ func FuzzDelivery(f *testing.F) {
 	f.Add(false, mailbox.EncodeDelivery(1<<63, []byte{0}))
 	f.Add(false, make([]byte, 8))
 	f.Add(true, mailbox.Control{Type: mailbox.TypePong}.Encode())
-	f.Add(true, mailbox.Control{Type: mailbox.TypeDeleted}.Encode())
+	f.Add(true, []byte(`{"type":"deleted"}`))
 	f.Add(true, []byte("frame"))
 	type sending struct {
 		typ   websocket.MessageType

@@ -3,9 +3,8 @@ package relay
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,52 +12,6 @@ import (
 
 	"kryptonite/internal/mailbox"
 )
-
-// Open makes sure the mailbox of key exists at the relay, durably: it connects,
-// proves the key and disconnects. It does not retry.
-func (c *Client) Open(ctx context.Context, key mailbox.Key) error {
-	conn, err := c.connect(ctx, key)
-	if err != nil {
-		return fmt.Errorf("open mailbox: %w", err)
-	}
-	part(conn)
-	return nil
-}
-
-// Delete removes the mailbox of key and all in it, durably. This Client's
-// Receive on it ends with ErrDeleted; end those of other programs first, or they
-// will make the mailbox anew.
-func (c *Client) Delete(ctx context.Context, key mailbox.Key) error {
-	if err := c.endReceivers(ctx, key.Address()); err != nil {
-		return fmt.Errorf("delete mailbox: %w", err)
-	}
-	conn, err := c.connect(ctx, key)
-	if err != nil {
-		return fmt.Errorf("delete mailbox: %w", err)
-	}
-	defer conn.CloseNow()
-	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
-	defer cancel()
-	if err := conn.Write(ctx, websocket.MessageText, mailbox.Control{Type: mailbox.TypeDelete}.Encode()); err != nil {
-		return fmt.Errorf("delete mailbox: %w", err)
-	}
-	for {
-		typ, b, err := conn.Read(ctx)
-		if websocket.CloseStatus(err) == mailbox.CloseDeleted {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("delete mailbox: %w", closeReason(err))
-		}
-		if typ != websocket.MessageText {
-			continue // backlog on its way
-		}
-		if m, err := mailbox.ParseControl(b); err == nil && m.Type == mailbox.TypeDeleted {
-			part(conn)
-			return nil
-		}
-	}
-}
 
 // Receive implements transport.Link's Receive for the mailbox of key, which the
 // relay makes if it does not exist. It returns ctx's error or ErrDeleted.
@@ -68,14 +21,14 @@ func (c *Client) Receive(ctx context.Context, key mailbox.Key, handle func(frame
 
 // observer is told how a receiver does; a link is one.
 type observer interface {
-	connected(yes bool)
+	connected(mode string) // "": not any more
 	note(err error)
 }
 
 type nobody struct{}
 
-func (nobody) connected(bool) {}
-func (nobody) note(error)     {}
+func (nobody) connected(string) {}
+func (nobody) note(error)       {}
 
 // receiver is one running Receive.
 type receiver struct {
@@ -85,6 +38,10 @@ type receiver struct {
 	observe observer
 	cancel  context.CancelCauseFunc
 	done    chan struct{} // closed when it has returned
+
+	// Of polls, for the goroutine that receives.
+	nonce []byte        // for the next one; may be nil
+	acks  []mailbox.Seq // handled, and not yet known to be acknowledged
 }
 
 func (c *Client) receive(ctx context.Context, key mailbox.Key, handle func([]byte) error, observe observer) error {
@@ -97,6 +54,7 @@ func (c *Client) receive(ctx context.Context, key mailbox.Key, handle func([]byt
 	defer close(r.done)
 	c.add(r)
 	defer c.remove(r)
+	defer r.lastAcks(ctx)
 	pause := c.o.MinPause
 	for {
 		if ctx.Err() != nil {
@@ -116,7 +74,7 @@ func (c *Client) receive(ctx context.Context, key mailbox.Key, handle func([]byt
 		}
 		wait := jitter(pause)
 		pause = min(2*pause, c.o.MaxPause)
-		c.o.Logger.Debug("receiving connection ended", "mailbox", key.Address(), "error", err, "again_in", wait)
+		c.o.Logger.Debug("receiving ended", "mailbox", key.Address(), "error", err, "again_in", wait)
 		if sleep(ctx, wait) != nil {
 			return context.Cause(ctx)
 		}
@@ -142,12 +100,9 @@ func (c *Client) remove(r *receiver) {
 	}
 }
 
-func (c *Client) endReceivers(ctx context.Context, addr mailbox.Address) error {
+func (c *Client) endReceivers(ctx context.Context, key mailbox.Key) error {
 	c.mu.Lock()
-	var all []*receiver
-	for r := range c.receivers[addr] {
-		all = append(all, r)
-	}
+	all := slices.Collect(maps.Keys(c.receivers[key.Address()]))
 	c.mu.Unlock()
 	for _, r := range all {
 		r.cancel(ErrDeleted)
@@ -162,180 +117,102 @@ func (c *Client) endReceivers(ctx context.Context, addr mailbox.Address) error {
 	return nil
 }
 
-// errAgain ends a connection so that the next one brings a refused frame again.
-var errAgain = errors.New("relay: a frame was refused by its handler and is asked for again")
-
-// once runs one connection. progress reports that a frame was taken.
-func (r *receiver) once(ctx context.Context) (progress bool, err error) {
-	conn, err := r.c.connect(ctx, r.key)
-	if err != nil {
-		return false, err
-	}
-	defer conn.CloseNow()
-	conn.SetReadLimit(mailbox.MaxDelivery)
-	r.observe.connected(true)
-	defer r.observe.connected(false)
+// up tells that receiving works now.
+func (r *receiver) up(mode string) {
+	r.observe.connected(mode)
 	if r.c.o.OnConnect != nil {
 		r.c.o.OnConnect(r.key.Address())
 	}
-
-	// Reading has a context of its own: when ctx ends, the keeper says goodbye
-	// first, so that acknowledgements on their way are not lost.
-	reading, stop := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer stop(nil)
-	refused := make(chan struct{}, 1)
-	var keeper sync.WaitGroup
-	keeper.Go(func() { r.keep(ctx, reading, conn, stop, refused) })
-	defer keeper.Wait()
-	defer stop(nil)
-
-	for {
-		typ, b, err := conn.Read(reading)
-		if err != nil {
-			if cause := context.Cause(reading); cause != nil {
-				err = cause
-			}
-			return progress, closeReason(err)
-		}
-		if ctx.Err() != nil {
-			return progress, ctx.Err()
-		}
-		if typ != websocket.MessageBinary {
-			continue // pong, or something newer than we are
-		}
-		seq, frame, err := mailbox.ParseDelivery(b)
-		if err != nil {
-			return progress, err
-		}
-		if err := r.handle(frame); err != nil {
-			r.observe.note(err)
-			select {
-			case refused <- struct{}{}:
-			default:
-			}
-			continue
-		}
-		progress = true
-		r.observe.note(nil)
-		if err := conn.Write(reading, websocket.MessageBinary, mailbox.EncodeAck(seq)); err != nil {
-			return progress, closeReason(err)
-		}
-	}
 }
 
-// keep looks after a connection until reading ends: it pings, it ends the
-// connection when ctx ends, and some time after a frame was refused, so that
-// the next connection brings the frame again.
-func (r *receiver) keep(ctx, reading context.Context, conn *websocket.Conn, stop context.CancelCauseFunc, refused <-chan struct{}) {
-	// bye closes politely, but cuts when that takes long.
-	bye := func(cause error) {
-		cut := time.AfterFunc(farewell, func() { stop(cause) })
-		_ = conn.Close(websocket.StatusNormalClosure, "")
-		cut.Stop()
-		stop(cause)
+// wsPatience is how long a WebSocket may take before polls begin beside it.
+const wsPatience = 3 * time.Second
+
+// once receives until something fails: over a WebSocket, or by polls until one
+// is to be had. If polls fail, too, it is not the WebSocket that is blocked.
+// progress reports that it worked for a while.
+func (r *receiver) once(ctx context.Context) (progress bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	d := &dialler{up: make(chan *websocket.Conn, 1), failed: make(chan error, 1)}
+	d.polling, d.won = context.WithCancel(ctx)
+	var dialling sync.WaitGroup
+	dialling.Go(func() { d.dial(ctx, r.c, r.key) })
+	defer d.drop()
+	defer dialling.Wait()
+	defer cancel()
+
+	patience := time.NewTimer(wsPatience)
+	defer patience.Stop()
+	select {
+	case conn := <-d.up:
+		return r.live(ctx, conn)
+	case err := <-d.failed:
+		if errors.Is(err, ErrRefused) || errors.Is(err, ErrTooMany) { // the relay's own words, by WebSocket
+			return false, err
+		}
+	case <-patience.C:
+	case <-ctx.Done():
+		return false, ctx.Err()
 	}
-	ping := time.NewTicker(r.c.o.PingInterval)
-	defer ping.Stop()
-	var again <-chan time.Time
-	for {
+	conn, progress, err := r.polls(ctx, d)
+	if conn == nil {
+		return progress, err
+	}
+	more, err := r.live(ctx, conn)
+	return progress || more, err
+}
+
+// dialler tries for a WebSocket until it has one.
+type dialler struct {
+	polling context.Context // ends when it has: a poll in between is of no use any more
+	won     context.CancelFunc
+	up      chan *websocket.Conn // gets the one
+	failed  chan error           // gets the first failure
+}
+
+func (d *dialler) dial(ctx context.Context, c *Client, key mailbox.Key) {
+	for pause := min(c.o.MaxPause, c.o.RetryWebSocket); ; pause = min(2*pause, c.o.RetryWebSocket) {
+		conn, err := c.connect(ctx, key)
+		if err == nil {
+			d.up <- conn
+			d.won()
+			return
+		}
+		c.o.Logger.Debug("no WebSocket", "mailbox", key.Address(), "error", err)
 		select {
-		case <-reading.Done():
+		case d.failed <- err:
+		default: // not the first
+		}
+		if sleep(ctx, jitter(pause)) != nil {
 			return
-		case <-ctx.Done():
-			bye(ctx.Err())
-			return
-		case <-refused:
-			if again == nil {
-				again = time.After(jitter(r.c.o.MinPause))
-			}
-		case <-again:
-			bye(errAgain)
-			return
-		case <-ping.C:
-			pong, cancel := context.WithTimeout(reading, min(mailbox.PongTimeout, r.c.o.PingInterval))
-			unhook := context.AfterFunc(ctx, cancel)
-			err := conn.Ping(pong)
-			unhook()
-			cancel()
-			if err != nil && ctx.Err() == nil {
-				stop(errors.New("relay: no answer to a ping"))
-				return
-			}
 		}
 	}
 }
 
-// connect dials, proves the key and waits for "ready".
-func (c *Client) connect(ctx context.Context, key mailbox.Key) (*websocket.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout+mailbox.ProofTimeout)
-	defer cancel()
-	addr := key.Address()
-	conn, resp, err := websocket.Dial(ctx, c.origin+mailbox.LivePath(addr), &websocket.DialOptions{HTTPClient: c.http})
-	if err != nil {
-		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
-			var body []byte
-			if resp.Body != nil {
-				body, _ = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-			}
-			return nil, statusError(resp.StatusCode, body)
-		}
-		return nil, hideAddress(err)
+// instead returns the WebSocket because of which a poll failed with err, or nil.
+// The relay tells the poll that it is replaced perhaps before it tells the
+// WebSocket that it is ready.
+func (d *dialler) instead(ctx context.Context, err error) *websocket.Conn {
+	if d.polling.Err() == nil && !errors.Is(err, errSuperseded) {
+		return nil
 	}
-	conn.SetReadLimit(mailbox.MaxControl)
-	if err := c.prove(ctx, conn, key); err != nil {
+	soon := time.NewTimer(wsPatience)
+	defer soon.Stop()
+	select {
+	case conn := <-d.up:
+		return conn
+	case <-soon.C:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// drop lets go of a WebSocket that came too late. Only after dial has returned.
+func (d *dialler) drop() {
+	d.won()
+	select {
+	case conn := <-d.up:
 		_ = conn.CloseNow()
-		return nil, closeReason(err)
+	default:
 	}
-	return conn, nil
-}
-
-func (c *Client) prove(ctx context.Context, conn *websocket.Conn, key mailbox.Key) error {
-	challenge, err := readControl(ctx, conn, mailbox.TypeChallenge)
-	if err != nil {
-		return err
-	}
-	sig, err := mailbox.SignRead(key, c.origin, challenge.Nonce)
-	if err != nil {
-		return err
-	}
-	proof := mailbox.Control{Type: mailbox.TypeProof, PublicKey: key.Public(), Signature: sig}
-	if err := conn.Write(ctx, websocket.MessageText, proof.Encode()); err != nil {
-		return err
-	}
-	_, err = readControl(ctx, conn, mailbox.TypeReady)
-	return err
-}
-
-func readControl(ctx context.Context, conn *websocket.Conn, want string) (mailbox.Control, error) {
-	typ, b, err := conn.Read(ctx)
-	if err != nil {
-		return mailbox.Control{}, err
-	}
-	m, err := mailbox.ParseControl(b)
-	if err != nil || typ != websocket.MessageText || m.Type != want {
-		return mailbox.Control{}, fmt.Errorf("relay: expected %q and got something else", want)
-	}
-	return m, nil
-}
-
-// part says goodbye on a connection that nobody reads any more. The context of
-// CloseRead bounds the close handshake.
-func part(conn *websocket.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
-	defer cancel()
-	conn.CloseRead(ctx)
-	_ = conn.Close(websocket.StatusNormalClosure, "")
-}
-
-// closeReason names the relay's close codes.
-func closeReason(err error) error {
-	switch websocket.CloseStatus(err) {
-	case mailbox.CloseSuperseded:
-		return errSuperseded
-	case mailbox.CloseRefused:
-		return ErrRefused
-	case mailbox.CloseTooMany:
-		return ErrTooMany
-	}
-	return err
 }

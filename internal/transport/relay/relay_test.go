@@ -58,10 +58,15 @@ func openKey(t testing.TB, c *relay.Client) mailbox.Key {
 func TestConformance(t *testing.T) {
 	r := relaytest.New(t)
 	transporttest.Run(t, func(t *testing.T) (transport.Link, transport.Link) {
-		ca, cb := newClient(t, r.Origin(), relay.Options{}), newClient(t, r.Origin(), relay.Options{})
-		ka, kb := openKey(t, ca), openKey(t, cb)
-		return ca.Link(ka, kb.Address()), cb.Link(kb, ka.Address())
+		return pair(t, r.Origin())
 	}, transporttest.Stores())
+}
+
+func pair(t *testing.T, origin string) (a, b transport.Link) {
+	t.Helper()
+	ca, cb := newClient(t, origin, relay.Options{}), newClient(t, origin, relay.Options{})
+	ka, kb := openKey(t, ca), openKey(t, cb)
+	return ca.Link(ka, kb.Address()), cb.Link(kb, ka.Address())
 }
 
 // fakeRelay answers posts with the given statuses in turn, then 202.
@@ -306,6 +311,15 @@ func (d *deafDialer) silence() {
 	defer d.mu.Unlock()
 	for _, c := range d.conns {
 		c.deaf.Store(true)
+	}
+}
+
+// cut ends all connections.
+func (d *deafDialer) cut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.conns {
+		_ = c.Close()
 	}
 }
 
