@@ -98,6 +98,8 @@ func ago(d time.Duration) string {
 
 func linkText(l control.Link) string {
 	switch {
+	case l.Connected && l.Mode != "":
+		return "connected by " + l.Mode
 	case l.Connected:
 		return "connected"
 	case l.LastError != "":

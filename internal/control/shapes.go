@@ -59,6 +59,7 @@ type Key struct {
 type Link struct {
 	Name      string    `json:"name"`
 	Connected bool      `json:"connected"`
+	Mode      string    `json:"mode,omitempty"` // how it receives: "WebSocket", "long poll"
 	LastOK    time.Time `json:"last_ok,omitzero"`
 	LastError string    `json:"last_error,omitempty"`
 }

@@ -300,7 +300,7 @@ func (p *phone) describe() control.Phone {
 			AuthorizedKey: sshwire.AuthorizedKey(k.PublicKey, p.Name)})
 	}
 	for name, l := range st.Links {
-		link := control.Link{Name: name, Connected: l.Connected, LastOK: l.LastOK}
+		link := control.Link{Name: name, Connected: l.Connected, Mode: l.Mode, LastOK: l.LastOK}
 		if l.LastError != nil {
 			link.LastError = l.LastError.Error()
 		}
