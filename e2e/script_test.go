@@ -3,6 +3,9 @@ package e2e
 import (
 	"flag"
 	"fmt"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,7 +108,8 @@ func TestScripts(t *testing.T) {
 
 func house(ts *testscript.TestScript) *House { return ts.Value(houseKey{}).(*House) }
 
-// relay start | stop | kill
+// relay start | stop | kill, or "relay blocked": start it behind something that
+// lets no WebSocket through.
 func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {
 	h := house(ts)
 	switch args[0] {
@@ -113,6 +117,18 @@ func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(h.StartRelay())
 		ts.Setenv("RELAY", h.Origin)
 		_, err := h.Kr("config", "set", "relay", h.Origin)
+		ts.Check(err)
+	case "blocked":
+		ts.Check(h.StartRelay())
+		to, err := url.Parse(h.Origin)
+		ts.Check(err)
+		front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Host = r.In.Host
+			r.Out.Header.Del("Upgrade")
+		}})
+		ts.Defer(front.Close)
+		_, err = h.Kr("config", "set", "relay", front.URL)
 		ts.Check(err)
 	case "stop":
 		_, err := h.Relay.Stop(syscall.SIGTERM)
