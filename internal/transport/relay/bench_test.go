@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -18,8 +19,23 @@ import (
 // BenchmarkDelivery measures, over HTTP, WebSocket and boltstore on loopback:
 // from before Post to the call of handle (deliver) and to Post's return (answer,
 // after the fsync), one frame at a time.
-func BenchmarkDelivery(b *testing.B) {
-	h := newHarness(b, 1)
+func BenchmarkDelivery(b *testing.B) { delivery(b, nil) }
+
+// BenchmarkDeliveryByPoll is the same where WebSockets are blocked.
+func BenchmarkDeliveryByPoll(b *testing.B) { delivery(b, blocked{http.DefaultTransport}) }
+
+// blocked lets no WebSocket through.
+type blocked struct{ http.RoundTripper }
+
+func (b blocked) RoundTrip(r *http.Request) (*http.Response, error) {
+	if upgrades(r) {
+		return &http.Response{StatusCode: http.StatusForbidden, Body: http.NoBody, Request: r}, nil
+	}
+	return b.RoundTripper.RoundTrip(r)
+}
+
+func delivery(b *testing.B, rt http.RoundTripper) {
+	h := newHarness(b, 1, rt)
 	var deliver, answer []time.Duration
 	for b.Loop() {
 		start := time.Now()
@@ -40,7 +56,7 @@ func BenchmarkDelivery(b *testing.B) {
 // BenchmarkRoundTrip is the relay's part of one signature: a frame there, and
 // as soon as it has come, a frame back.
 func BenchmarkRoundTrip(b *testing.B) {
-	h := newHarness(b, 2)
+	h := newHarness(b, 2, nil)
 	var trips []time.Duration
 	var posts sync.WaitGroup
 	post := func(to int) {
@@ -64,7 +80,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 
 // BenchmarkLoad posts 2,000 frames of 1 KiB a second to 100 mailboxes.
 func BenchmarkLoad(b *testing.B) {
-	h := newHarness(b, 100)
+	h := newHarness(b, 100, nil)
 	tick := time.NewTicker(time.Second / 200)
 	defer tick.Stop()
 	var posts sync.WaitGroup
@@ -106,12 +122,12 @@ type harness struct {
 	zero time.Time
 }
 
-func newHarness(b *testing.B, mailboxes int) *harness {
+func newHarness(b *testing.B, mailboxes int, rt http.RoundTripper) *harness {
 	b.Helper()
 	r := relaytest.New(b)
 	up := make(chan mailbox.Address, mailboxes)
 	h := &harness{
-		c:    newClient(b, r.Origin(), relay.Options{OnConnect: func(a mailbox.Address) { up <- a }}),
+		c:    newClient(b, r.Origin(), relay.Options{RoundTripper: rt, OnConnect: func(a mailbox.Address) { up <- a }}),
 		came: make(chan time.Duration, 1<<20),
 		body: make([]byte, 1024),
 		zero: time.Now(),
