@@ -74,6 +74,7 @@ type pairing2 struct {
 	t      *testing.T
 	victim string // "krd", "phone" or "relay"
 	fault  []string
+	phones []*Proc // every kr-phone pair there was
 }
 
 func (p *pairing2) env(program string) []string {
@@ -85,6 +86,14 @@ func (p *pairing2) env(program string) []string {
 
 func (p *pairing2) run() {
 	h, t := p.h, p.t
+	defer func() {
+		if t.Failed() {
+			for _, phone := range p.phones {
+				t.Logf("kr-phone pair:\n%s", phone.Output())
+			}
+			t.Logf("krd:\n%s", h.Krd.Output())
+		}
+	}()
 	must(t, h.StartRelay())
 	_, err := h.Kr("config", "set", "relay", h.Origin)
 	must(t, err)
@@ -141,10 +150,11 @@ func (p *pairing2) run() {
 func (p *pairing2) phone(link string, stop <-chan struct{}) error {
 	env := p.env("phone")
 	for {
-		proc, err := p.h.PhoneWith("ana", env, "pair")
+		proc, err := p.h.PhoneWith("ana", env, "--log-level", "debug", "pair")
 		if err != nil {
 			return err
 		}
+		p.phones = append(p.phones, proc)
 		if err := proc.Type(link); err != nil && env == nil {
 			return err
 		}
@@ -166,6 +176,8 @@ func (p *pairing2) phone(link string, stop <-chan struct{}) error {
 		case code == -1 && env != nil:
 			env = nil // started again
 			continue
+		case code == 5 && p.victim == "relay":
+			continue // the relay could not be reached: it says so, and one tries again
 		case env != nil:
 			return fmt.Errorf("kr-phone did not die at %s: exit %d\n%s", env, code, proc.Output())
 		}

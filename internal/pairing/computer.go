@@ -13,6 +13,9 @@ import (
 // NonceSize is the size of n_c and n_s in bytes.
 const NonceSize = 32
 
+// maxEarly is how many frames may wait for the ack.
+const maxEarly = 4
+
 // step2Size is s_pub(32) ‖ commit(32) ‖ mailbox(16), in bytes.
 const step2Size = 80
 
@@ -37,6 +40,7 @@ type Computer struct {
 	s          sealbox.PublicKey
 	box        *sealbox.Shared
 	helloFrame []byte
+	early      [][]byte // frames that overtook the ack: they open only after it
 
 	words string // set once the commitment held
 	epoch sealbox.Epoch
@@ -112,7 +116,8 @@ func (p *Computer) Accept(now time.Time, frame []byte) (hello []byte, to [16]byt
 func (p *Computer) Hello() []byte { return p.helloFrame }
 
 // Receive takes a frame from the phone after Accept: the ack (Words is set
-// then) or the me_response (done is true then). Errors: ErrDrop, ErrCommit
+// then) or the me_response (done is true then). Links keep no order: a
+// me_response that comes first is kept, and taken with the ack. Errors: ErrDrop, ErrCommit
 // (burn the QR code), ErrUnpaired (the person said no on the phone).
 func (p *Computer) Receive(frame []byte) (done bool, err error) {
 	h, body, err := wire.SplitFrame(frame)
@@ -125,6 +130,9 @@ func (p *Computer) Receive(frame []byte) (done bool, err error) {
 		plain, err = p.box.Open(body)
 	case h == wire.HeaderEpoch && p.words != "":
 		plain, err = p.epoch.Open(body)
+	case h == wire.HeaderEpoch && len(p.early) < maxEarly:
+		p.early = append(p.early, bytes.Clone(frame))
+		return false, ErrDrop // for now
 	default:
 		return false, ErrDrop
 	}
@@ -144,7 +152,16 @@ func (p *Computer) Receive(frame []byte) (done bool, err error) {
 	}
 	switch {
 	case r.Ack != nil && h == wire.HeaderSession:
-		return false, p.acked(r)
+		if err := p.acked(r); err != nil {
+			return false, err
+		}
+		for _, f := range p.early {
+			if d, err := p.Receive(f); err == nil {
+				done = done || d
+			}
+		}
+		p.early = nil
+		return done, nil
 	case r.Me != nil && p.words != "":
 		p.peer.Name, p.peer.Keys, p.peer.Unix = r.Me.Name, r.Me.Keys, r.Unix
 		return true, nil

@@ -102,6 +102,25 @@ func TestPairingGivesBothTheSame(t *testing.T) {
 	}
 }
 
+// TestResponseOvertakesTheAck: links keep no order. Strangers' frames in between
+// change nothing.
+func TestResponseOvertakesTheAck(t *testing.T) {
+	for strangers := range maxEarly {
+		c := newComputer(t)
+		p, first := newPhone(t, c)
+		ack := step[[]byte](t)(p.Receive(now, mustAccept(t, c, first), "test", nil))
+		for range strangers {
+			c.Receive(wire.NewFrame(wire.HeaderEpoch, make([]byte, 600)))
+		}
+		if done, err := c.Receive(meResponse(t, p, "ana")); done || !errors.Is(err, ErrDrop) || c.Peer().Name != "" {
+			t.Errorf("me_response before the ack: %v, %v, %q", done, err, c.Peer().Name)
+		}
+		if done, err := c.Receive(ack); !done || err != nil || c.Peer().Name != "ana" || c.Words() != p.Words() {
+			t.Errorf("then the ack: %v, %v, %q", done, err, c.Peer().Name)
+		}
+	}
+}
+
 func TestSecondPhoneCannotStealPairing(t *testing.T) {
 	c := newComputer(t)
 	p, first := newPhone(t, c)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"kryptonite/internal/fault"
 	"kryptonite/internal/mailbox"
 )
 
@@ -143,6 +144,7 @@ func (s *Server) listen(ctx context.Context, conn *websocket.Conn, r *reader) er
 				r.end(mailbox.CloseBadMessage, "bad acknowledgement")
 				return err
 			}
+			fault.Point("relay.acked")
 			s.cfg.Store.Ack(r.addr, seq)
 			continue
 		}
@@ -236,5 +238,9 @@ func (s *Server) writeBacklog(ctx context.Context, conn *websocket.Conn, addr ma
 func send(ctx context.Context, conn *websocket.Conn, typ websocket.MessageType, b []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, stallTimeout)
 	defer cancel()
-	return conn.Write(ctx, typ, b)
+	err := conn.Write(ctx, typ, b)
+	if typ == websocket.MessageBinary {
+		fault.Point("relay.delivered")
+	}
+	return err
 }

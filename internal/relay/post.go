@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"kryptonite/internal/fault"
 	"kryptonite/internal/mailbox"
 )
 
@@ -32,6 +33,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, addr mailbox.Addre
 		fail(w, http.StatusBadRequest, "frame is empty")
 		return
 	}
+	fault.Point("relay.post.received")
 	repeated, err := s.cfg.Store.Append(r.Context(), Post{
 		To: addr, ID: id, Body: body, At: s.cfg.Now(),
 		Quota: Quota{
@@ -40,6 +42,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, addr mailbox.Addre
 			TotalBytes:    s.limits.TotalBytes,
 		},
 	})
+	fault.Point("relay.post.stored")
 	switch {
 	case err == nil && repeated:
 		w.WriteHeader(http.StatusOK)
