@@ -110,6 +110,11 @@ func (p *Phone) Receive(now time.Time, frame []byte, version string, own []wire.
 	if err := p.takeHello(m.Request); err != nil {
 		return nil, err
 	}
+	return p.Ack(now, version, own)
+}
+
+// Ack returns the ack of the hello again, for p.Addrs. The hello must have come.
+func (p *Phone) Ack(now time.Time, version string, own []wire.Address) ([]byte, error) {
 	eS := sealbox.PublicKey(p.ESPub)
 	return sealSession(p.box, wire.Message{Response: &wire.Response{
 		ID: p.Hello, Unix: now.Unix(), K: wire.Protocol, V: version, EphemeralS: &eS,

@@ -154,9 +154,9 @@ func (c *Core) start(now time.Time) []Effect {
 		effects = append(effects, Listen{p.id, p.Origin, p.Own, false})
 		switch {
 		case p.State == stateWords:
-			effects = append(effects, ShowWords{p.id, p.Computer, p.Handshake.Words()})
-		case p.State == statePaired && p.Handshake != nil: // it may not know yet that we agreed
-			effects = append(effects, c.introduce(now, p))
+			effects = append(effects, c.ackAgain(now, p), ShowWords{p.id, p.Computer, p.Handshake.Words()})
+		case p.State == statePaired && p.Handshake != nil:
+			effects = append(effects, c.ackAgain(now, p), c.introduce(now, p))
 		}
 	}
 	for _, r := range c.open() {

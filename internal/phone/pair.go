@@ -134,6 +134,15 @@ func (c *Core) confirm(now time.Time, ev Confirm) []Effect {
 	return []Effect{c.putPairing(p), c.introduce(now, p), Note{p.id, p.Computer, NotePaired, nil}}
 }
 
+// ackAgain sends the ack of the hello, which a crash may have swallowed.
+func (c *Core) ackAgain(now time.Time, p *pairRecord) Effect {
+	ack, err := p.Handshake.Ack(now, c.cfg.Version, p.ownAddresses())
+	if err != nil {
+		panic("phone: bug: own ack does not encode: " + err.Error())
+	}
+	return Send{Pairing: p.id, To: p.To, Frame: ack}
+}
+
 // introduce sends the me_response of a pairing whose handshake is still kept.
 func (c *Core) introduce(now time.Time, p *pairRecord) Effect {
 	return c.respond(now, p, p.newest(), &wire.Response{

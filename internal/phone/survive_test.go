@@ -312,13 +312,17 @@ func (w *world) second(name string) *world {
 	return &v
 }
 
-// TestAgreedAndCrashed: the me_response that a crash swallowed goes out at the
+// TestAgreedAndCrashed: the ack and the me_response that a crash swallowed go out at the
 // next start, until the computer uses the pairing.
 func TestAgreedAndCrashed(t *testing.T) {
 	w := newWorld(t, ApproveNever) // it saw the first me_response
-	again := w.response(w.do(Start{}))
-	if again.Me == nil || len(again.Me.Keys) != 1 {
-		t.Errorf("at the start after the agreement: %+v, want a me_response", again)
+	sends := all[Send](w.do(Start{}))
+	if len(sends) != 2 {
+		t.Fatalf("%d frames at the start after the agreement, want an ack and a me_response", len(sends))
+	}
+	ack, again := w.response([]Effect{sends[0]}), w.response([]Effect{sends[1]})
+	if ack.Ack == nil || len(ack.Ack.NS) == 0 || again.Me == nil || len(again.Me.Keys) != 1 {
+		t.Errorf("at the start after the agreement: %+v, %+v, want an ack and a me_response", ack, again)
 	}
 	h := newHost(1)
 	w.send(w.request(1, w.login(h, true), h.bind(false)))
