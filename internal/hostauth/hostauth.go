@@ -1,11 +1,23 @@
-package phone
+// Package hostauth finds out which host a login is for, and how far that is
+// proved, out of nothing but the bytes to be signed and the session binds of
+// the agent connection:
+//
+//	proved    the signed bytes name the host key, and that key signed this session
+//	vouched   that key signed this session; the signed bytes do not name it
+//	bound     the signed bytes name the host key; no signature of it was seen
+//	unknown   nothing says which host this is
+//
+// Binds follow OpenSSH's own rules. One that breaks them spoils the whole
+// connection: nothing may be signed. Names are not its business: no bind and no
+// payload holds one. It does no I/O and reads no clock.
+//
+// References: [kr-protocol] docs/protocol.md §4.3; [PROTOCOL.agent] OpenSSH
+// PROTOCOL.agent §1; [PROTOCOL] OpenSSH PROTOCOL §3.1 hostbound.
+package hostauth
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
-	"fmt"
 
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/wire"
@@ -14,53 +26,119 @@ import (
 // maxBinds is how many binds one agent connection may carry. [PROTOCOL.agent] §1.
 const maxBinds = 16
 
-// Proof says how far the phone itself could check which host a login is for.
+// Proof says how far it could be checked which host a login is for.
 type Proof string
 
-// The labels. [kr-protocol] §4.3.
+// The labels, best first.
 const (
-	Proved  Proof = "proved"  // the signed bytes name the host key, and that key signed this session
-	Vouched Proof = "vouched" // that key signed this session; the signed bytes do not name it
-	Bound   Proof = "bound"   // the signed bytes name the host key; no signature of it was seen
-	Unknown Proof = "unknown" // nothing says which host this is
+	Proved  Proof = "proved"
+	Vouched Proof = "vouched"
+	Bound   Proof = "bound"
+	Unknown Proof = "unknown"
 )
 
-// Host is the server of a login as far as the phone knows it.
+// Host is the server of a login.
 type Host struct {
 	Proof       Proof
-	KeyType     string // such as "ssh-ed25519"; "" when unknown
-	Fingerprint string // of the host key, or of the key inside a host certificate
-	Local       bool   // asked by an ssh on the computer itself; false: may be forwarded
-	Path        []string
+	KeyType     string   // such as "ssh-ed25519", without a certificate's suffix; "" when unknown
+	Fingerprint string   // of the host key; of the key inside a certificate
+	Cert        *Cert    // what a host certificate says; nil without one
+	Local       bool     // asked by an ssh on the computer itself; false: may be forwarded
+	Path        []string // fingerprints of the hosts it was forwarded through, as reported
 }
 
-// prove finds out which host a login is for from the payload and the binds of
-// the agent connection, by OpenSSH's own rules. An error means: never sign.
-func prove(u sshwire.Userauth, binds []wire.Bind) (Host, error) {
+// Cert is a host certificate that its authority has signed. Whether to believe
+// that authority is for the person.
+type Cert struct {
+	CA          string   // fingerprint
+	Principals  []string // host names, any bytes; none means all
+	ValidAfter  uint64   // Unix seconds
+	ValidBefore uint64   // Unix seconds; all ones means for ever
+}
+
+// Reasons never to sign.
+var (
+	errTooMany   = errors.New("the agent connection carries too many session binds")
+	errAfter     = errors.New("a session bind follows one that is not for forwarding")
+	errForged    = errors.New("a session bind is not signed by its host key")
+	errTwoKeys   = errors.New("two host keys claim the same session")
+	errOtherKey  = errors.New("the login names another host key than the session was made with")
+	errBadKey    = errors.New("the login names a host key that cannot be read")
+	errWeakMatch = errors.New("the login names another host key than the bind of its session, which is signed with SHA-1")
+)
+
+// Check finds out which host u logs in to. binds are those of the agent
+// connection, in their order. An error means: never sign.
+func Check(u sshwire.Userauth, binds []wire.Bind) (Host, error) {
 	h := Host{Proof: Unknown}
 	if len(binds) > maxBinds {
-		return h, errors.New("the agent connection carries too many session binds")
+		return h, errTooMany
 	}
 	var match *wire.Bind
-	for i, b := range binds {
+	for i := range binds {
+		b := &binds[i]
 		if i > 0 && !binds[i-1].Forwarding {
-			return h, errors.New("a session bind follows one that is not for forwarding")
+			return h, errAfter
 		}
-		bind := sshwire.Bind{HostKey: b.HostKey, SessionID: b.SessionID, Signature: b.Signature, Forwarding: b.Forwarding}
-		if err := bind.Verify(); err != nil {
-			return h, errors.New("a session bind is not signed by its host key")
+		proves, err := verify(b)
+		if err != nil {
+			return h, err
 		}
-		if b.Forwarding {
-			h.Path = append(h.Path, fingerprint(b.HostKey))
-		} else if bytes.Equal(b.SessionID, u.SessionID) {
-			match = &binds[i]
+		repeated, err := seen(binds[:i], b)
+		if err != nil {
+			return h, err
+		}
+		if i == 0 {
+			h.Local = proves && !b.Forwarding
+		}
+		switch {
+		case b.Forwarding:
+			h.Path = append(h.Path, inner(b.HostKey))
+		case bytes.Equal(b.SessionID, u.SessionID) && !proves:
+			if u.HostKey != nil && !bytes.Equal(b.HostKey, u.HostKey) {
+				return h, errWeakMatch
+			}
+		case bytes.Equal(b.SessionID, u.SessionID) && !repeated:
+			match = b
 		}
 	}
-	h.Local = len(binds) > 0 && !binds[0].Forwarding
-	hostKey := u.HostKey
+	return h, h.name(u.HostKey, match)
+}
+
+// verify checks a bind's signature. A signature that proves nothing (SHA-1, or
+// of a kind of key that is not known here) is no error.
+func verify(b *wire.Bind) (proves bool, err error) {
+	bind := sshwire.Bind{HostKey: b.HostKey, SessionID: b.SessionID, Signature: b.Signature, Forwarding: b.Forwarding}
+	switch err := bind.Verify(); {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, sshwire.ErrSHA1), errors.Is(err, sshwire.ErrUnsupported):
+		return false, nil
+	}
+	return false, errForged
+}
+
+// seen reports whether the session of b was bound before: by the same key it
+// changes nothing, by another one it is an attack.
+func seen(before []wire.Bind, b *wire.Bind) (bool, error) {
+	for _, o := range before {
+		if !bytes.Equal(o.SessionID, b.SessionID) {
+			continue
+		}
+		if !bytes.Equal(o.HostKey, b.HostKey) {
+			return false, errTwoKeys
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// name fills in key and proof from the host key in the payload, or nil, and the
+// bind that matches, or nil.
+func (h *Host) name(hostKey []byte, match *wire.Bind) error {
 	switch {
 	case match != nil && hostKey != nil && !bytes.Equal(match.HostKey, hostKey):
-		return h, errors.New("the login names another host key than the session was made with")
+		return errOtherKey
 	case match != nil && hostKey != nil:
 		h.Proof = Proved
 	case match != nil:
@@ -68,18 +146,27 @@ func prove(u sshwire.Userauth, binds []wire.Bind) (Host, error) {
 	case hostKey != nil:
 		h.Proof = Bound
 	default:
-		return h, nil
+		return nil
 	}
 	key, err := sshwire.ParsePublicKey(hostKey)
-	if err != nil {
-		return h, fmt.Errorf("the login names a host key that cannot be read")
+	if errors.Is(err, sshwire.ErrUnsupported) && h.Proof == Bound {
+		h.Proof = Unknown // a kind of key that is not known here, and nothing else to go by
+		return nil
 	}
-	h.KeyType, h.Fingerprint = key.Type(), key.Fingerprint()
-	return h, nil
+	if err != nil {
+		return errBadKey
+	}
+	h.KeyType, h.Fingerprint = key.Inner().Type(), key.Fingerprint()
+	if c := key.Certificate(); c != nil && c.Kind == sshwire.HostCert && c.VerifyCA() == nil {
+		h.Cert = &Cert{CA: sshwire.Fingerprint(c.SignatureKey), Principals: c.Principals, ValidAfter: c.ValidAfter, ValidBefore: c.ValidBefore}
+	}
+	return nil
 }
 
-// fingerprint is "SHA256:" and the unpadded base64 of the key blob's hash.
-func fingerprint(blob []byte) string {
-	sum := sha256.Sum256(blob)
-	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
+// inner is the fingerprint of a key, of the key inside a certificate.
+func inner(blob []byte) string {
+	if key, err := sshwire.ParsePublicKey(blob); err == nil {
+		return key.Fingerprint()
+	}
+	return sshwire.Fingerprint(blob)
 }

@@ -3,6 +3,7 @@ package phone
 import (
 	"time"
 
+	"kryptonite/internal/hostauth"
 	"kryptonite/internal/wire"
 )
 
@@ -168,7 +169,7 @@ type Card struct {
 
 	User      string // of a login; may hold any bytes: clean it before showing
 	Namespace string // of an SSHSIG signature; then User is ""
-	Host      Host
+	Host      hostauth.Host
 	Reported  wire.Reported
 	Expires   time.Time
 }

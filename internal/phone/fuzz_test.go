@@ -115,7 +115,7 @@ func stages(f *testing.F, cfg Config) (out []stage, plains map[string][][]byte) 
 	h := newHost(1)
 	u := sshwire.Userauth{SessionID: h.session, User: "root", Method: sshwire.MethodHostbound, Algorithm: sshwire.KeyEd25519,
 		PublicKey: cfg.Keys[0].PublicKey, HostKey: h.blob}
-	sign := wire.SignRequest{Fingerprint: fingerprint(cfg.Keys[0].PublicKey), Payload: u.Marshal(), Binds: []wire.Bind{h.bind(false)}}
+	sign := wire.SignRequest{Fingerprint: sshwire.Fingerprint(cfg.Keys[0].PublicKey), Payload: u.Marshal(), Binds: []wire.Bind{h.bind(false)}}
 	timed := func(id byte, r wire.Request) *wire.Request {
 		r.ID, r.Unix, r.Expires = wire.ID{id}, fuzzNow.Unix(), fuzzNow.Unix()+90
 		return &r

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kryptonite/internal/auditlog"
+	"kryptonite/internal/hostauth"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/wire"
@@ -221,7 +222,7 @@ func (c *Core) card(p *pairRecord, rec *reqRecord) (Card, *wire.SignResponse) {
 	refuse := func(code wire.Code, reason string) (Card, *wire.SignResponse) {
 		return Card{}, &wire.SignResponse{Error: code, Reason: reason}
 	}
-	i := slices.IndexFunc(c.cfg.Keys, func(k wire.SSHKey) bool { return fingerprint(k.PublicKey) == s.Fingerprint })
+	i := slices.IndexFunc(c.cfg.Keys, func(k wire.SSHKey) bool { return sshwire.Fingerprint(k.PublicKey) == s.Fingerprint })
 	if i < 0 {
 		return refuse(wire.CodeUnknownKey, "this phone has no such key")
 	}
@@ -245,7 +246,7 @@ func (c *Core) card(p *pairRecord, rec *reqRecord) (Card, *wire.SignResponse) {
 		return refuse(wire.CodeRefused, "the data to sign names another algorithm")
 	}
 	card.User = u.User
-	if card.Host, err = prove(u, s.Binds); err != nil {
+	if card.Host, err = hostauth.Check(u, s.Binds); err != nil {
 		return refuse(wire.CodeRefused, err.Error())
 	}
 	return card, nil

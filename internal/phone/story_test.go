@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"kryptonite/internal/hostauth"
 	"kryptonite/internal/pairing"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/sshwire"
@@ -157,7 +158,7 @@ func (w *world) login(h host, hostbound bool) []byte {
 // request is a sign_request that is in order.
 func (w *world) request(id byte, payload []byte, binds ...wire.Bind) *wire.Request {
 	return &wire.Request{ID: wire.ID{id}, Unix: w.now.Unix(), Expires: w.now.Add(90 * time.Second).Unix(), K: 1,
-		Sign: &wire.SignRequest{Fingerprint: fingerprint(w.blob), Payload: payload, Binds: binds}}
+		Sign: &wire.SignRequest{Fingerprint: sshwire.Fingerprint(w.blob), Payload: payload, Binds: binds}}
 }
 
 // send seals a request under the computer's epoch and gives it to the phone.
@@ -211,7 +212,7 @@ func TestAsksAndSignsExactlyThat(t *testing.T) {
 		t.Fatal("no ack")
 	}
 	card := one[Ask](t, effects).Card
-	if card.User != "root" || card.Host.Proof != Proved || !card.Host.Local || card.Computer != "laptop" || card.Host.Fingerprint != fingerprint(h.blob) {
+	if card.User != "root" || card.Host.Proof != hostauth.Proved || !card.Host.Local || card.Computer != "laptop" || card.Host.Fingerprint != sshwire.Fingerprint(h.blob) {
 		t.Fatalf("card: %+v", card)
 	}
 	if len(w.signed) != 0 {
@@ -256,17 +257,17 @@ func TestProofs(t *testing.T) {
 	for name, c := range map[string]struct {
 		hostbound bool
 		binds     []wire.Bind
-		proof     Proof // "" means refused
+		proof     hostauth.Proof // "" means refused
 		local     bool
 	}{
-		"hostbound and bound":       {true, []wire.Bind{h.bind(false)}, Proved, true},
-		"plain and bound":           {false, []wire.Bind{h.bind(false)}, Vouched, true},
-		"hostbound only":            {true, nil, Bound, false},
-		"nothing":                   {false, nil, Unknown, false},
-		"foreign bind, plain":       {false, []wire.Bind{other.bind(false)}, Unknown, true},
-		"foreign bind, hostbound":   {true, []wire.Bind{other.bind(false)}, Bound, true},
-		"forwarded":                 {true, []wire.Bind{hop.bind(true), h.bind(false)}, Proved, false},
-		"forwarding bind of target": {true, []wire.Bind{h.bind(true)}, Bound, false},
+		"hostbound and bound":       {true, []wire.Bind{h.bind(false)}, hostauth.Proved, true},
+		"plain and bound":           {false, []wire.Bind{h.bind(false)}, hostauth.Vouched, true},
+		"hostbound only":            {true, nil, hostauth.Bound, false},
+		"nothing":                   {false, nil, hostauth.Unknown, false},
+		"foreign bind, plain":       {false, []wire.Bind{other.bind(false)}, hostauth.Unknown, true},
+		"foreign bind, hostbound":   {true, []wire.Bind{other.bind(false)}, hostauth.Bound, true},
+		"forwarded":                 {true, []wire.Bind{hop.bind(true), h.bind(false)}, hostauth.Proved, false},
+		"forwarding bind of target": {true, []wire.Bind{h.bind(true)}, hostauth.Bound, false},
 		"signature of another key":  {true, []wire.Bind{bad}, "", false},
 		"bind after the last":       {true, []wire.Bind{h.bind(false), h.bind(false)}, "", false},
 		"17 binds":                  {true, many, "", false},
@@ -310,7 +311,7 @@ func TestRefusesWhatItMustNotSign(t *testing.T) {
 		}
 	}
 	req := w.request(200, good, h.bind(false))
-	req.Sign.Fingerprint = fingerprint(h.blob)
+	req.Sign.Fingerprint = sshwire.Fingerprint(h.blob)
 	if r := w.response(w.send(req)); r.Sign.Error != wire.CodeUnknownKey {
 		t.Errorf("unknown key: %+v", r.Sign)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
 
+	"kryptonite/internal/hostauth"
 	"kryptonite/internal/phone"
 	"kryptonite/internal/term"
 	"kryptonite/internal/wire"
@@ -117,7 +118,7 @@ func FuzzCard(f *testing.F) {
 		var out bytes.Buffer
 		p := &prompter{e: &env{io: &term.IO{Out: &out, Err: &out}}}
 		card := phone.Card{Computer: computer, User: user, Namespace: namespace, KeyName: key, Expires: time.Now().Add(time.Minute),
-			Host: phone.Host{KeyType: keyType, Fingerprint: fingerprint, Proof: phone.Proved}}
+			Host: hostauth.Host{KeyType: keyType, Fingerprint: fingerprint, Proof: hostauth.Proved}}
 		p.draw(card)
 		lines := strings.Count(out.String(), "\n")
 		if want := map[bool]int{true: 7, false: 4}[namespace == ""]; lines != want {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kryptonite/internal/fault"
+	"kryptonite/internal/hostauth"
 	"kryptonite/internal/phone"
 	"kryptonite/internal/term"
 	"kryptonite/internal/wire"
@@ -208,20 +209,20 @@ func (p *prompter) draw(c phone.Card) {
 	p.e.io.Printf("Allow? [y/N] (%s left) ", left)
 }
 
-func hostText(h phone.Host) string {
+func hostText(h hostauth.Host) string {
 	if h.Fingerprint == "" {
 		return "unknown"
 	}
 	return h.KeyType + " " + h.Fingerprint
 }
 
-func proofText(p phone.Proof) string {
+func proofText(p hostauth.Proof) string {
 	switch p {
-	case phone.Proved:
+	case hostauth.Proved:
 		return "proved: the host key signed this session and stands in the login"
-	case phone.Vouched:
+	case hostauth.Vouched:
 		return "vouched: the host key signed this session; the login does not name it"
-	case phone.Bound:
+	case hostauth.Bound:
 		return "bound: the login names this host key; it signed nothing yet"
 	}
 	return "unknown: nothing says which host this is"
