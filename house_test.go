@@ -21,6 +21,7 @@ var floors = [][]string{
 	{"wire"},
 	// rules: pure; time is an argument
 	{"pairing", "mailbox", "keystore", "transport", "auditlog", "hostauth", "knownhosts"},
+	{"policy"},
 	// doors to the world and carriers
 	{"statedir", "peer", "term", "control", "transport/memory", "transport/relay", "transport/transporttest"},
 	// residents
@@ -31,7 +32,7 @@ var floors = [][]string{
 
 // pure packages know no system, no net and no clock. version reads what the
 // linker left.
-var pure = []string{"sealbox", "sshwire", "wire", "pairing", "mailbox", "keystore", "auditlog", "hostauth", "knownhosts", "phone"}
+var pure = []string{"sealbox", "sshwire", "wire", "pairing", "mailbox", "keystore", "auditlog", "hostauth", "knownhosts", "policy", "phone"}
 
 var impureImports = []string{"os", "net", "syscall", "io/fs", "runtime/debug", "golang.org/x/sys", "golang.org/x/term"}
 

@@ -49,8 +49,10 @@ type Entry struct {
 	Key       string `json:"key"`                 // fingerprint of the SSH key that was asked for
 	User      string `json:"user,omitempty"`      // of a login
 	Namespace string `json:"namespace,omitempty"` // of an SSHSIG signature
+	Host      string `json:"host,omitempty"`      // name, as reported or pinned
 	HostKey   string `json:"host_key,omitempty"`  // fingerprint
 	Proof     string `json:"proof,omitempty"`     // how far the host was proved
+	Rule      string `json:"rule,omitempty"`      // that decided it, or that was given with it
 	Payload   []byte `json:"payload_sha256"`      // of the bytes to be signed
 
 	Prev []byte `json:"prev"` // hash of the entry before, 32 bytes

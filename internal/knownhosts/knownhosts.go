@@ -106,8 +106,11 @@ const (
 // Book is all pins. It is not safe for concurrent use.
 type Book struct{ pins []Pin }
 
-// NewBook returns a book with these pins.
-func NewBook(pins []Pin) *Book { return &Book{pins: slices.Clone(pins)} }
+// NewBook returns an empty book.
+func NewBook() *Book { return &Book{} }
+
+// Restore puts a pin back that was there in an earlier run.
+func (b *Book) Restore(p Pin) { b.pins = append(b.pins, p) }
 
 // Pins lists the pins, by name.
 func (b *Book) Pins() []Pin {
@@ -159,6 +162,13 @@ func (b *Book) Check(n Name, pairing, keyType, fingerprint string, hostbound boo
 		return NewType, pins
 	}
 	return Mismatch, pins
+}
+
+// Hostbound reports whether a hostbound login to a key was seen, under any name.
+func (b *Book) Hostbound(pairing, fingerprint string) bool {
+	return slices.ContainsFunc(b.pins, func(p Pin) bool {
+		return p.Fingerprint == fingerprint && p.Hostbound && (p.Scope == "" || p.Scope == pairing)
+	})
 }
 
 // Names lists the names, as pairing sees them, for which a key is pinned: what

@@ -47,7 +47,7 @@ func TestNames(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	b := NewBook(nil)
+	b := NewBook()
 	pin := func(n Name, pairing, typ, fp string, hostbound bool) (bool, bool) {
 		return b.Add(Pin{Name: n, KeyType: typ, Fingerprint: fp, Hostbound: hostbound}, pairing)
 	}
@@ -101,7 +101,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
-	b := NewBook(nil)
+	b := NewBook()
 	for i := range maxKeys + 3 {
 		b.Add(Pin{Name: "x.example", KeyType: "t", Fingerprint: string(rune('a' + i))}, "p")
 	}

@@ -77,7 +77,7 @@ func TestCrashAfterEachStore(t *testing.T) {
 	if got := one[Ask](t, effects).Card.Request; got != (wire.ID{1}) {
 		t.Fatalf("after the restart it asks about %s", got)
 	}
-	w.do(Decide{w.pairing, wire.ID{1}, true}) // the Sign is lost
+	w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: true}) // the Sign is lost
 	s := one[Sign](t, w.do(Start{}))
 	w.do(Signed{Pairing: w.pairing, Request: s.Request, Signature: []byte("first")}) // the Send is lost
 	if effects := w.do(Start{}); len(all[Sign](effects))+len(all[Ask](effects)) != 0 {
@@ -99,7 +99,7 @@ func TestRestartAfterExpiry(t *testing.T) {
 		h := newHost(1)
 		w.send(w.request(1, w.login(h, true), h.bind(false)))
 		if decided {
-			w.do(Decide{w.pairing, wire.ID{1}, true})
+			w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: true})
 		}
 		clear(w.signed)
 		w.now = w.now.Add(2 * time.Minute)
@@ -136,7 +136,7 @@ func TestNothingBeforeConfirm(t *testing.T) {
 	if effects := w.send(w.request(1, w.login(h, true), h.bind(false))); len(effects) != 0 {
 		t.Errorf("before the person agreed: %#v", effects)
 	}
-	if effects := w.do(Decide{w.pairing, wire.ID{1}, true}); len(all[Sign](effects)) != 0 {
+	if effects := w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: true}); len(all[Sign](effects)) != 0 {
 		t.Error("signed before the person agreed")
 	}
 	effects := w.do(Confirm{w.pairing, false})
@@ -155,7 +155,7 @@ func TestOwnFramesAreDropped(t *testing.T) {
 	h := newHost(1)
 	var frames [][]byte
 	for _, effects := range [][]Effect{
-		w.send(w.request(1, w.login(h, true), h.bind(false))), w.do(Decide{w.pairing, wire.ID{1}, false}),
+		w.send(w.request(1, w.login(h, true), h.bind(false))), w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: false}),
 	} {
 		frames = append(frames, one[Send](t, effects).Frame)
 	}
@@ -231,7 +231,7 @@ func TestPendingIsBounded(t *testing.T) {
 	if asked != maxPending {
 		t.Errorf("%d cards, want %d", asked, maxPending)
 	}
-	w.do(Decide{w.pairing, wire.ID{0}, false})
+	w.do(Decide{Pairing: w.pairing, Request: wire.ID{0}, Allow: false})
 	if n := len(all[Ask](w.send(w.request(200, w.login(h, true), h.bind(false))))); n != 1 {
 		t.Error("after one was answered there is no room for another")
 	}

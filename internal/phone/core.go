@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"kryptonite/internal/auditlog"
+	"kryptonite/internal/knownhosts"
+	"kryptonite/internal/policy"
 	"kryptonite/internal/wire"
 )
 
@@ -53,7 +55,10 @@ type Core struct {
 	cfg       Config
 	pairings  map[string]*pairRecord
 	requests  map[string]*reqRecord
-	farewells map[string]*farewell // by the id of the pairing that was
+	farewells map[string]*farewell   // by the id of the pairing that was
+	rules     map[string]policy.Rule // by id
+	hosts     *knownhosts.Book
+	strangers map[string]strange // refused host keys, by record key
 	log       auditlog.Log
 	latest    int64 // the latest time seen, Unix seconds
 	dropped   int
@@ -65,7 +70,8 @@ func New(cfg Config, records map[string][]byte) (*Core, error) {
 	if cfg.Name == "" || cfg.Version == "" {
 		return nil, errors.New("phone: Config.Name and Config.Version are required")
 	}
-	c := &Core{cfg: cfg, pairings: map[string]*pairRecord{}, requests: map[string]*reqRecord{}, farewells: map[string]*farewell{}}
+	c := &Core{cfg: cfg, pairings: map[string]*pairRecord{}, requests: map[string]*reqRecord{}, farewells: map[string]*farewell{},
+		rules: map[string]policy.Rule{}, hosts: knownhosts.NewBook(), strangers: map[string]strange{}}
 	return c, c.loadRecords(records)
 }
 
@@ -89,6 +95,12 @@ func (c *Core) Handle(now time.Time, ev Event) []Effect {
 		effects = append(effects, c.unpair(now, ev.Pairing)...)
 	case Told:
 		effects = append(effects, c.told(ev)...)
+	case Revoke:
+		effects = append(effects, c.revoke(ev)...)
+	case ForgetHost:
+		effects = append(effects, c.forgetHost(ev)...)
+	case TrustHost:
+		effects = append(effects, c.trustHost(now, ev)...)
 	case Tick:
 		effects = append(effects, c.tick(now)...)
 	}
@@ -120,7 +132,7 @@ func (c *Core) Computers() []Computer {
 }
 
 // clock notes the time. A clock that was set back ends what depends on time:
-// all epoch keys go, and the computers come back by hello. [kr-protocol] §4.4.
+// all leases end, all epoch keys go, and the computers come back by hello. [kr-protocol] §4.4.
 func (c *Core) clock(now time.Time) []Effect {
 	t := now.Unix()
 	switch {
@@ -130,6 +142,7 @@ func (c *Core) clock(now time.Time) []Effect {
 		for _, f := range c.farewells {
 			f.next = time.Time{}
 		}
+		effects = append(effects, c.endLeases()...)
 		for _, p := range c.sorted() {
 			if len(p.Epochs) > 0 {
 				p.Epochs, p.Handshake = nil, nil // a handshake holds the first epoch
@@ -192,6 +205,9 @@ func (c *Core) Next() (at time.Time, ok bool) {
 			}
 		}
 	}
+	for _, r := range c.rules {
+		soonest(r.Until)
+	}
 	for _, f := range c.farewells {
 		if at2 := f.next; !ok || at2.Before(at) {
 			at, ok = at2, true
@@ -209,7 +225,7 @@ func (c *Core) Next() (at time.Time, ok bool) {
 
 // tick does what is due.
 func (c *Core) tick(now time.Time) []Effect {
-	effects := c.tickFarewells(now)
+	effects := append(c.tickFarewells(now), c.tickRules(now)...)
 	for _, p := range c.sorted() {
 		effects = append(effects, c.tickPairing(now, p)...)
 	}
@@ -253,6 +269,12 @@ func (c *Core) forget(p *pairRecord) []Effect {
 				effects = append(effects, Withdraw{p.id, r.id, wire.CodeCancelled})
 			}
 			delete(c.requests, r.key())
+		}
+	}
+	effects = append(effects, c.forgetPrivateHosts(p)...)
+	for _, r := range c.ruleList() {
+		if r.Pairing == p.id {
+			effects = append(effects, c.dropRule(r.ID)...)
 		}
 	}
 	delete(c.pairings, p.id)

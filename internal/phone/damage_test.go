@@ -64,7 +64,7 @@ func TestFlippedRecords(t *testing.T) {
 				}
 				continue
 			}
-			for _, ev := range []Event{Start{}, Confirm{w.pairing, true}, Decide{w.pairing, wire.ID{1}, true}, Tick{}} {
+			for _, ev := range []Event{Start{}, Confirm{w.pairing, true}, Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: true}, Tick{}} {
 				handled(core, w.now, ev, disk)
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"kryptonite/internal/hostauth"
+	"kryptonite/internal/knownhosts"
+	"kryptonite/internal/policy"
 	"kryptonite/internal/wire"
 )
 
@@ -28,11 +30,30 @@ type Frame struct {
 	Data    []byte
 }
 
-// Decide is a person's answer to a card.
+// Decide is a person's answer to a card. A Grant makes a rule of it, if the card
+// says that it may.
 type Decide struct {
 	Pairing string
 	Request wire.ID
 	Allow   bool
+	Grant   policy.Grant
+}
+
+// Revoke is a person who ends a rule, or all of them ("*").
+type Revoke struct{ Rule string }
+
+// ForgetHost is a person who wants a server's pins to be forgotten: those of one
+// scope (see knownhosts.Pin), or all ("*"). Its next login is its first.
+type ForgetHost struct {
+	Name  knownhosts.Name
+	Scope string
+}
+
+// TrustHost is a person who trusts the host key that was refused last for a
+// name; see Core.Strange.
+type TrustHost struct {
+	Name  knownhosts.Name
+	Scope string
 }
 
 // Signed is the outcome of a Sign effect: a signature in SSH wire format, or
@@ -53,15 +74,18 @@ type Told struct{ Pairing string }
 // Tick says that time has passed; see Core.Next.
 type Tick struct{}
 
-func (Start) event()    {}
-func (OpenLink) event() {}
-func (Confirm) event()  {}
-func (Frame) event()    {}
-func (Decide) event()   {}
-func (Signed) event()   {}
-func (Unpair) event()   {}
-func (Told) event()     {}
-func (Tick) event()     {}
+func (Start) event()      {}
+func (OpenLink) event()   {}
+func (Confirm) event()    {}
+func (Frame) event()      {}
+func (Decide) event()     {}
+func (Signed) event()     {}
+func (Unpair) event()     {}
+func (Told) event()       {}
+func (Revoke) event()     {}
+func (ForgetHost) event() {}
+func (TrustHost) event()  {}
+func (Tick) event()       {}
 
 // Effect is something to do: one of the types below.
 type Effect interface{ effect() }
@@ -117,6 +141,12 @@ type ShowWords struct {
 // Ask shows a request and asks the person.
 type Ask struct{ Card Card }
 
+// Alarm tells the person that a login was refused because of its host key.
+type Alarm struct {
+	Card   Card
+	Reason string
+}
+
 // Withdraw takes a card away: it was answered, cancelled or is too late.
 type Withdraw struct {
 	Pairing string
@@ -156,6 +186,7 @@ func (Send) effect()      {}
 func (Sign) effect()      {}
 func (ShowWords) effect() {}
 func (Ask) effect()       {}
+func (Alarm) effect()     {}
 func (Withdraw) effect()  {}
 func (Note) effect()      {}
 
@@ -170,6 +201,17 @@ type Card struct {
 	User      string // of a login; may hold any bytes: clean it before showing
 	Namespace string // of an SSHSIG signature; then User is ""
 	Host      hostauth.Host
-	Reported  wire.Reported
+	Reported  wire.Reported // the computer's word: label it so
 	Expires   time.Time
+
+	// What the phone knows of the host. Name is what the computer reported and
+	// the phone looked up; KnownAs are the names that the key is pinned for.
+	Name    knownhosts.Name
+	Known   knownhosts.Verdict
+	Pins    []knownhosts.Pin // of Name
+	KnownAs []knownhosts.Name
+
+	// Why no rule for this host, or for this computer, may be given with the
+	// answer; "" when it may.
+	NoHostRule, NoComputerRule string
 }

@@ -240,7 +240,7 @@ func FuzzRecords(f *testing.F) {
 			}
 			return
 		}
-		for _, ev := range []Event{Start{}, Confirm{s.pairing, true}, Decide{s.pairing, wire.ID{1}, true},
+		for _, ev := range []Event{Start{}, Confirm{s.pairing, true}, Decide{Pairing: s.pairing, Request: wire.ID{1}, Allow: true},
 			Signed{Pairing: s.pairing, Request: wire.ID{1}, Signature: []byte("s")}, Tick{}, Unpair{s.pairing}} {
 			handled(core, fuzzNow, ev, disk)
 			if core, err = New(cfg, maps.Clone(disk)); err != nil {

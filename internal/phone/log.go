@@ -21,9 +21,9 @@ func (c *Core) note(now time.Time, rec *reqRecord, d auditlog.Decision, reason s
 	sum := sha256.Sum256(s.Payload)
 	e := auditlog.Entry{Unix: now.Unix(), Pairing: p.id, Computer: p.Computer, Request: rec.id,
 		Decision: d, Reason: reason, Key: s.Fingerprint, Payload: sum[:]}
-	if card, refusal := c.card(p, rec); refusal == nil {
-		e.User, e.Namespace, e.HostKey, e.Proof = card.User, card.Namespace, card.Host.Fingerprint, string(card.Host.Proof)
-	}
+	v, _ := c.look(p, rec)
+	e.User, e.Namespace, e.Host = v.card.User, v.card.Namespace, v.card.hostName()
+	e.HostKey, e.Proof, e.Rule = v.card.Host.Fingerprint, string(v.card.Host.Proof), rec.Rule
 	b := c.log.Append(e)
 	effects := []Effect{Store{Key: logKey(c.log.Len()), Value: b}}
 	if first := c.log.First(); c.log.Len()-first >= maxLog {

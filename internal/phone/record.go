@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"kryptonite/internal/knownhosts"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/pairing"
+	"kryptonite/internal/policy"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/wire"
 )
@@ -19,6 +21,9 @@ const (
 	LogPrefix      = "log/"
 	requestPrefix  = "request/"
 	farewellPrefix = "farewell/"
+	pinPrefix      = "pin/"
+	strangePrefix  = "strange/"
+	rulePrefix     = "rule/"
 	clockKey       = "clock"
 	recordVersion  = 1
 )
@@ -85,6 +90,7 @@ type reqRecord struct {
 	Epoch   sealbox.EpochID `json:"epoch"`             // of the newest copy
 	Request *wire.Request   `json:"request,omitempty"` // while undecided or unsigned
 	Answer  *wire.Response  `json:"answer,omitempty"`
+	Rule    string          `json:"rule,omitempty"` // that allowed it, or that came of it
 
 	pairing string
 	id      wire.ID
@@ -199,6 +205,27 @@ func (c *Core) loadRecord(k string, v []byte) error {
 			return errors.New("there is nothing to be told, or nobody")
 		}
 		c.farewells[f.id] = f
+	case strings.HasPrefix(k, pinPrefix):
+		var r pinRecord
+		if err := decodeRecord(v, &r, &r.V); err != nil {
+			return err
+		}
+		if pinKey(r.Pin) != k {
+			return errors.New("its name is not that of a pin")
+		}
+		c.hosts.Restore(r.Pin)
+	case strings.HasPrefix(k, strangePrefix):
+		var s strange
+		if err := decodeRecord(v, &s, &s.V); err != nil {
+			return err
+		}
+		c.strangers[k] = s
+	case strings.HasPrefix(k, rulePrefix):
+		var r ruleRecord
+		if err := decodeRecord(v, &r, &r.V); err != nil {
+			return err
+		}
+		c.rules[strings.TrimPrefix(k, rulePrefix)] = r.Rule
 	case k == clockKey:
 		return json.Unmarshal(v, &c.latest)
 	}
@@ -214,6 +241,21 @@ func decodeRecord(b []byte, v any, version *int) error {
 	}
 	return nil
 }
+
+// pinRecord and ruleRecord are a pin and a rule with their version.
+type (
+	pinRecord struct {
+		V int `json:"v"`
+		knownhosts.Pin
+	}
+	ruleRecord struct {
+		V int `json:"v"`
+		policy.Rule
+	}
+)
+
+func putPin(p knownhosts.Pin) Store { return put(pinKey(p), pinRecord{recordVersion, p}) }
+func putRule(r policy.Rule) Store   { return put(rulePrefix+r.ID, ruleRecord{recordVersion, r}) }
 
 // put returns the effect that stores v under key.
 func put(key string, v any) Store {

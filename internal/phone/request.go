@@ -3,13 +3,9 @@ package phone
 import (
 	"bytes"
 	"crypto/sha256"
-	"slices"
 	"time"
 
-	"kryptonite/internal/auditlog"
-	"kryptonite/internal/hostauth"
 	"kryptonite/internal/sealbox"
-	"kryptonite/internal/sshwire"
 	"kryptonite/internal/wire"
 )
 
@@ -194,96 +190,6 @@ func (c *Core) cancel(now time.Time, p *pairRecord, r *wire.Request) []Effect {
 		effects = append(effects, Withdraw{p.id, rec.id, wire.CodeCancelled})
 	}
 	return effects
-}
-
-// consider looks at a request that nobody has decided yet: it refuses what
-// must not be signed, and otherwise asks.
-func (c *Core) consider(now time.Time, rec *reqRecord) []Effect {
-	p := c.pairings[rec.pairing]
-	if p == nil {
-		return nil
-	}
-	card, refusal := c.card(p, rec)
-	if refusal != nil {
-		return c.decline(now, rec, refusal.Error, refusal.Reason)
-	}
-	switch c.cfg.Approve {
-	case ApproveAlways:
-		return c.allow(now, rec)
-	case ApproveNever:
-		return c.decline(now, rec, wire.CodeRejected, "")
-	}
-	return []Effect{c.putRequest(rec), c.ack(now, p, rec), Ask{card}}
-}
-
-// card parses the payload. A non-nil refusal says why this is never signed.
-func (c *Core) card(p *pairRecord, rec *reqRecord) (Card, *wire.SignResponse) {
-	s := rec.Request.Sign
-	refuse := func(code wire.Code, reason string) (Card, *wire.SignResponse) {
-		return Card{}, &wire.SignResponse{Error: code, Reason: reason}
-	}
-	i := slices.IndexFunc(c.cfg.Keys, func(k wire.SSHKey) bool { return sshwire.Fingerprint(k.PublicKey) == s.Fingerprint })
-	if i < 0 {
-		return refuse(wire.CodeUnknownKey, "this phone has no such key")
-	}
-	key := c.cfg.Keys[i]
-	card := Card{Pairing: p.id, Request: rec.id, Computer: p.Computer, KeyName: key.Name, Expires: unix(rec.Expires)}
-	if s.Reported != nil {
-		card.Reported = *s.Reported
-	}
-	if sig, err := sshwire.ParseSSHSIG(s.Payload); err == nil {
-		card.Namespace = sig.Namespace
-		return card, nil
-	}
-	u, err := sshwire.ParseUserauth(s.Payload)
-	if err != nil {
-		return refuse(wire.CodeRefused, "the data to sign is neither a login nor an ssh signature")
-	}
-	if !bytes.Equal(u.PublicKey, key.PublicKey) {
-		return refuse(wire.CodeRefused, "the data to sign names another key")
-	}
-	if pub, err := sshwire.ParsePublicKey(key.PublicKey); err != nil || u.Algorithm != pub.Type() {
-		return refuse(wire.CodeRefused, "the data to sign names another algorithm")
-	}
-	card.User = u.User
-	if card.Host, err = hostauth.Check(u, s.Binds); err != nil {
-		return refuse(wire.CodeRefused, err.Error())
-	}
-	return card, nil
-}
-
-// decide takes the person's answer to a card.
-func (c *Core) decide(now time.Time, ev Decide) []Effect {
-	rec := c.requests[(&reqRecord{pairing: ev.Pairing, id: ev.Request}).key()]
-	switch {
-	case rec == nil || rec.State != reqPending:
-		return []Effect{Withdraw{ev.Pairing, ev.Request, wire.CodeCancelled}}
-	case now.Unix() >= rec.Expires:
-		return c.decline(now, rec, wire.CodeExpired, "")
-	case !ev.Allow:
-		return c.decline(now, rec, wire.CodeRejected, "")
-	}
-	return c.allow(now, rec)
-}
-
-// allow makes the decision and its log entry durable and has the payload signed.
-func (c *Core) allow(now time.Time, rec *reqRecord) []Effect {
-	rec.State = reqDecided
-	effects := append([]Effect{c.putRequest(rec)}, c.note(now, rec, auditlog.Allowed, "")...)
-	return append(effects, c.sign(now, rec)...)
-}
-
-// decline makes a decision against signing durable, with its log entry, and
-// answers.
-func (c *Core) decline(now time.Time, rec *reqRecord, code wire.Code, reason string) []Effect {
-	d := auditlog.Refused
-	switch code {
-	case wire.CodeRejected:
-		d = auditlog.Rejected
-	case wire.CodeExpired:
-		d = auditlog.Expired
-	}
-	return append(c.note(now, rec, d, reason), c.answer(now, rec, &wire.SignResponse{Error: code, Reason: reason})...)
 }
 
 // sign asks for the signature of a decided request, unless its time is over.

@@ -199,7 +199,7 @@ func (w *world) response(effects []Effect) *wire.Response {
 // approve answers a card and plays the keystore.
 func (w *world) approve(id byte) *wire.Response {
 	w.t.Helper()
-	s := one[Sign](w.t, w.do(Decide{w.pairing, wire.ID{id}, true}))
+	s := one[Sign](w.t, w.do(Decide{Pairing: w.pairing, Request: wire.ID{id}, Allow: true}))
 	return w.response(w.do(Signed{Pairing: s.Pairing, Request: s.Request, Signature: sshwire.SignEd25519(w.key, s.Payload)}))
 }
 
@@ -233,7 +233,7 @@ func TestRejectAndNever(t *testing.T) {
 	w := newWorld(t, ApproveAsk)
 	h := newHost(1)
 	w.send(w.request(1, w.login(h, true), h.bind(false)))
-	if r := w.response(w.do(Decide{w.pairing, wire.ID{1}, false})); r.Sign.Error != wire.CodeRejected {
+	if r := w.response(w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: false})); r.Sign.Error != wire.CodeRejected {
 		t.Errorf("rejected: %+v", r.Sign)
 	}
 	w = newWorld(t, ApproveNever)
@@ -336,7 +336,7 @@ func TestRepeatsDecideNothing(t *testing.T) {
 			t.Fatal("a repeat after the answer is not just answered again")
 		}
 	}
-	if effects := w.do(Decide{w.pairing, wire.ID{1}, false}); len(all[Send](effects)) != 0 {
+	if effects := w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: false}); len(all[Send](effects)) != 0 {
 		t.Error("a second decision sent something")
 	}
 	other := w.request(1, w.login(newHost(2), true))
@@ -352,7 +352,7 @@ func TestCrashBetweenDecisionAndSignature(t *testing.T) {
 	w := newWorld(t, ApproveAsk)
 	h := newHost(1)
 	w.send(w.request(1, w.login(h, true), h.bind(false)))
-	w.do(Decide{w.pairing, wire.ID{1}, true}) // the signature is lost in a crash
+	w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: true}) // the signature is lost in a crash
 	s := one[Sign](t, w.do(Start{}))
 	r := w.response(w.do(Signed{Pairing: s.Pairing, Request: s.Request, Signature: []byte("sig")}))
 	if string(r.Sign.Signature) != "sig" || len(w.signed) != 1 {
@@ -371,7 +371,7 @@ func TestCancel(t *testing.T) {
 	}
 	w.send(req)
 	one[Withdraw](t, w.send(cancel(2, 1)))
-	if effects := w.do(Decide{w.pairing, wire.ID{1}, true}); len(all[Sign](effects)) != 0 {
+	if effects := w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: true}); len(all[Sign](effects)) != 0 {
 		t.Error("a withdrawn request was signed")
 	}
 	w.send(cancel(3, 4)) // overtakes its request
@@ -409,7 +409,7 @@ func TestExpiryIsCheckedAgain(t *testing.T) {
 	h := newHost(1)
 	w.send(w.request(1, w.login(h, true), h.bind(false)))
 	w.now = w.now.Add(90 * time.Second)
-	if r := w.response(w.do(Decide{w.pairing, wire.ID{1}, true})); r.Sign.Error != wire.CodeExpired || len(w.signed) != 0 {
+	if r := w.response(w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: true})); r.Sign.Error != wire.CodeExpired || len(w.signed) != 0 {
 		t.Errorf("allowed too late: %+v", r.Sign)
 	}
 	w.now = w.now.Add(31 * time.Minute)

@@ -166,9 +166,9 @@ func TestLogHasOneEntryADecision(t *testing.T) {
 		want    auditlog.Decision // "": none
 	}{
 		"asked":    {ApproveAsk, func(*world) {}, ""},
-		"allowed":  {ApproveAsk, func(w *world) { w.do(Decide{w.pairing, wire.ID{1}, true}) }, auditlog.Allowed},
+		"allowed":  {ApproveAsk, func(w *world) { w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: true}) }, auditlog.Allowed},
 		"always":   {ApproveAlways, func(*world) {}, auditlog.Allowed},
-		"rejected": {ApproveAsk, func(w *world) { w.do(Decide{w.pairing, wire.ID{1}, false}) }, auditlog.Rejected},
+		"rejected": {ApproveAsk, func(w *world) { w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: false}) }, auditlog.Rejected},
 		"never":    {ApproveNever, func(*world) {}, auditlog.Rejected},
 		"expired":  {ApproveAsk, func(w *world) { w.now = w.now.Add(2 * time.Minute); w.do(Tick{}) }, auditlog.Expired},
 	} {
@@ -204,7 +204,7 @@ func TestLogIsDurableBeforeTheSignature(t *testing.T) {
 	w := newWorld(t, ApproveAsk)
 	h := newHost(1)
 	w.send(w.request(1, w.login(h, true), h.bind(false)))
-	effects := w.do(Decide{w.pairing, wire.ID{1}, true})
+	effects := w.do(Decide{Pairing: w.pairing, Request: wire.ID{1}, Allow: true})
 	one[Sign](t, effects)
 	if !slices.ContainsFunc(all[Store](effects), func(s Store) bool { return s.Key == logKey(1) && s.Value != nil }) {
 		t.Error("the signature is asked for before the log entry is stored")
@@ -274,7 +274,7 @@ func TestTwoComputersDoNotDisturbEachOther(t *testing.T) {
 	if n := len(all[Ask](w.send(w.request(1, w.login(h, true), h.bind(false))))); n != 1 {
 		t.Fatalf("a flood of another computer: %d cards", n)
 	}
-	w.do(Decide{other.pairing, wire.ID{1}, false})
+	w.do(Decide{Pairing: other.pairing, Request: wire.ID{1}, Allow: false})
 	if w.core.requests[(&reqRecord{pairing: w.pairing, id: wire.ID{1}}).key()].State != reqPending {
 		t.Error("a decision for one computer decided the other's request of the same id")
 	}

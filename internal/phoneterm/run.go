@@ -13,6 +13,7 @@ import (
 	"kryptonite/internal/fault"
 	"kryptonite/internal/hostauth"
 	"kryptonite/internal/phone"
+	"kryptonite/internal/policy"
 	"kryptonite/internal/term"
 	"kryptonite/internal/wire"
 )
@@ -74,7 +75,12 @@ type prompter struct {
 	e     *env
 	cards chan phone.Effect
 	queue []phone.Card
+	drawn time.Time // when the card at the head of queue was shown
 }
+
+// tooSoon is how long after a card is shown an answer at a terminal was meant
+// for the one before.
+const tooSoon = 400 * time.Millisecond
 
 // show takes what the core wants to be seen. It never waits.
 func (p *prompter) show(e phone.Effect) {
@@ -91,7 +97,7 @@ func (p *prompter) loop(ctx context.Context, r *runner) {
 	shown := wire.ID{}
 	for {
 		if len(p.queue) > 0 && p.queue[0].Request != shown {
-			shown = p.queue[0].Request
+			shown, p.drawn = p.queue[0].Request, time.Now()
 			p.draw(p.queue[0])
 		}
 		select {
@@ -99,18 +105,81 @@ func (p *prompter) loop(ctx context.Context, r *runner) {
 			p.take(eff)
 		case s := <-lines:
 			if len(p.queue) == 0 {
-				continue
-			}
-			card := p.queue[0]
-			p.queue = p.queue[1:]
-			s = strings.ToLower(strings.TrimSpace(s))
-			allow := s == "y" || s == "yes"
-			if err := r.post(ctx, phone.Decide{Pairing: card.Pairing, Request: card.Request, Allow: allow}); err == nil {
-				p.e.io.Printf("%s\n", map[bool]string{true: "allowed", false: "rejected"}[allow])
+				p.command(ctx, r, s)
+			} else {
+				p.answer(ctx, r, s)
 			}
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// answer takes a line that was typed at a card.
+func (p *prompter) answer(ctx context.Context, r *runner, line string) {
+	card := p.queue[0]
+	if p.e.io.InTTY() && time.Since(p.drawn) < tooSoon {
+		p.e.io.Printf("That came too soon to be about this one. Allow? [y/N] ")
+		return
+	}
+	d, err := parseAnswer(line, card)
+	if err != nil {
+		p.e.io.Printf("%v. Allow? [y/N] ", err)
+		return
+	}
+	p.queue = p.queue[1:]
+	if err := r.post(ctx, d); err != nil {
+		return
+	}
+	switch {
+	case d.Allow && d.Grant.Scope != policy.Once:
+		p.e.io.Printf("allowed, and for %s from now on\n", spell(d.Grant.For))
+	case d.Allow:
+		p.e.io.Printf("allowed\n")
+	case d.Grant.Scope == policy.Block:
+		p.e.io.Printf("rejected, and blocked for %s\n", spell(d.Grant.For))
+	default:
+		p.e.io.Printf("rejected\n")
+	}
+}
+
+const commandHelp = `rules            what you allowed for a while
+revoke ID|all    end a rule, or all
+hosts            the servers that this phone knows
+forget NAME      forget a server: its next login is its first
+trust NAME       pin the host key of a server that was refused last
+`
+
+// command takes a line that was typed while nothing is asked.
+func (p *prompter) command(ctx context.Context, r *runner, line string) {
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return
+	}
+	var ev phone.Event
+	done := ""
+	err := r.look(ctx, func(core *phone.Core) (err error) {
+		do := changes()[words[0]]
+		switch {
+		case words[0] == "rules":
+			return listRules(p.e.io, core)
+		case words[0] == "hosts":
+			listHosts(p.e.io, core)
+		case do != nil && len(words) == 2:
+			ev, done, err = do(core, words[1])
+		default:
+			p.e.io.Printf("%s", commandHelp)
+		}
+		return err
+	})
+	if err == nil && ev != nil {
+		err = r.post(ctx, ev)
+	}
+	switch {
+	case err != nil && ctx.Err() == nil:
+		p.e.io.Printf("%v\n", err)
+	case err == nil && done != "":
+		p.e.io.Printf("%s\n", done)
 	}
 }
 
@@ -149,6 +218,9 @@ func (p *prompter) take(eff phone.Effect) {
 				break
 			}
 		}
+	case phone.Alarm:
+		p.e.io.Printf("\nREFUSED: %s wants to log in as %s.\n%s.\nIf that server was rebuilt, type: trust %s\n",
+			term.CleanMax(eff.Card.Computer, 64), term.CleanMax(eff.Card.User, 64), term.CleanMax(eff.Reason, 400), eff.Card.Name)
 	case phone.Note:
 		p.note(eff)
 	}
@@ -198,22 +270,38 @@ func (p *prompter) draw(c phone.Card) {
 		field("sign", fmt.Sprintf("content for %q that was not shown to this phone", c.Namespace))
 	} else {
 		field("user", c.User)
+		if name := nameText(c); name != "" {
+			field("name", name)
+		}
 		field("host", hostText(c.Host))
 		field("proof", proofText(c.Host.Proof))
 		if !c.Host.Local {
 			field("note", "may be forwarded: not surely asked by this computer itself")
 		}
 	}
+	if c.Reported.Program != "" {
+		field("asked by", reportedText(c.Reported))
+	}
 	field("key", c.KeyName)
-	left := c.Expires.Sub(fault.Now()).Round(time.Second)
-	p.e.io.Printf("Allow? [y/N] (%s left) ", left)
+	p.e.io.Printf("%s", question(c, c.Expires.Sub(fault.Now()).Round(time.Second)))
 }
 
 func hostText(h hostauth.Host) string {
-	if h.Fingerprint == "" {
+	switch {
+	case h.Fingerprint == "":
 		return "unknown"
+	case h.Cert != nil:
+		return fmt.Sprintf("%s %s, certified by %s", h.KeyType, h.Fingerprint, h.Cert.CA)
 	}
 	return h.KeyType + " " + h.Fingerprint
+}
+
+func reportedText(r wire.Reported) string {
+	s := r.Program
+	if r.Directory != "" {
+		s += " in " + r.Directory
+	}
+	return s + " (as it says)"
 }
 
 func proofText(p hostauth.Proof) string {

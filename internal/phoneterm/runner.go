@@ -39,10 +39,17 @@ type runner struct {
 	ears    map[string]context.CancelFunc // by mailbox seed; the loop's own
 }
 
+// look lets f look at the core, in the loop, where nothing changes it meanwhile.
+func (r *runner) look(ctx context.Context, f func(*phone.Core) error) error {
+	p := posted{look: f, done: make(chan error, 1)}
+	return r.hand(ctx, p)
+}
+
 // posted is an event on its way to the loop; done gets the outcome once its
 // Store effects are durable.
 type posted struct {
 	ev   phone.Event
+	look func(*phone.Core) error // instead of an event
 	done chan error
 }
 
@@ -53,7 +60,10 @@ func newRunner(core *phone.Core, j *statedir.Journal, key ed25519.PrivateKey, sh
 
 // post hands an event to the loop and waits until it is durable.
 func (r *runner) post(ctx context.Context, ev phone.Event) error {
-	p := posted{ev, make(chan error, 1)}
+	return r.hand(ctx, posted{ev: ev, done: make(chan error, 1)})
+}
+
+func (r *runner) hand(ctx context.Context, p posted) error {
 	select {
 	case r.events <- p:
 	case <-ctx.Done():
@@ -80,8 +90,13 @@ func (r *runner) run(ctx context.Context) error {
 		timer := time.NewTimer(r.untilNext())
 		select {
 		case p := <-r.events:
-			err := r.handle(ctx, p.ev)
-			p.done <- err
+			var err error
+			if p.look != nil {
+				p.done <- p.look(r.core)
+			} else {
+				err = r.handle(ctx, p.ev)
+				p.done <- err
+			}
 			if stored := new(storeError); errors.As(err, &stored) {
 				return err // the core knows more than the disk: go on from the disk
 			}

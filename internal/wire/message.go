@@ -162,7 +162,10 @@ type Bind struct {
 // Reported is what the computer says and nobody can check. It never holds
 // option values, environment or other places where people put secrets.
 type Reported struct {
-	Program string `json:"program,omitempty"` // what asked, such as "ssh"
+	Program   string `json:"program,omitempty"`   // what asked, such as "git push"
+	Directory string `json:"directory,omitempty"` // where
+	Host      string `json:"host,omitempty"`      // what ssh resolved: HostName, or HostKeyAlias
+	Port      int    `json:"port,omitempty"`
 }
 
 // SignResponse carries a signature (SSH wire format: string format, string
@@ -193,6 +196,7 @@ type Code string
 const (
 	CodeRejected    Code = "rejected"     // the person said no
 	CodeRefused     Code = "refused"      // the phone does not sign this; Reason says why
+	CodeHostKey     Code = "host_key"     // another host key is pinned for that name; Reason says which
 	CodeUnknownKey  Code = "unknown_key"  // no such key, or not for this computer
 	CodeClockSkew   Code = "clock_skew"   // the request's times do not fit the phone's clock
 	CodeExpired     Code = "expired"      // nobody decided in time

@@ -1,0 +1,108 @@
+package phone
+
+import (
+	"strconv"
+	"time"
+
+	"kryptonite/internal/auditlog"
+	"kryptonite/internal/policy"
+	"kryptonite/internal/wire"
+)
+
+// consider looks at a request that nobody has decided yet: it refuses what
+// must not be signed, follows the rules that the person has given, and
+// otherwise asks.
+func (c *Core) consider(now time.Time, rec *reqRecord) []Effect {
+	p := c.pairings[rec.pairing]
+	if p == nil {
+		return nil
+	}
+	v, no := c.look(p, rec)
+	if no != nil {
+		return c.refuse(now, p, rec, v, no)
+	}
+	if c.cfg.Approve == ApproveNever {
+		return c.decline(now, rec, wire.CodeRejected, "")
+	}
+	switch verdict, rule := policy.Decide(now, c.ruleList(), v.facts); {
+	case verdict == policy.Deny:
+		return c.decline(now, rec, wire.CodeRejected, "this computer is blocked on the phone")
+	case verdict == policy.Allow:
+		rec.Rule = rule.ID
+		return append(c.use(rule), c.allow(now, rec)...)
+	case c.cfg.Approve == ApproveAlways:
+		return c.allow(now, rec)
+	}
+	return []Effect{c.putRequest(rec), c.ack(now, p, rec), Ask{v.card}}
+}
+
+// decide takes the person's answer to a card.
+func (c *Core) decide(now time.Time, ev Decide) []Effect {
+	rec := c.requests[(&reqRecord{pairing: ev.Pairing, id: ev.Request}).key()]
+	switch {
+	case rec == nil || rec.State != reqPending:
+		return []Effect{Withdraw{ev.Pairing, ev.Request, wire.CodeCancelled}}
+	case now.Unix() >= rec.Expires:
+		return c.decline(now, rec, wire.CodeExpired, "")
+	}
+	p := c.pairings[rec.pairing]
+	v, no := c.look(p, rec) // a pin may have changed since the card was shown
+	if no != nil {
+		return c.refuse(now, p, rec, v, no)
+	}
+	if !ev.Allow {
+		effects := []Effect{}
+		if ev.Grant.Scope == policy.Block {
+			effects = c.grant(now, rec, v, ev.Grant)
+		}
+		return append(effects, c.decline(now, rec, wire.CodeRejected, "")...)
+	}
+	effects := c.pin(now, p, &v)
+	if ev.Grant.Scope == policy.Host || ev.Grant.Scope == policy.Computer {
+		effects = append(effects, c.grant(now, rec, v, ev.Grant)...)
+	}
+	return append(effects, c.allow(now, rec)...)
+}
+
+// allow makes the decision and its log entry durable and has the payload signed.
+func (c *Core) allow(now time.Time, rec *reqRecord) []Effect {
+	rec.State = reqDecided
+	effects := append([]Effect{c.putRequest(rec)}, c.note(now, rec, auditlog.Allowed, "")...)
+	return append(effects, c.sign(now, rec)...)
+}
+
+// refuse answers what must not be signed, and remembers a host key that did not
+// fit, so that the person can trust it.
+func (c *Core) refuse(now time.Time, p *pairRecord, rec *reqRecord, v view, no *wire.SignResponse) []Effect {
+	var effects []Effect
+	if no.Error == wire.CodeHostKey {
+		effects = append(effects, c.remember(now, p, v)...)
+		effects = append(effects, Alarm{Card: v.card, Reason: no.Reason})
+	}
+	return append(effects, c.decline(now, rec, no.Error, no.Reason)...)
+}
+
+// decline makes a decision against signing durable, with its log entry, and
+// answers.
+func (c *Core) decline(now time.Time, rec *reqRecord, code wire.Code, reason string) []Effect {
+	d := auditlog.Refused
+	switch code {
+	case wire.CodeRejected:
+		d = auditlog.Rejected
+	case wire.CodeExpired:
+		d = auditlog.Expired
+	}
+	return append(c.note(now, rec, d, reason), c.answer(now, rec, &wire.SignResponse{Error: code, Reason: reason})...)
+}
+
+// grant makes a rule of a grant that came with the answer to rec, if it may be
+// one. Its id is the number of the log entry that this answer gets.
+func (c *Core) grant(now time.Time, rec *reqRecord, v view, g policy.Grant) []Effect {
+	r, err := policy.NewRule(strconv.FormatUint(c.log.Len()+1, 10), now, g, v.facts, v.card.hostName())
+	if err != nil || c.rulesOf(rec.pairing) >= policy.MaxRules {
+		return nil // the person's answer holds for this request, at least
+	}
+	rec.Rule = r.ID
+	c.rules[r.ID] = r
+	return []Effect{putRule(r)}
+}

@@ -1,0 +1,144 @@
+package phone
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"kryptonite/internal/hostauth"
+	"kryptonite/internal/knownhosts"
+)
+
+// maxStrange is how many refused host keys are remembered.
+const maxStrange = 64
+
+// strange is a host key that was refused because another one is pinned: the
+// person may trust it.
+type strange struct {
+	V       int            `json:"v"`
+	Pin     knownhosts.Pin `json:"pin"` // as it would be pinned
+	Pairing string         `json:"pairing"`
+}
+
+func pinKey(p knownhosts.Pin) string {
+	return pinPrefix + p.Scope + "/" + string(p.Name) + "/" + p.Fingerprint
+}
+
+func strangeKey(s strange) string { return strangePrefix + s.Pin.Scope + "/" + string(s.Pin.Name) }
+
+// pinOf is the pin of the card's host key.
+func (v view) pinOf(now time.Time) knownhosts.Pin {
+	h := v.card.Host
+	return knownhosts.Pin{Name: v.card.Name, KeyType: h.KeyType, Fingerprint: h.Fingerprint, Unix: now.Unix(),
+		By: v.card.Computer, Proof: string(h.Proof), Hostbound: h.Proof == hostauth.Proved}
+}
+
+// pin writes down the host key of a card that the person has just allowed, if
+// it is new, or that its logins are hostbound.
+func (c *Core) pin(now time.Time, p *pairRecord, v *view) []Effect {
+	if v.card.Known != knownhosts.Match && !v.pinnable() {
+		return nil
+	}
+	added, hostbound := c.hosts.Add(v.pinOf(now), p.id)
+	if !added && !hostbound {
+		return nil
+	}
+	v.facts.Pinned = true
+	for _, pin := range c.hosts.Of(v.card.Name, p.id) {
+		if pin.Fingerprint == v.card.Host.Fingerprint {
+			return []Effect{putPin(pin)}
+		}
+	}
+	return nil
+}
+
+// remember keeps a host key that did not fit, the newest for each name.
+func (c *Core) remember(now time.Time, p *pairRecord, v view) []Effect {
+	if v.card.Name == "" {
+		return nil
+	}
+	s := strange{V: recordVersion, Pin: v.pinOf(now), Pairing: p.id}
+	if !s.Pin.Name.Shared() {
+		s.Pin.Scope = p.id
+	}
+	var effects []Effect
+	if _, ok := c.strangers[strangeKey(s)]; !ok && len(c.strangers) >= maxStrange {
+		oldest := slices.MinFunc(c.sortedStrangers(), func(a, b strange) int { return cmp.Compare(a.Pin.Unix, b.Pin.Unix) })
+		delete(c.strangers, strangeKey(oldest))
+		effects = append(effects, Store{Key: strangeKey(oldest)})
+	}
+	c.strangers[strangeKey(s)] = s
+	return append(effects, put(strangeKey(s), s))
+}
+
+func (c *Core) sortedStrangers() []strange {
+	var out []strange
+	for _, s := range c.strangers {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b strange) int { return cmp.Compare(strangeKey(a), strangeKey(b)) })
+	return out
+}
+
+// Pins lists the host keys that are pinned, by name.
+func (c *Core) Pins() []knownhosts.Pin { return c.hosts.Pins() }
+
+// Strange lists the host keys that were refused last, one for each name, as
+// they would be pinned.
+func (c *Core) Strange() []knownhosts.Pin {
+	var out []knownhosts.Pin
+	for _, s := range c.sortedStrangers() {
+		out = append(out, s.Pin)
+	}
+	return out
+}
+
+// forgetHost removes all pins of a name.
+func (c *Core) forgetHost(ev ForgetHost) []Effect {
+	var effects []Effect
+	for _, p := range c.hosts.Pins() {
+		if p.Name == ev.Name && (ev.Scope == "*" || p.Scope == ev.Scope) {
+			effects = append(effects, Store{Key: pinKey(p)})
+			effects = append(effects, c.dropRules(func(hostKey string) bool { return hostKey == p.Fingerprint })...)
+		}
+	}
+	c.hosts.Forget(ev.Name, ev.Scope)
+	return effects
+}
+
+// trustHost pins the host key that was refused last for a name, beside the old
+// ones.
+func (c *Core) trustHost(now time.Time, ev TrustHost) []Effect {
+	var effects []Effect
+	for _, s := range c.sortedStrangers() {
+		if s.Pin.Name != ev.Name || ev.Scope != "*" && s.Pin.Scope != ev.Scope {
+			continue
+		}
+		delete(c.strangers, strangeKey(s))
+		effects = append(effects, Store{Key: strangeKey(s)})
+		pin := s.Pin
+		pin.Unix = now.Unix()
+		if added, _ := c.hosts.Add(pin, s.Pairing); added {
+			effects = append(effects, putPin(pin))
+		}
+	}
+	return effects
+}
+
+// forgetPrivateHosts removes what only p knew.
+func (c *Core) forgetPrivateHosts(p *pairRecord) []Effect {
+	var effects []Effect
+	for _, pin := range c.hosts.Pins() {
+		if pin.Scope == p.id {
+			effects = append(effects, Store{Key: pinKey(pin)})
+		}
+	}
+	c.hosts.ForgetScope(p.id)
+	for _, s := range c.sortedStrangers() {
+		if s.Pairing == p.id {
+			delete(c.strangers, strangeKey(s))
+			effects = append(effects, Store{Key: strangeKey(s)})
+		}
+	}
+	return effects
+}

@@ -1,0 +1,127 @@
+package phone
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"kryptonite/internal/hostauth"
+	"kryptonite/internal/knownhosts"
+	"kryptonite/internal/policy"
+	"kryptonite/internal/sshwire"
+	"kryptonite/internal/wire"
+)
+
+// view is a request as the phone understands it.
+type view struct {
+	card  Card
+	facts policy.Facts
+}
+
+// look parses the payload and finds out what it means. A non-nil refusal says
+// why this is never signed.
+func (c *Core) look(p *pairRecord, rec *reqRecord) (v view, refusal *wire.SignResponse) {
+	s := rec.Request.Sign
+	no := func(code wire.Code, reason string) (view, *wire.SignResponse) {
+		return v, &wire.SignResponse{Error: code, Reason: reason}
+	}
+	i := slices.IndexFunc(c.cfg.Keys, func(k wire.SSHKey) bool { return sshwire.Fingerprint(k.PublicKey) == s.Fingerprint })
+	if i < 0 {
+		return no(wire.CodeUnknownKey, "this phone has no such key")
+	}
+	key := c.cfg.Keys[i]
+	v.card = Card{Pairing: p.id, Request: rec.id, Computer: p.Computer, KeyName: key.Name, Expires: unix(rec.Expires)}
+	v.facts = policy.Facts{Pairing: p.id, Key: s.Fingerprint}
+	if s.Reported != nil {
+		v.card.Reported = *s.Reported
+	}
+	if sig, err := sshwire.ParseSSHSIG(s.Payload); err == nil {
+		v.card.Namespace = sig.Namespace
+		v.grants()
+		return v, nil
+	}
+	u, err := sshwire.ParseUserauth(s.Payload)
+	if err != nil {
+		return no(wire.CodeRefused, "the data to sign is neither a login nor an ssh signature")
+	}
+	if !bytes.Equal(u.PublicKey, key.PublicKey) {
+		return no(wire.CodeRefused, "the data to sign names another key")
+	}
+	if pub, err := sshwire.ParsePublicKey(key.PublicKey); err != nil || u.Algorithm != pub.Type() {
+		return no(wire.CodeRefused, "the data to sign names another algorithm")
+	}
+	v.card.User = u.User
+	if v.card.Host, err = hostauth.Check(u, s.Binds); err != nil {
+		return no(wire.CodeRefused, err.Error())
+	}
+	h := v.card.Host
+	v.facts.Login, v.facts.User, v.facts.HostKey, v.facts.Proof, v.facts.Local = true, u.User, h.Fingerprint, h.Proof, h.Local
+	if reason := c.checkPins(&v, u.HostKey != nil); reason != "" {
+		return no(wire.CodeHostKey, reason)
+	}
+	v.grants()
+	return v, nil
+}
+
+// checkPins compares the host key with what is pinned, fills in what the phone
+// knows of the host, and returns why the login must be refused, or "".
+func (c *Core) checkPins(v *view, hostbound bool) string {
+	h := v.card.Host
+	if h.Fingerprint == "" {
+		return ""
+	}
+	if h.Local { // what was forwarded has no name: the computer cannot know it
+		v.card.Name = knownhosts.NewName(v.card.Reported.Host, v.card.Reported.Port)
+	}
+	verdict, pins := c.hosts.Check(v.card.Name, v.facts.Pairing, h.KeyType, h.Fingerprint, hostbound)
+	v.card.Pins, v.card.Known = pins, verdict
+	v.card.KnownAs = c.hosts.Names(v.facts.Pairing, h.Fingerprint)
+	switch verdict {
+	case knownhosts.Mismatch, knownhosts.NewType:
+		return mismatch(v.card)
+	case knownhosts.Downgraded:
+		return downgrade(string(v.card.Name))
+	}
+	if !hostbound && c.hosts.Hostbound(v.facts.Pairing, h.Fingerprint) {
+		v.card.Known = knownhosts.Downgraded
+		return downgrade(string(v.card.KnownAs[0]))
+	}
+	v.facts.Pinned = verdict == knownhosts.Match || len(v.card.KnownAs) > 0
+	return ""
+}
+
+func downgrade(name string) string {
+	return name + " used to name its host key in each login, and this login does not: someone may be in between"
+}
+
+// mismatch says what was expected and what was seen.
+func mismatch(card Card) string {
+	p := card.Pins[0]
+	return fmt.Sprintf("%s shows the host key %s (%s); pinned on the phone since %s is %s (%s)", card.Name,
+		card.Host.Fingerprint, card.Host.KeyType, time.Unix(p.Unix, 0).UTC().Format("2 January 2006"), p.Fingerprint, p.KeyType)
+}
+
+// grants says which rules the person may add to the answer.
+func (v *view) grants() {
+	f := v.facts
+	f.Pinned = f.Pinned || v.pinnable() // allowing it pins it
+	v.card.NoHostRule, v.card.NoComputerRule = f.Excluded(policy.Host), f.Excluded(policy.Computer)
+}
+
+// pinnable reports whether allowing the card pins its host key.
+func (v *view) pinnable() bool {
+	h := v.card.Host
+	return v.card.Known == knownhosts.New && h.Local && (h.Proof == hostauth.Proved || h.Proof == hostauth.Vouched)
+}
+
+// hostName is what people call the host: its name, or what its key is known as.
+func (c Card) hostName() string {
+	switch {
+	case c.Name != "":
+		return string(c.Name)
+	case len(c.KnownAs) > 0:
+		return string(c.KnownAs[0])
+	}
+	return ""
+}

@@ -1,0 +1,96 @@
+package phone
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"kryptonite/internal/policy"
+)
+
+// ruleList lists all rules, by id.
+func (c *Core) ruleList() []policy.Rule {
+	var out []policy.Rule
+	for _, r := range c.rules {
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b policy.Rule) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// Rules lists the rules that hold at now, those that end soonest first.
+func (c *Core) Rules(now time.Time) []policy.Rule {
+	out := slices.DeleteFunc(c.ruleList(), func(r policy.Rule) bool { return r.Over(now) })
+	slices.SortStableFunc(out, func(a, b policy.Rule) int { return cmp.Compare(a.Until, b.Until) })
+	return out
+}
+
+func (c *Core) rulesOf(pairing string) (n int) {
+	for _, r := range c.rules {
+		if r.Pairing == pairing {
+			n++
+		}
+	}
+	return n
+}
+
+// use counts a request that a rule allows.
+func (c *Core) use(r policy.Rule) []Effect {
+	if !r.Counted {
+		return nil
+	}
+	if r.Left--; r.Left <= 0 {
+		return c.dropRule(r.ID)
+	}
+	c.rules[r.ID] = r
+	return []Effect{putRule(r)}
+}
+
+func (c *Core) dropRule(id string) []Effect {
+	delete(c.rules, id)
+	return []Effect{Store{Key: rulePrefix + id}}
+}
+
+// dropRules removes the rules for one host whose key matches.
+func (c *Core) dropRules(match func(hostKey string) bool) []Effect {
+	var effects []Effect
+	for _, r := range c.ruleList() {
+		if r.Scope == policy.Host && match(r.HostKey) {
+			effects = append(effects, c.dropRule(r.ID)...)
+		}
+	}
+	return effects
+}
+
+// revoke ends one rule, or all ("*").
+func (c *Core) revoke(ev Revoke) []Effect {
+	var effects []Effect
+	for _, r := range c.ruleList() {
+		if ev.Rule == r.ID || ev.Rule == "*" {
+			effects = append(effects, c.dropRule(r.ID)...)
+		}
+	}
+	return effects
+}
+
+// endLeases ends what depends on a clock that was set back. A block stays.
+func (c *Core) endLeases() []Effect {
+	var effects []Effect
+	for _, r := range c.ruleList() {
+		if r.Scope != policy.Block {
+			effects = append(effects, c.dropRule(r.ID)...)
+		}
+	}
+	return effects
+}
+
+// tickRules removes rules that are over.
+func (c *Core) tickRules(now time.Time) []Effect {
+	var effects []Effect
+	for _, r := range c.ruleList() {
+		if r.Over(now) {
+			effects = append(effects, c.dropRule(r.ID)...)
+		}
+	}
+	return effects
+}

@@ -1,0 +1,177 @@
+package phoneterm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kryptonite/internal/fault"
+	"kryptonite/internal/knownhosts"
+	"kryptonite/internal/phone"
+	"kryptonite/internal/term"
+)
+
+func ruleCmd(e *env) *cobra.Command {
+	c := &cobra.Command{Use: "rule", Short: "See and end what you allowed for a while", Args: cobra.NoArgs,
+		Long: `See and end the rules that you gave with an answer: h (this user at this host), c
+(all pinned hosts, from one computer) and b (block a computer).
+
+While kr-phone run is going on, type the same words there: rules, revoke ID.`,
+		Example: "  $ kr-phone rule list\n  $ kr-phone rule revoke 17\n  $ kr-phone rule revoke all"}
+	c.AddCommand(
+		&cobra.Command{Use: "list", Short: "List the rules that hold", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+			return withCore(func(o *opened, core *phone.Core) error { return listRules(e.io, core) })
+		}},
+		&cobra.Command{Use: "revoke ID|all", Short: "End a rule, or all", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+			return withCore(func(o *opened, core *phone.Core) error {
+				return e.tell(c.Context(), o, core, revokeRule, args[0])
+			})
+		}},
+	)
+	return c
+}
+
+func hostCmd(e *env) *cobra.Command {
+	c := &cobra.Command{Use: "host", Short: "See, forget and trust the servers that this phone knows", Args: cobra.NoArgs,
+		Long: `The phone pins the host key of each server that you allow a login to. A server that
+shows another key later is refused. If that is right, because it was rebuilt, trust
+the new key, or forget the server.
+
+While kr-phone run is going on, type the same words there: hosts, forget NAME,
+trust NAME.`,
+		Example: "  $ kr-phone host list\n  $ kr-phone host forget server.example\n  $ kr-phone host trust '[server.example]:2222'"}
+	c.AddCommand(
+		&cobra.Command{Use: "list", Short: "List pinned and refused host keys", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+			return withCore(func(o *opened, core *phone.Core) error { listHosts(e.io, core); return nil })
+		}},
+		&cobra.Command{Use: "forget NAME", Short: "Forget a server: its next login is its first", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+			return withCore(func(o *opened, core *phone.Core) error {
+				return e.tell(c.Context(), o, core, forgetHost, args[0])
+			})
+		}},
+		&cobra.Command{Use: "trust NAME", Short: "Pin the host key that was refused last, beside the old one", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+			return withCore(func(o *opened, core *phone.Core) error {
+				return e.tell(c.Context(), o, core, trustHost, args[0])
+			})
+		}},
+	)
+	return c
+}
+
+// change finds out which event does what a person asks for, and what to say
+// when it is done.
+type change func(core *phone.Core, arg string) (ev phone.Event, done string, err error)
+
+// changes are the changes by the words that people type at kr-phone run.
+func changes() map[string]change {
+	return map[string]change{"revoke": revokeRule, "forget": forgetHost, "trust": trustHost}
+}
+
+// withCore opens the phone's state for one command.
+func withCore(f func(*opened, *phone.Core) error) error {
+	o, err := open()
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	core, err := o.core(phone.ApproveNever)
+	if err != nil {
+		return err
+	}
+	return f(o, core)
+}
+
+// tell makes a change on a phone that does not run.
+func (e *env) tell(ctx context.Context, o *opened, core *phone.Core, do change, arg string) error {
+	ev, done, err := do(core, arg)
+	if err != nil {
+		return err
+	}
+	log, err := e.logger()
+	if err != nil {
+		return err
+	}
+	r := newRunner(core, o.journal, nil, func(phone.Effect) {}, log)
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- r.run(ctx) }()
+	err = r.post(ctx, ev)
+	stop()
+	if err := errors.Join(err, <-ended); err != nil {
+		return err
+	}
+	e.io.Sayf("%s\n", done)
+	return nil
+}
+
+func listRules(io *term.IO, core *phone.Core) error {
+	now := fault.Now()
+	rules := core.Rules(now)
+	names := map[string]string{}
+	for _, c := range core.Computers() {
+		names[c.Pairing] = c.Name
+	}
+	for _, r := range rules {
+		io.Printf("%s\t%s\n", r.ID, term.CleanMax(ruleText(r, names[r.Pairing], now), 300))
+	}
+	if len(rules) == 0 {
+		io.Sayf("no rules; each request is asked by itself\n")
+	}
+	return nil
+}
+
+func revokeRule(core *phone.Core, id string) (phone.Event, string, error) {
+	n := 0
+	for _, r := range core.Rules(fault.Now()) {
+		if r.ID == id || id == "all" {
+			n++
+		}
+	}
+	if n == 0 && id != "all" {
+		return nil, "", &term.Problem{Err: fmt.Errorf("there is no rule %q", term.CleanMax(id, 20)), Hints: []string{"list them with: kr-phone rule list"}}
+	}
+	if id == "all" {
+		id = "*"
+	}
+	return phone.Revoke{Rule: id}, fmt.Sprintf("%d rules ended.", n), nil
+}
+
+func listHosts(io *term.IO, core *phone.Core) {
+	line := func(p knownhosts.Pin, state string) {
+		io.Printf("%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, state, p.KeyType, p.Fingerprint,
+			time.Unix(p.Unix, 0).Format(time.RFC3339), term.CleanMax(p.By, 64))
+	}
+	for _, p := range core.Pins() {
+		line(p, p.Proof)
+	}
+	for _, p := range core.Strange() {
+		line(p, "REFUSED")
+	}
+	if len(core.Pins())+len(core.Strange()) == 0 {
+		io.Sayf("no servers yet; the first login to each is pinned\n")
+	}
+}
+
+func forgetHost(core *phone.Core, name string) (phone.Event, string, error) {
+	n, err := knownName(core.Pins(), name)
+	return phone.ForgetHost{Name: n, Scope: "*"}, fmt.Sprintf("%s is forgotten; its next login is its first.", n), err
+}
+
+func trustHost(core *phone.Core, name string) (phone.Event, string, error) {
+	n, err := knownName(core.Strange(), name)
+	return phone.TrustHost{Name: n, Scope: "*"}, fmt.Sprintf("The new host key of %s is trusted, beside the old one.", n), err
+}
+
+// knownName finds a name as people type it among pins.
+func knownName(pins []knownhosts.Pin, name string) (knownhosts.Name, error) {
+	for _, p := range pins {
+		if strings.EqualFold(string(p.Name), name) {
+			return p.Name, nil
+		}
+	}
+	return "", &term.Problem{Err: fmt.Errorf("no such server: %s", term.CleanMax(name, 100)), Hints: []string{"list them with: kr-phone host list"}}
+}
