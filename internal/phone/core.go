@@ -99,6 +99,11 @@ func (c *Core) Handle(now time.Time, ev Event) []Effect {
 		effects = append(effects, c.revoke(ev)...)
 	case ForgetHost:
 		effects = append(effects, c.forgetHost(ev)...)
+	case Forward:
+		if p := c.pairings[ev.Pairing]; p != nil && p.Forward != ev.Ask {
+			p.Forward = ev.Ask
+			effects = append(effects, c.putPairing(p))
+		}
 	case TrustHost:
 		effects = append(effects, c.trustHost(now, ev)...)
 	case Tick:
@@ -117,13 +122,14 @@ type Computer struct {
 	Live    bool      // the person agreed
 	Paired  time.Time // zero while not live
 	Heard   time.Time // the last request; zero: never
+	Forward bool      // the person is asked about what it forwards
 }
 
 // Computers lists the pairings, by name.
 func (c *Core) Computers() []Computer {
 	var out []Computer
 	for _, p := range c.pairings {
-		out = append(out, Computer{p.id, p.Computer, p.State == statePaired, unix(p.Paired), unix(p.Heard)})
+		out = append(out, Computer{p.id, p.Computer, p.State == statePaired, unix(p.Paired), unix(p.Heard), p.Forward})
 	}
 	slices.SortFunc(out, func(a, b Computer) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Pairing, b.Pairing))

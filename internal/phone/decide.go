@@ -75,9 +75,12 @@ func (c *Core) allow(now time.Time, rec *reqRecord) []Effect {
 // fit, so that the person can trust it.
 func (c *Core) refuse(now time.Time, p *pairRecord, rec *reqRecord, v view, no *wire.SignResponse) []Effect {
 	var effects []Effect
-	if no.Error == wire.CodeHostKey {
+	switch no.Error {
+	case wire.CodeHostKey:
 		effects = append(effects, c.remember(now, p, v)...)
-		effects = append(effects, Alarm{Card: v.card, Reason: no.Reason})
+		effects = append(effects, Alarm{v.card, no.Error, no.Reason})
+	case wire.CodeForwarded:
+		effects = append(effects, Alarm{v.card, no.Error, no.Reason})
 	}
 	return append(effects, c.decline(now, rec, no.Error, no.Reason)...)
 }

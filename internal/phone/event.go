@@ -49,6 +49,13 @@ type ForgetHost struct {
 	Scope string
 }
 
+// Forward is a person who wants to be asked about requests that a computer
+// forwards, or not: then they are refused.
+type Forward struct {
+	Pairing string
+	Ask     bool
+}
+
 // TrustHost is a person who trusts the host key that was refused last for a
 // name; see Core.Strange.
 type TrustHost struct {
@@ -84,6 +91,7 @@ func (Unpair) event()     {}
 func (Told) event()       {}
 func (Revoke) event()     {}
 func (ForgetHost) event() {}
+func (Forward) event()    {}
 func (TrustHost) event()  {}
 func (Tick) event()       {}
 
@@ -141,9 +149,11 @@ type ShowWords struct {
 // Ask shows a request and asks the person.
 type Ask struct{ Card Card }
 
-// Alarm tells the person that a login was refused because of its host key.
+// Alarm tells the person that a login was refused because of its host key
+// (wire.CodeHostKey), or because it was forwarded (wire.CodeForwarded).
 type Alarm struct {
 	Card   Card
+	Code   wire.Code
 	Reason string
 }
 

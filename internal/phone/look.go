@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"kryptonite/internal/hostauth"
@@ -60,6 +61,9 @@ func (c *Core) look(p *pairRecord, rec *reqRecord) (v view, refusal *wire.SignRe
 	if reason := c.checkPins(&v, u.HostKey != nil); reason != "" {
 		return no(wire.CodeHostKey, reason)
 	}
+	if len(h.Path) > 0 && !p.Forward {
+		return no(wire.CodeForwarded, "it was forwarded through "+c.pathText(v)+", and forwarding is off for this computer on the phone")
+	}
 	v.grants()
 	return v, nil
 }
@@ -89,6 +93,19 @@ func (c *Core) checkPins(v *view, hostbound bool) string {
 	}
 	v.facts.Pinned = verdict == knownhosts.Match || len(v.card.KnownAs) > 0
 	return ""
+}
+
+// pathText is the way a request was forwarded, by the names that the phone
+// knows the hosts by.
+func (c *Core) pathText(v view) string {
+	var hops []string
+	for _, fp := range v.card.Host.Path {
+		if names := c.hosts.Names(v.facts.Pairing, fp); len(names) > 0 {
+			fp = string(names[0])
+		}
+		hops = append(hops, fp)
+	}
+	return strings.Join(hops, ", ")
 }
 
 func downgrade(name string) string {

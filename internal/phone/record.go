@@ -57,6 +57,7 @@ type pairRecord struct {
 	Epochs   []epochRecord      `json:"epochs,omitempty"`
 	Paired   int64              `json:"paired_unix_seconds,omitempty"`
 	Heard    int64              `json:"heard_unix_seconds,omitempty"`
+	Forward  bool               `json:"forward,omitempty"` // the person wants to be asked about forwarded requests
 
 	id  string
 	box *sealbox.Shared

@@ -247,6 +247,7 @@ func TestRejectAndNever(t *testing.T) {
 
 func TestProofs(t *testing.T) {
 	w := newWorld(t, ApproveAsk)
+	w.do(Forward{w.pairing, true})
 	h, hop, other := newHost(1), newHost(2), newHost(3)
 	bad := h.bind(false)
 	bad.Signature = other.bind(false).Signature

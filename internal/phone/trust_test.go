@@ -78,6 +78,7 @@ func TestFirstUseIsPinned(t *testing.T) {
 		"no real name": {func(w *world) *wire.Request { return w.named(1, h, true, "a b\x1b[2J") }, true, false},
 	} {
 		w := newWorld(t, ApproveAsk)
+		w.do(Forward{w.pairing, true})
 		card := w.ask(c.request(w))
 		if c.pinned && (card.Name != "server.example" || card.Known != knownhosts.New) {
 			t.Errorf("%s: the card says %q, %d", name, card.Name, card.Known)
@@ -224,6 +225,7 @@ func TestRules(t *testing.T) {
 		}, true},
 	} {
 		w := newWorld(t, ApproveAsk)
+		w.do(Forward{w.pairing, true})
 		w.ask(w.named(1, other, true, "other.example"))
 		w.allow(1, policy.Grant{})
 		w.ask(w.named(2, h, true, "server.example"))
@@ -355,4 +357,27 @@ func TestKnownByItsKey(t *testing.T) {
 			t.Errorf("reported as %q: known as %v", name, card.KnownAs)
 		}
 	}
+}
+
+// TestForwardedIsRefused: by default, with the way it came; after the person
+// said so, it is asked about, without a name or a rule.
+func TestForwardedIsRefused(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	h, hop := newHost(1), newHost(2)
+	w.ask(w.named(1, hop, true, "hop.example"))
+	w.allow(1, policy.Grant{})
+	forwarded := func(id byte) *wire.Request {
+		r := w.named(id, h, true, "server.example")
+		r.Sign.Binds = append([]wire.Bind{hop.bind(true)}, r.Sign.Binds...)
+		return r
+	}
+	one[Alarm](t, w.send(forwarded(2)))
+	w.refused(forwarded(3), wire.CodeForwarded, "hop.example")
+	w.do(Forward{w.pairing, true})
+	card := w.ask(forwarded(4))
+	if card.Name != "" || card.NoHostRule == "" || card.Host.Local {
+		t.Errorf("a forwarded card: %+v", card)
+	}
+	w.do(Forward{w.pairing, false})
+	w.refused(forwarded(5), wire.CodeForwarded)
 }

@@ -67,7 +67,7 @@ State is in ~/.kr-phone, or in the directory that KR_PHONE_HOME names.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
 	root.PersistentFlags().StringVar(&e.passphrase, "passphrase-file", "", "read the passphrase from the first line of this file")
 	root.PersistentFlags().StringVar(&e.logLevel, "log-level", "warn", "debug, info, warn or error; logs go to stderr")
-	root.AddCommand(initCmd(e), pairCmd(e), runCmd(e), unpairCmd(e), listCmd(e), keyCmd(e), logCmd(e), ruleCmd(e), hostCmd(e))
+	root.AddCommand(initCmd(e), pairCmd(e), runCmd(e), unpairCmd(e), listCmd(e), keyCmd(e), logCmd(e), ruleCmd(e), hostCmd(e), forwardCmd(e))
 	return io.Fail(root.ExecuteContext(ctx))
 }
 

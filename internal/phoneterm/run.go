@@ -148,12 +148,14 @@ revoke ID|all    end a rule, or all
 hosts            the servers that this phone knows
 forget NAME      forget a server: its next login is its first
 trust NAME       pin the host key of a server that was refused last
+forward NAME     be asked about logins that this computer forwards
+unforward NAME   refuse them again
 `
 
 // command takes a line that was typed while nothing is asked.
 func (p *prompter) command(ctx context.Context, r *runner, line string) {
-	words := strings.Fields(line)
-	if len(words) == 0 {
+	words := strings.SplitN(strings.TrimSpace(line), " ", 2) // names of computers may hold spaces
+	if words[0] == "" {
 		return
 	}
 	var ev phone.Event
@@ -219,8 +221,7 @@ func (p *prompter) take(eff phone.Effect) {
 			}
 		}
 	case phone.Alarm:
-		p.e.io.Printf("\nREFUSED: %s wants to log in as %s.\n%s.\nIf that server was rebuilt, type: trust %s\n",
-			term.CleanMax(eff.Card.Computer, 64), term.CleanMax(eff.Card.User, 64), term.CleanMax(eff.Reason, 400), eff.Card.Name)
+		p.alarm(eff)
 	case phone.Note:
 		p.note(eff)
 	}
@@ -234,6 +235,18 @@ func reason(c wire.Code) string {
 		return "its time is over"
 	}
 	return "answered"
+}
+
+// alarm tells of a login that was refused without a question.
+func (p *prompter) alarm(a phone.Alarm) {
+	computer := term.CleanMax(a.Card.Computer, 64)
+	p.e.io.Printf("\nREFUSED: %s wants to log in as %s: %s.\n", computer, term.CleanMax(a.Card.User, 64), term.CleanMax(a.Reason, 600))
+	switch {
+	case a.Code == wire.CodeForwarded:
+		p.e.io.Printf("To be asked about what it forwards, type: forward %s\n", computer)
+	case a.Card.Name != "":
+		p.e.io.Printf("If that server was rebuilt, type: trust %s\n", a.Card.Name)
+	}
 }
 
 func (p *prompter) note(n phone.Note) {

@@ -35,6 +35,20 @@ While kr-phone run is going on, type the same words there: rules, revoke ID.`,
 	return c
 }
 
+func forwardCmd(e *env) *cobra.Command {
+	return &cobra.Command{Use: "forward COMPUTER on|off", Short: "Be asked about logins that a computer forwards, or refuse them",
+		Long: `A request that came to a computer by agent forwarding (ssh -A) is refused unless you
+turn this on for that computer. Then you are asked about each by itself: whoever is
+root on the way can ask for it.`,
+		Example: "  $ kr-phone forward laptop on", Args: cobra.ExactArgs(2), RunE: func(c *cobra.Command, args []string) error {
+			do := map[string]change{"on": forwardOn, "off": forwardOff}[args[1]]
+			if do == nil {
+				return usage(c, fmt.Errorf("%q is neither on nor off", args[1]))
+			}
+			return withCore(func(o *opened, core *phone.Core) error { return e.tell(c.Context(), o, core, do, args[0]) })
+		}}
+}
+
 func hostCmd(e *env) *cobra.Command {
 	c := &cobra.Command{Use: "host", Short: "See, forget and trust the servers that this phone knows", Args: cobra.NoArgs,
 		Long: `The phone pins the host key of each server that you allow a login to. A server that
@@ -68,7 +82,7 @@ type change func(core *phone.Core, arg string) (ev phone.Event, done string, err
 
 // changes are the changes by the words that people type at kr-phone run.
 func changes() map[string]change {
-	return map[string]change{"revoke": revokeRule, "forget": forgetHost, "trust": trustHost}
+	return map[string]change{"revoke": revokeRule, "forget": forgetHost, "trust": trustHost, "forward": forwardOn, "unforward": forwardOff}
 }
 
 // withCore opens the phone's state for one command.
@@ -164,6 +178,31 @@ func forgetHost(core *phone.Core, name string) (phone.Event, string, error) {
 func trustHost(core *phone.Core, name string) (phone.Event, string, error) {
 	n, err := knownName(core.Strange(), name)
 	return phone.TrustHost{Name: n, Scope: "*"}, fmt.Sprintf("The new host key of %s is trusted, beside the old one.", n), err
+}
+
+func forwardOn(core *phone.Core, name string) (phone.Event, string, error) {
+	c, err := computer(core, name)
+	return phone.Forward{Pairing: c.Pairing, Ask: true}, "You will be asked about what " + term.CleanMax(c.Name, 64) + " forwards.", err
+}
+
+func forwardOff(core *phone.Core, name string) (phone.Event, string, error) {
+	c, err := computer(core, name)
+	return phone.Forward{Pairing: c.Pairing}, "What " + term.CleanMax(c.Name, 64) + " forwards is refused.", err
+}
+
+// computer finds a paired computer by name or id.
+func computer(core *phone.Core, name string) (phone.Computer, error) {
+	var found []phone.Computer
+	for _, c := range core.Computers() {
+		if c.Pairing == name || strings.EqualFold(c.Name, name) {
+			found = append(found, c)
+		}
+	}
+	if len(found) != 1 {
+		return phone.Computer{}, &term.Problem{Err: fmt.Errorf("%d paired computers are called %q", len(found), term.CleanMax(name, 64)), Code: 3,
+			Hints: []string{"list them with: kr-phone list (an id works, too)"}}
+	}
+	return found[0], nil
 }
 
 // knownName finds a name as people type it among pins.

@@ -197,6 +197,7 @@ const (
 	CodeRejected    Code = "rejected"     // the person said no
 	CodeRefused     Code = "refused"      // the phone does not sign this; Reason says why
 	CodeHostKey     Code = "host_key"     // another host key is pinned for that name; Reason says which
+	CodeForwarded   Code = "forwarded"    // it was forwarded, and this computer may not do that
 	CodeUnknownKey  Code = "unknown_key"  // no such key, or not for this computer
 	CodeClockSkew   Code = "clock_skew"   // the request's times do not fit the phone's clock
 	CodeExpired     Code = "expired"      // nobody decided in time
