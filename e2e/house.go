@@ -182,8 +182,8 @@ type House struct {
 	Krd      *Proc // when StartKrd started it
 	Relay    *Proc
 	Origin   string // of the relay
-	Sshd     *Proc
-	Port     int // of sshd
+	Sshd     *Proc  // of the host "server"
+	servers  []*Proc
 	Phones   map[string]*Proc
 }
 
@@ -352,6 +352,17 @@ func (h *House) RunPhone(name, approve string) error {
 	return err
 }
 
+// Server is one sshd.
+type Server struct {
+	Name    string // in ssh_config
+	KeyType string // of the host key, as ssh-keygen takes it: ed25519 unless named
+	Cert    bool   // the host key has a certificate, by an authority that known_hosts trusts
+	Config  string // lines for ssh_config, indented
+	Sshd    string // lines for sshd_config
+	Port    int    // set by AddServer
+	proc    *Proc
+}
+
 // StartSshd starts Debian's sshd for the keys of the paired phones, and writes
 // an ssh_config with the host "server".
 func (h *House) StartSshd() error {
@@ -359,42 +370,92 @@ func (h *House) StartSshd() error {
 	if err != nil {
 		return err
 	}
-	if h.Port, err = freePort(); err != nil {
+	if err := os.WriteFile(h.Path("authorized_keys"), []byte(keys), 0o600); err != nil {
 		return err
 	}
-	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", h.Path("hostkey")).CombinedOutput(); err != nil {
-		return fmt.Errorf("ssh-keygen: %w: %s", err, out)
+	s := &Server{Name: "server"}
+	err = h.AddServer(s)
+	h.Sshd = s.proc
+	return err
+}
+
+// AddServer starts one more sshd, with a new host key, on the port it had
+// before, if any, and adds it to ssh_config and known_hosts.
+func (h *House) AddServer(s *Server) (err error) {
+	if s.Port == 0 {
+		if s.Port, err = freePort(); err != nil {
+			return err
+		}
 	}
-	pub, err := os.ReadFile(h.Path("hostkey.pub"))
+	if s.KeyType == "" {
+		s.KeyType = "ed25519"
+	}
+	key := h.Path(s.Name + ".hostkey")
+	os.Remove(key)
+	if err := keygen("-t", s.KeyType, "-f", key); err != nil {
+		return err
+	}
+	known, more := "", s.Sshd
+	pub, err := os.ReadFile(key + ".pub")
 	if err != nil {
 		return err
 	}
-	files := map[string]string{
-		"authorized_keys": keys,
-		"known_hosts":     fmt.Sprintf("[127.0.0.1]:%d %s", h.Port, pub),
-		"sshd_config": fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s\n"+
-			"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 300\n"+
-			"SetEnv HOME=%s\n", // without the shell start-up files of whoever runs this
-			h.Port, h.Path("hostkey"), h.Path("authorized_keys"), h.Dir),
-		"ssh_config": fmt.Sprintf("Host server\n  HostName 127.0.0.1\n  Port %d\n  UserKnownHostsFile %s\n"+
-			"  IdentityAgent %s\n  PreferredAuthentications publickey\n  LogLevel ERROR\n",
-			h.Port, h.Path("known_hosts"), h.Path("kr", "agent.sock")),
-	}
-	for name, text := range files {
-		if err := os.WriteFile(h.Path(name), []byte(text), 0o600); err != nil {
+	if known = fmt.Sprintf("[127.0.0.1]:%d %s", s.Port, pub); s.Cert {
+		ca := h.Path(s.Name + ".ca")
+		if err := errors.Join(keygen("-t", "ed25519", "-f", ca), keygen("-s", ca, "-I", s.Name, "-h", "-n", "127.0.0.1", key+".pub")); err != nil {
 			return err
 		}
+		caPub, err := os.ReadFile(ca + ".pub")
+		if err != nil {
+			return err
+		}
+		known, more = fmt.Sprintf("@cert-authority [127.0.0.1]:%d %s", s.Port, caPub), more+"HostCertificate "+key+"-cert.pub\n"
+	}
+	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s\n"+
+		"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 300\n"+
+		"Subsystem sftp internal-sftp\nSetEnv HOME=%s\n%s", // without the shell start-up files of whoever runs this
+		s.Port, key, h.Path("authorized_keys"), h.Dir, more)
+	host := fmt.Sprintf("Host %s\n  HostName 127.0.0.1\n  Port %d\n%s", s.Name, s.Port, s.Config)
+	if !strings.Contains(s.Config, "IdentityAgent") {
+		host += "  IdentityAgent " + h.Path("kr", "agent.sock") + "\n"
+	}
+	host += fmt.Sprintf("  UserKnownHostsFile %s\n  PreferredAuthentications publickey\n  LogLevel ERROR\n", h.Path("known_hosts"))
+	if err := errors.Join(os.WriteFile(h.Path(s.Name+".sshd_config"), []byte(config), 0o600),
+		h.append("known_hosts", known), h.append("ssh_config", host)); err != nil {
+		return err
 	}
 	if os.Geteuid() == 0 {
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 			return err
 		}
 	}
-	if h.Sshd, err = Start(h.Env, "/usr/sbin/sshd", "-D", "-e", "-f", h.Path("sshd_config")); err != nil {
+	if s.proc, err = Start(h.Env, "/usr/sbin/sshd", "-D", "-e", "-f", h.Path(s.Name+".sshd_config")); err != nil {
 		return err
 	}
-	_, err = h.Sshd.Await(`Server listening on`)
+	h.servers = append(h.servers, s.proc)
+	_, err = s.proc.Await(`Server listening on`)
 	return err
+}
+
+func keygen(args ...string) error {
+	args = append([]string{"-q"}, args...)
+	if args[1] == "-t" {
+		args = append(args, "-N", "")
+	}
+	if out, err := exec.Command("ssh-keygen", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("ssh-keygen: %w: %s", err, out)
+	}
+	return nil
+}
+
+// append adds text to a file in the house.
+func (h *House) append(name, text string) error {
+	f, err := os.OpenFile(h.Path(name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 // Close ends all that still runs.
@@ -405,7 +466,7 @@ func (h *House) Close() error {
 		_, err := p.Stop(syscall.SIGTERM)
 		errs = append(errs, err)
 	}
-	for _, p := range []*Proc{h.Krd, h.Sshd, h.Relay} {
+	for _, p := range append(h.servers, h.Krd, h.Relay) {
 		if p != nil {
 			_, err := p.Stop(syscall.SIGTERM)
 			errs = append(errs, err)
