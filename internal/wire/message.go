@@ -159,15 +159,6 @@ type Bind struct {
 	Forwarding bool   `json:"forwarding"`
 }
 
-// Reported is what the computer says and nobody can check. It never holds
-// option values, environment or other places where people put secrets.
-type Reported struct {
-	Program   string `json:"program,omitempty"`   // what asked, such as "git push"
-	Directory string `json:"directory,omitempty"` // where
-	Host      string `json:"host,omitempty"`      // what ssh resolved: HostName, or HostKeyAlias
-	Port      int    `json:"port,omitempty"`
-}
-
 // SignResponse carries a signature (SSH wire format: string format, string
 // blob), or why there is none.
 type SignResponse struct {

@@ -26,7 +26,7 @@ func full() map[string]Message {
 	}
 	return map[string]Message{
 		"me_request":     request(Request{Me: &MeRequest{NC: make([]byte, 32), Name: "Zoë's <laptop>", Software: "krd", Addresses: addrs}}),
-		"sign_request":   request(Request{Sign: &SignRequest{Fingerprint: "SHA256:x", Payload: []byte{0, 0xff}, Binds: []Bind{{[]byte("k"), []byte("s"), []byte("g"), true}}, Reported: &Reported{Program: "ssh"}}}),
+		"sign_request":   request(Request{Sign: &SignRequest{Fingerprint: "SHA256:x", Payload: []byte{0, 0xff}, Binds: []Bind{{[]byte("k"), []byte("s"), []byte("g"), true}}, Reported: &Reported{Program: "ssh", Directory: "/src", Host: "server.example", Port: 2222, HostKeyAlias: true}}}),
 		"cancel_request": request(Request{Cancel: &CancelRequest{ID: ID{9}}}),
 		"unpair_request": request(Request{Unpair: &Unpair{}}),
 		"ack_response":   response(Response{Ack: &Ack{NS: make([]byte, 32), Addresses: addrs}}),
