@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"pairing", "mailbox", "keystore", "transport", "auditlog", "hostauth", "knownhosts"},
 	{"policy"},
 	// doors to the world and carriers
-	{"statedir", "peer", "term", "control", "transport/memory", "transport/relay", "transport/transporttest"},
+	{"statedir", "peer", "asker", "sshname", "term", "control", "transport/memory", "transport/relay", "transport/transporttest"},
 	// residents
 	{"session", "phone", "sshagent", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest"},
 	// programs
