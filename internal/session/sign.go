@@ -43,6 +43,15 @@ func (s *Session) Sign(ctx context.Context, publicKey []byte, req wire.SignReque
 	}
 }
 
+// Patience is how long Sign waits now for the acknowledgement, and how long
+// after it for the decision.
+func (s *Session) Patience(opts SignOptions) (ack, decide time.Duration) {
+	if opts.Hurry && s.Away() {
+		return awayPatience, decidePatient
+	}
+	return ackPatience, decidePatient
+}
+
 // checked turns a response into a signature that ssh may see, or an error.
 func checked(publicKey, payload []byte, r *wire.SignResponse) ([]byte, error) {
 	switch r.Error {
@@ -88,10 +97,7 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 		return nil, err
 	}
 	defer s.forget(r.id)
-	patience := ackPatience
-	if opts.Hurry && s.Away() {
-		patience = awayPatience
-	}
+	patience, decide := s.Patience(opts)
 	giveUp := time.NewTimer(patience)
 	defer giveUp.Stop()
 	slow := time.NewTimer(awayPatience)
@@ -118,7 +124,7 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 			case resp.Ack != nil && !r.acked:
 				r.acked = true
 				fault.Point("krd.request.acked")
-				giveUp.Reset(decidePatient)
+				giveUp.Reset(decide)
 				call(opts.Progress.Acked)
 			}
 		case <-fresh: // a new epoch: the same plaintext under it

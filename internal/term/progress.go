@@ -79,7 +79,7 @@ func (p *Progress) tick() {
 func (p *Progress) draw() {
 	p.last, p.shown = time.Now(), true
 	// A rune may take two columns: cut early rather than wrap.
-	io.WriteString(p.w, eraseLine+cut(Clean(p.text), width(p.w)-1))
+	io.WriteString(p.w, eraseLine+Cut(Clean(p.text), width(p.w)-1))
 }
 
 // erase makes room for other output. The next Show draws again.
@@ -115,9 +115,9 @@ func (p *Progress) Done(text string) {
 	}
 }
 
-// cut shortens s to n columns, counting two for a rune beyond Latin, Greek and
+// Cut shortens s to n columns, counting two for a rune beyond Latin, Greek and
 // Cyrillic.
-func cut(s string, n int) string {
+func Cut(s string, n int) string {
 	cols := 0
 	for i, r := range s {
 		w := 1
