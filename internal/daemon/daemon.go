@@ -8,7 +8,7 @@
 //	pairings/ID.json   one phone each           krd.lock   one krd at a time
 //	farewells/ID.json  phones to be told        heard.json when they last spoke
 //
-// Residents meet here: sshagent asks through [Daemon.Sign], session carries
+// Residents meet here: sshagent asks through an agentConn, session carries
 // the question to a phone. Neither knows the other.
 package daemon
 
@@ -27,7 +27,9 @@ import (
 	"kryptonite/internal/control"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/sshagent"
+	"kryptonite/internal/sshname"
 	"kryptonite/internal/statedir"
+	"kryptonite/internal/waitline"
 )
 
 const shutdownPatience = 3 * time.Second
@@ -48,6 +50,8 @@ type Daemon struct {
 	bg      sync.WaitGroup // what phones that have gone leave to do, and small writes
 
 	rejected rejected
+	names    sshname.Resolver
+	lines    waitline.Board
 
 	mu        sync.Mutex
 	phones    map[string]*phone   // by pairing id
@@ -123,7 +127,9 @@ func (d *Daemon) serveAgent(ctx context.Context, l *peer.Listener) error {
 			return fmt.Errorf("accept on the agent socket: %w", err)
 		}
 		wg.Go(func() {
-			if err := sshagent.Serve(ctx, conn, d); err != nil && ctx.Err() == nil {
+			a := d.agentFor(ctx, conn)
+			defer a.close()
+			if err := sshagent.Serve(ctx, conn, a); err != nil && ctx.Err() == nil {
 				d.cfg.Log.Info("agent connection ended", "err", err)
 			}
 		})

@@ -320,32 +320,35 @@ func (d *Daemon) Keys() []sshagent.Key {
 	return out
 }
 
-// Sign asks the phone that holds r.Key.
-func (d *Daemon) Sign(ctx context.Context, r sshagent.Request) ([]byte, error) {
+// sign asks the phone that holds r.Key, for the process at the other end of a.
+func (d *Daemon) sign(ctx context.Context, r sshagent.Request, a *agentConn) ([]byte, error) {
 	key, err := sshwire.ParsePublicKey(r.Key)
 	if err != nil {
 		return nil, err
 	}
 	phones := d.list()
-	for _, p := range phones {
-		if !slices.ContainsFunc(p.Keys, func(k wire.SSHKey) bool { return string(k.PublicKey) == string(r.Key) }) {
-			continue
-		}
-		if d.rejected.has(r.Data, time.Now()) {
-			return nil, session.ErrDenied
-		}
-		start := time.Now()
-		fault.Point("krd.request.asked")
-		sig, err := p.session.Sign(ctx, r.Key, wire.SignRequest{
-			Fingerprint: key.Fingerprint(), Payload: r.Data, Binds: r.Binds,
-		}, session.SignOptions{Hurry: len(phones) > 1})
-		fault.Point("krd.request.checked")
-		if errors.Is(err, session.ErrDenied) {
-			d.rejected.add(r.Data, time.Now())
-		}
-		d.bg.Go(func() { d.keepHeard(heardGrain) })
-		d.cfg.Log.Info("signature asked", "pairing", p.ID, "approved", err == nil, "took", time.Since(start).Round(time.Millisecond), "err", err)
-		return sig, err
+	i := slices.IndexFunc(phones, func(p *phone) bool {
+		return slices.ContainsFunc(p.Keys, func(k wire.SSHKey) bool { return string(k.PublicKey) == string(r.Key) })
+	})
+	if i < 0 {
+		return nil, fmt.Errorf("no paired phone has the key %s", key.Fingerprint())
 	}
-	return nil, fmt.Errorf("no paired phone has the key %s", key.Fingerprint())
+	if d.rejected.has(r.Data, time.Now()) {
+		return nil, session.ErrDenied
+	}
+	p, start, opts := phones[i], time.Now(), session.SignOptions{Hurry: len(phones) > 1}
+	reported := a.reported(ctx, r.Binds)
+	end := a.await(p, r, reported.Host, &opts)
+	fault.Point("krd.request.asked")
+	sig, err := p.session.Sign(ctx, r.Key, wire.SignRequest{
+		Fingerprint: key.Fingerprint(), Payload: r.Data, Binds: r.Binds, Reported: &reported,
+	}, opts)
+	end(err)
+	fault.Point("krd.request.checked")
+	if errors.Is(err, session.ErrDenied) {
+		d.rejected.add(r.Data, time.Now())
+	}
+	d.bg.Go(func() { d.keepHeard(heardGrain) })
+	d.cfg.Log.Info("signature asked", "pairing", p.ID, "approved", err == nil, "took", time.Since(start).Round(time.Millisecond), "err", err)
+	return sig, err
 }

@@ -68,13 +68,16 @@ type Request struct {
 type Backend interface {
 	// Keys lists the keys on offer, best first. It never waits.
 	Keys() []Key
+	// Bound hears of the binds so far after each new one. It never waits.
+	Bound(binds []wire.Bind)
 	// Sign returns a signature (string format ‖ string blob) over r.Data. When
 	// ctx ends nobody waits for it any more.
 	Sign(ctx context.Context, r Request) ([]byte, error)
 }
 
-// errGone is the cause of a connection's end that is nobody's fault.
-var errGone = errors.New("sshagent: the client has gone")
+// ErrGone is the cause of a connection's end that is nobody's fault: the client
+// has left. The context of a request that waits ends with it.
+var ErrGone = errors.New("sshagent: the client has gone")
 
 // Serve answers on conn until the client goes away or ctx ends, closes conn
 // and waits for its reader. It returns nil when the client just left.
@@ -89,7 +92,7 @@ func Serve(ctx context.Context, conn net.Conn, b Backend) error {
 		cancel(read(ctx, conn, in))
 	}()
 	defer func() {
-		cancel(errGone)
+		cancel(ErrGone)
 		conn.Close()
 		<-done
 	}()
@@ -101,7 +104,7 @@ func Serve(ctx context.Context, conn net.Conn, b Backend) error {
 				return nil // the client does not listen any more
 			}
 		case <-ctx.Done():
-			if cause := context.Cause(ctx); !errors.Is(cause, errGone) {
+			if cause := context.Cause(ctx); !errors.Is(cause, ErrGone) {
 				return cause
 			}
 			return nil
@@ -114,7 +117,7 @@ func read(ctx context.Context, conn io.Reader, in chan<- []byte) error {
 	for {
 		var length [4]byte
 		if _, err := io.ReadFull(conn, length[:]); err != nil {
-			return errGone
+			return ErrGone
 		}
 		n := binary.BigEndian.Uint32(length[:])
 		if n == 0 || n > maxMessage {
@@ -122,12 +125,12 @@ func read(ctx context.Context, conn io.Reader, in chan<- []byte) error {
 		}
 		msg := make([]byte, n)
 		if _, err := io.ReadFull(conn, msg); err != nil {
-			return errGone
+			return ErrGone
 		}
 		select {
 		case in <- msg:
 		case <-ctx.Done():
-			return errGone
+			return ErrGone
 		}
 	}
 }
@@ -212,5 +215,6 @@ func (c *connection) extension(msg []byte) []byte {
 		return []byte{msgFailure}
 	}
 	c.binds = append(c.binds, wire.Bind{HostKey: b.HostKey, SessionID: b.SessionID, Signature: b.Signature, Forwarding: b.Forwarding})
+	c.backend.Bound(c.binds)
 	return []byte{msgSuccess}
 }

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"kryptonite/internal/wire"
 )
 
 // backend signs with one key, and keeps what it was asked.
@@ -24,6 +26,7 @@ type backend struct {
 	mu    sync.Mutex
 	asked []Request
 	deny  bool
+	bound []int // how many binds there were each time
 }
 
 func newBackend(t testing.TB) *backend {
@@ -40,6 +43,12 @@ func newBackend(t testing.TB) *backend {
 }
 
 func (b *backend) Keys() []Key { return []Key{{b.key.PublicKey().Marshal(), "ana"}} }
+
+func (b *backend) Bound(binds []wire.Bind) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bound = append(b.bound, len(binds))
+}
 
 func (b *backend) Sign(ctx context.Context, r Request) ([]byte, error) {
 	b.mu.Lock()
@@ -171,6 +180,9 @@ func TestBindsArePassedOnInOrder(t *testing.T) {
 	binds := b.asked[0].Binds
 	if len(binds) != 16 || binds[3].HostKey[0] != 3 || !binds[4].Forwarding || binds[3].Forwarding {
 		t.Fatalf("binds: %+v", binds)
+	}
+	if len(b.bound) != 16 || b.bound[0] != 1 || b.bound[15] != 16 {
+		t.Errorf("the backend heard of binds as %v", b.bound)
 	}
 	if got := exchange(t, conn, bind(17)); got[0] != msgFailure {
 		t.Error("a 17th bind is taken")

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"kryptonite/internal/wire"
 )
 
 // TestFlagsArePassedOn: they are the backend's to judge, and a part of what
@@ -78,6 +80,8 @@ func TestMessageBytes(t *testing.T) {
 
 // fixed is a backend of constants.
 type fixed struct{}
+
+func (fixed) Bound([]wire.Bind) {}
 
 func (fixed) Keys() []Key { return []Key{{[]byte("k"), "c"}, {}} }
 

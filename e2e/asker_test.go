@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestLineInTerminal: who waits for the phone reads it in the terminal of ssh,
+// and nobody else does.
+func TestLineInTerminal(t *testing.T) {
+	if _, err := exec.LookPath("script"); err != nil {
+		t.Skip(err)
+	}
+	h := newHouse(t)
+	must(t, h.StartRelay())
+	_, err := h.Kr("config", "set", "relay", h.Origin)
+	must(t, err)
+	must(t, h.StartKrd())
+	must(t, h.Pair("ana"))
+	must(t, h.StartSshd())
+	must(t, h.RunPhone("ana", "ask"))
+	ssh := "ssh -F " + h.Path("ssh_config")
+	// at runs a command in a terminal of its own, gives the person's answers,
+	// and returns all that the terminal showed.
+	at := func(answers, command string, env ...string) string {
+		t.Helper()
+		asked := strings.Count(h.Phones["ana"].Output(), "Allow?")
+		p, err := Start(append(slices.Clip(h.Env), env...), "script", "-qec", command, "/dev/null")
+		must(t, err)
+		for i, answer := range strings.Fields(answers) {
+			_, err = h.Phones["ana"].Await(fmt.Sprintf(`(?s)(Allow\?.*){%d}`, asked+1+i))
+			must(t, err)
+			if answer == "slowly" {
+				_, err = p.Await(fmt.Sprintf(`(?s)^(.*approved in ){%d}.*Waiting for ana's phone to approve root@127\.0\.0\.1 … \d+s`, i))
+				must(t, err)
+				answer = "y"
+			}
+			must(t, h.Phones["ana"].Type(answer))
+		}
+		_, err = p.Wait()
+		must(t, err)
+		return p.Output()
+	}
+	has := func(what, out, want string) {
+		t.Helper()
+		if !strings.Contains(out, want) {
+			t.Errorf("%s: the terminal shows %q, want %q", what, out, want)
+		}
+	}
+	lacks := func(what, out string, unwanted ...string) {
+		t.Helper()
+		for _, u := range unwanted {
+			if strings.Contains(out, u) {
+				t.Errorf("%s: the terminal shows %q, want nothing of krd", what, out)
+			}
+		}
+	}
+
+	out := at("slowly", ssh+" root@server echo in")
+	has("login", out, "\r\x1b[Kapproved in ")
+	if i, j := strings.Index(out, "approved in "), strings.Index(out, "in\r\n"); i < 0 || j < i {
+		t.Errorf("the outcome does not come before the login: %q", out)
+	}
+	_, err = h.Krd.Await(fmt.Sprintf(`msg="asked by" program="?[^"]*ssh"? host=127\.0\.0\.1 port=%d alias=false`, h.Port))
+	must(t, err)
+
+	has("declined", at("n", ssh+" root@server true"), "declined on the phone\r")
+	out = at("n", ssh+" root@server true", "TERM=dumb")
+	has("dumb", out, "declined on the phone\r")
+	lacks("dumb", out, "\x1b", "Waiting")
+	lacks("quiet", at("n", ssh+" root@server true", "KR_QUIET=1"), "declined", "\x1b[K")
+	lacks("background", at("n", "bash -c 'set -m; "+ssh+" root@server true & wait'"), "declined", "\x1b[K")
+	lacks("behind a screen of its own", at("n", "sh -c '(sh -c \""+ssh+" root@server true; :\"; :) </dev/null 2>&1 | cat >&2'"), "declined", "\x1b[K")
+
+	out = at("y n", ssh+" -A root@server ssh -F "+h.Path("ssh_config")+" -o IdentityAgent=SSH_AUTH_SOCK root@server true")
+	has("forwarded", out, "Permission denied")
+	lacks("forwarded", out, "declined")
+	if _, err := h.Krd.Await(`msg="asked by" program=\S*ssh"? host="" port=0`); err != nil {
+		t.Errorf("a forwarded request is said to be for the first host: %v", err)
+	}
+
+	out = at("slowly slowly", ssh+" -J root@server root@server echo in")
+	if n := strings.Count(out, "\r\x1b[Kapproved in "); n != 2 {
+		t.Errorf("by way of a jump host: %d of 2 approvals in %q", n, out)
+	}
+	_, err = h.Krd.Await(fmt.Sprintf(`msg="asked by" program="[^"]*ssh > ssh" host=127\.0\.0\.1 port=%d`, h.Port))
+	must(t, err)
+
+	out = at("n", "git clone root@server:/nowhere", "GIT_SSH_COMMAND="+ssh)
+	has("git", out, "declined on the phone\r")
+	_, err = h.Krd.Await(`msg="asked by" program="[^"]*git clone > [^"]*ssh" host=127\.0\.0\.1`)
+	must(t, err)
+}
+
+// TestLineWhenGitSigns: git gives ssh-keygen pipes; its own terminal counts.
+func TestLineWhenGitSigns(t *testing.T) {
+	h := newHouse(t)
+	must(t, h.StartRelay())
+	_, err := h.Kr("config", "set", "relay", h.Origin)
+	must(t, err)
+	must(t, h.StartKrd())
+	must(t, h.Pair("ana"))
+	must(t, h.RunPhone("ana", "never"))
+	key, err := h.Kr("me")
+	must(t, err)
+	must(t, os.WriteFile(h.Path("key.pub"), []byte(key), 0o600))
+	git := "git -C " + h.Path("repo") + " -c gpg.format=ssh -c user.signingkey=" + h.Path("key.pub") + " -c user.name=a -c user.email=b"
+	out, err := exec.Command("git", "init", "-q", h.Path("repo")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("git init: %v\n%s", err, out)
+	}
+	p, err := Start(h.Env, "script", "-qec", git+" commit -q --allow-empty -S -m x", "/dev/null")
+	must(t, err)
+	_, err = p.Await(`\r\x1b\[Kdeclined on the phone\r`)
+	must(t, err)
+	_, err = h.Krd.Await(`msg="asked by" program="[^"]*git commit > ssh-keygen" host="" port=0`)
+	must(t, err)
+}
+
+// TestLineIsSlow: the phone is off, and the terminal says so after 5 s.
+func TestLineIsSlow(t *testing.T) {
+	h := newHouse(t)
+	must(t, h.StartRelay())
+	_, err := h.Kr("config", "set", "relay", h.Origin)
+	must(t, err)
+	must(t, h.StartKrd())
+	must(t, h.Pair("ana"))
+	must(t, h.StartSshd())
+	p, err := Start(h.Env, "script", "-qec", "ssh -F "+h.Path("ssh_config")+" root@server true", "/dev/null")
+	must(t, err)
+	_, err = p.Await(`\r\x1b\[Kthe phone has not answered yet; is it online\? \(trying: relay\) … \d+s`)
+	must(t, err)
+	_, err = p.Stop(syscall.SIGKILL)
+	must(t, err)
+}

@@ -1,0 +1,193 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"kryptonite/internal/asker"
+	"kryptonite/internal/peer"
+	"kryptonite/internal/session"
+	"kryptonite/internal/sshagent"
+	"kryptonite/internal/sshname"
+	"kryptonite/internal/sshwire"
+	"kryptonite/internal/waitline"
+	"kryptonite/internal/wire"
+)
+
+// hostPatience is how long a request waits for the name of its host.
+const hostPatience = 200 * time.Millisecond
+
+// agentConn is the agent as one connection sees it: the daemon, and who is at
+// the other end.
+type agentConn struct {
+	d      *Daemon
+	asker  asker.Asker
+	life   context.Context // ends with the connection
+	cancel context.CancelFunc
+	bg     sync.WaitGroup
+
+	once     sync.Once     // of resolve
+	resolved chan struct{} // closed when host is as it will be
+	host     sshname.Answer
+}
+
+// agentFor returns the agent for one connection. It ends with close.
+func (d *Daemon) agentFor(ctx context.Context, conn *net.UnixConn) *agentConn {
+	a := &agentConn{d: d, resolved: make(chan struct{})}
+	a.life, a.cancel = context.WithCancel(ctx)
+	if cred, err := peer.Cred(conn); err == nil {
+		a.asker = asker.At(cred.PID)
+	}
+	return a
+}
+
+// close ends what goes on for the connection, and waits for it.
+func (a *agentConn) close() {
+	a.cancel()
+	a.bg.Wait()
+}
+
+// Keys lists the keys of all phones.
+func (a *agentConn) Keys() []sshagent.Key { return a.d.Keys() }
+
+// Bound begins to find out the host's name while ssh goes on.
+func (a *agentConn) Bound(binds []wire.Bind) {
+	if local(binds) {
+		a.resolve()
+	}
+}
+
+// local reports whether binds say that the asking process itself logs in. A
+// forwarded request comes through a process whose arguments name another host.
+func local(binds []wire.Bind) bool {
+	return len(binds) > 0 && !slices.ContainsFunc(binds, func(b wire.Bind) bool { return b.Forwarding })
+}
+
+// resolve asks ssh, once a connection, which host was meant.
+func (a *agentConn) resolve() {
+	a.once.Do(func() {
+		a.bg.Go(func() {
+			defer close(a.resolved)
+			cmd, ok := a.asker.SSH(sshname.GuardVariable)
+			if !ok {
+				return
+			}
+			host, err := a.d.names.Resolve(a.life, sshname.Question{Exe: cmd.Exe, Args: cmd.Args, Dir: cmd.Dir})
+			if err != nil {
+				a.d.cfg.Log.Debug("the name of the host is not known", "err", err)
+				return
+			}
+			a.host = host
+		})
+	})
+}
+
+// reported is what the phone is told about the asker. It waits a moment for
+// the host's name.
+func (a *agentConn) reported(ctx context.Context, binds []wire.Bind) wire.Reported {
+	var host sshname.Answer
+	if local(binds) {
+		a.resolve()
+		timer := time.NewTimer(hostPatience)
+		defer timer.Stop()
+		select {
+		case <-a.resolved:
+			host = a.host
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	who := a.asker.Describe()
+	r := wire.Reported{Program: who.Program, Directory: who.Directory,
+		Host: host.Host, Port: host.Port, HostKeyAlias: host.Alias}.Checked()
+	a.d.cfg.Log.Debug("asked by", "program", r.Program, "host", r.Host, "port", r.Port, "alias", r.HostKeyAlias)
+	return r
+}
+
+// Sign asks the phone that holds r.Key.
+func (a *agentConn) Sign(ctx context.Context, r sshagent.Request) ([]byte, error) {
+	return a.d.sign(ctx, r, a)
+}
+
+// await shows in the asker's terminal that r waits for p, where that may be,
+// and returns what must be called with the outcome. It sets opts.Progress.
+func (a *agentConn) await(p *phone, r sshagent.Request, host string, opts *session.SignOptions) (end func(error)) {
+	if !a.ownTerminal(r.Binds) {
+		return func(error) {}
+	}
+	t, err := a.asker.Terminal()
+	if err != nil {
+		return func(error) {}
+	}
+	ack, decide := p.session.Patience(*opts)
+	l := a.d.lines.Start(t, lineText(p, r.Data, host), ack)
+	opts.Progress = session.Progress{Acked: func() { l.Acked(decide) }, Slow: l.Slow}
+	return func(err error) {
+		tell(l, err)
+		t.Close()
+	}
+}
+
+// ownTerminal reports whether who asks sits at the asker's terminal. An ssh
+// without binds may be an old one that forwards.
+func (a *agentConn) ownTerminal(binds []wire.Bind) bool {
+	return local(binds) || len(binds) == 0 && !a.asker.IsSSH()
+}
+
+// tell ends a line with what became of the request.
+func tell(l *waitline.Line, err error) {
+	switch {
+	case err == nil:
+		l.Approved()
+	case errors.Is(err, sshagent.ErrGone):
+		l.Drop()
+	case errors.Is(err, ErrStopped), errors.Is(err, context.Canceled):
+		l.Failed("krd has ended")
+	default:
+		l.Failed(err.Error())
+	}
+}
+
+// lineText is what the line says of a request.
+func lineText(p *phone, payload []byte, host string) waitline.Text {
+	what := whatWaits(payload, host)
+	var links []string
+	for name := range p.session.Status().Links {
+		links = append(links, name)
+	}
+	slices.Sort(links)
+	return waitline.Text{
+		What: what,
+		Wait: fmt.Sprintf("Waiting for %s to approve %s", possessive(p.Name), what),
+		Slow: fmt.Sprintf("the phone has not answered yet; is it online? (trying: %s)", strings.Join(links, ", ")),
+	}
+}
+
+// whatWaits names a request in a few words.
+func whatWaits(payload []byte, host string) string {
+	if sig, err := sshwire.ParseSSHSIG(payload); err == nil {
+		return fmt.Sprintf("a signature for %q", sig.Namespace)
+	}
+	u, err := sshwire.ParseUserauth(payload)
+	switch {
+	case err != nil:
+		return "a request"
+	case host == "":
+		return "a login as " + u.User
+	}
+	return u.User + "@" + host
+}
+
+// possessive is "Ana's phone" for "Ana", and "Ana's iPhone" as it is.
+func possessive(name string) string {
+	if strings.Contains(strings.ToLower(name), "phone") || strings.Contains(name, "'s ") || strings.Contains(name, "’s ") {
+		return name
+	}
+	return name + "'s phone"
+}
