@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +37,22 @@ func TestWhoseTerminal(t *testing.T) {
 		if local(c.binds) != c.host || notSSH.ownTerminal(c.binds) != c.line {
 			t.Errorf("%s: host %v, line %v", name, local(c.binds), notSSH.ownTerminal(c.binds))
 		}
+	}
+}
+
+// TestOldSSHMayForward: an ssh without binds may be one that forwards, and the
+// terminal that of another machine's user.
+func TestOldSSHMayForward(t *testing.T) {
+	cmd := exec.Command("ssh", "-F", "none", "-o", "ProxyCommand=sleep 60", "host")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer cmd.Wait()
+	defer syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	a := &agentConn{asker: asker.At(cmd.Process.Pid)}
+	if !a.asker.IsSSH() || a.ownTerminal(nil) || !a.ownTerminal([]wire.Bind{{}}) {
+		t.Errorf("ssh %v, own terminal %v without binds, %v with one", a.asker.IsSSH(), a.ownTerminal(nil), a.ownTerminal([]wire.Bind{{}}))
 	}
 }
 

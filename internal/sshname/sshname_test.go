@@ -3,11 +3,13 @@ package sshname
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -90,7 +92,7 @@ func TestNotAskedAgain(t *testing.T) {
 // agent, are marked, and end after 200 ms with all that they started.
 func TestMatchExec(t *testing.T) {
 	t.Setenv("SSH_AUTH_SOCK", "/nowhere")
-	q := ssh(t, "Match host quick exec \"env > env\"\n HostName quick.example\nMatch host slow exec \"sleep 60; :\"\n HostName slow.example\n")
+	q := ssh(t, "Match host quick exec \"env > env\"\n HostName quick.example\nMatch host slow exec \"sleep 60 >fifo; :\"\n HostName slow.example\n")
 	q.Args = []string{"-F", "config", "quick"}
 	if a, err := new(Resolver).Resolve(t.Context(), q); err != nil || a.Host != "quick.example" {
 		t.Errorf("quick: %+v, %v", a, err)
@@ -100,12 +102,24 @@ func TestMatchExec(t *testing.T) {
 		t.Errorf("the environment of a program: %v\n%s", err, env)
 	}
 	q.Args = []string{"-F", "config", "slow"}
+	if err := syscall.Mkfifo(filepath.Join(q.Dir, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fifo, err := os.OpenFile(filepath.Join(q.Dir, "fifo"), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fifo.Close()
 	started := time.Now()
 	if a, err := new(Resolver).Resolve(t.Context(), q); err == nil {
 		t.Errorf("slow: %+v", a)
 	}
 	if took := time.Since(started); took < limit || took > 10*time.Second {
 		t.Errorf("it took %v, want about %v", took, limit)
+	}
+	fifo.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, err := fifo.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("what ssh started still runs: %d bytes, %v", n, err)
 	}
 }
 
