@@ -66,7 +66,7 @@ func TestLineInTerminal(t *testing.T) {
 	if i, j := strings.Index(out, "approved in "), strings.Index(out, "in\r\n"); i < 0 || j < i {
 		t.Errorf("the outcome does not come before the login: %q", out)
 	}
-	_, err = h.Krd.Await(fmt.Sprintf(`msg="asked by" program="?[^"]*ssh"? host=127\.0\.0\.1 port=%d alias=false`, h.Port))
+	_, err = h.Krd.Await(`msg="asked by" program="?[^"]*ssh"? host=127\.0\.0\.1 port=[1-9]\d+ alias=false`)
 	must(t, err)
 
 	has("declined", at("n", ssh+" root@server true"), "declined on the phone\r")
@@ -77,6 +77,9 @@ func TestLineInTerminal(t *testing.T) {
 	lacks("background", at("n", "bash -c 'set -m; "+ssh+" root@server true & wait'"), "declined", "\x1b[K")
 	lacks("behind a screen of its own", at("n", "sh -c '(sh -c \""+ssh+" root@server true; :\"; :) </dev/null 2>&1 | cat >&2'"), "declined", "\x1b[K")
 
+	must(t, h.Phones["ana"].Type("forward laptop"))
+	_, err = h.Phones["ana"].Await(`You will be asked about what laptop forwards`)
+	must(t, err)
 	out = at("y n", ssh+" -A root@server ssh -F "+h.Path("ssh_config")+" -o IdentityAgent=SSH_AUTH_SOCK root@server true")
 	has("forwarded", out, "Permission denied")
 	lacks("forwarded", out, "declined")
@@ -88,7 +91,7 @@ func TestLineInTerminal(t *testing.T) {
 	if n := strings.Count(out, "\r\x1b[Kapproved in "); n != 2 {
 		t.Errorf("by way of a jump host: %d of 2 approvals in %q", n, out)
 	}
-	_, err = h.Krd.Await(fmt.Sprintf(`msg="asked by" program="[^"]*ssh > ssh" host=127\.0\.0\.1 port=%d`, h.Port))
+	_, err = h.Krd.Await(`msg="asked by" program="[^"]*ssh > ssh" host=127\.0\.0\.1 port=[1-9]\d+`)
 	must(t, err)
 
 	out = at("n", "git clone root@server:/nowhere", "GIT_SSH_COMMAND="+ssh)

@@ -183,6 +183,7 @@ type House struct {
 	Relay    *Proc
 	Origin   string // of the relay
 	Sshd     *Proc  // of the host "server"
+	Port     int    // of the host "server"
 	servers  []*Proc
 	Phones   map[string]*Proc
 }
@@ -375,7 +376,7 @@ func (h *House) StartSshd() error {
 	}
 	s := &Server{Name: "server"}
 	err = h.AddServer(s)
-	h.Sshd = s.proc
+	h.Sshd, h.Port = s.proc, s.Port
 	return err
 }
 

