@@ -185,6 +185,7 @@ type House struct {
 	Sshd     *Proc  // of the host "server"
 	Port     int    // of the host "server"
 	servers  []*Proc
+	answered int // questions, by the test
 	Phones   map[string]*Proc
 }
 
