@@ -3,7 +3,6 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -226,24 +225,6 @@ func (h *House) mustAgree(t *testing.T) {
 		must(t, err)
 	}
 	t.Fatalf("the computer has the pairings %q, the phone %q", there, here)
-}
-
-// Login logs in once.
-func (h *House) Login() error {
-	cmd := h.ssh()
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil || string(out) != "in\n" {
-		return fmt.Errorf("ssh: %v: %s%s", err, out, stderr.String())
-	}
-	return nil
-}
-
-func (h *House) ssh() *exec.Cmd {
-	cmd := exec.Command("ssh", "-F", h.Path("ssh_config"), "root@server", "echo", "in")
-	cmd.Env = h.Env
-	return cmd
 }
 
 // checkLog verifies the phone's log and counts its decisions.

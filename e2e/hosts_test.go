@@ -116,8 +116,8 @@ func TestServerWithoutHostbound(t *testing.T) {
 	}()
 	t.Cleanup(func() { l.Close(); <-served })
 	port := l.Addr().(*net.TCPAddr).Port
-	must(t, h.append("known_hosts", fmt.Sprintf("[127.0.0.1]:%d %s", port, ssh.MarshalAuthorizedKey(signer.PublicKey()))))
-	must(t, h.append("ssh_config", fmt.Sprintf("Host plain\n  HostName 127.0.0.1\n  Port %d\n  UserKnownHostsFile %s\n  IdentityAgent %s\n",
+	must(t, h.Append("known_hosts", fmt.Sprintf("[127.0.0.1]:%d %s", port, ssh.MarshalAuthorizedKey(signer.PublicKey()))))
+	must(t, h.Append("ssh_config", fmt.Sprintf("Host plain\n  HostName 127.0.0.1\n  Port %d\n  UserKnownHostsFile %s\n  IdentityAgent %s\n",
 		port, h.Path("known_hosts"), h.Path("kr", "agent.sock"))))
 	_, err = h.login("plain")
 	must(t, err)

@@ -423,7 +423,7 @@ func (h *House) AddServer(s *Server) (err error) {
 	}
 	host += fmt.Sprintf("  UserKnownHostsFile %s\n  PreferredAuthentications publickey\n  LogLevel ERROR\n", h.Path("known_hosts"))
 	if err := errors.Join(os.WriteFile(h.Path(s.Name+".sshd_config"), []byte(config), 0o600),
-		h.append("known_hosts", known), h.append("ssh_config", host)); err != nil {
+		h.Append("known_hosts", known), h.Append("ssh_config", host)); err != nil {
 		return err
 	}
 	if os.Geteuid() == 0 {
@@ -450,14 +450,32 @@ func keygen(args ...string) error {
 	return nil
 }
 
-// append adds text to a file in the house.
-func (h *House) append(name, text string) error {
+// Append adds text to a file in the house.
+func (h *House) Append(name, text string) error {
 	f, err := os.OpenFile(h.Path(name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteString(text)
 	return errors.Join(err, f.Close())
+}
+
+// Login logs in once.
+func (h *House) Login() error {
+	cmd := h.ssh()
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil || string(out) != "in\n" {
+		return fmt.Errorf("ssh: %v: %s%s", err, out, stderr.String())
+	}
+	return nil
+}
+
+func (h *House) ssh() *exec.Cmd {
+	cmd := exec.Command("ssh", "-F", h.Path("ssh_config"), "root@server", "echo", "in")
+	cmd.Env = h.Env
+	return cmd
 }
 
 // Close ends all that still runs.

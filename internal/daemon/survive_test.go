@@ -84,13 +84,6 @@ func TestFarewellIsToldByTheNextKrd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	phone, err := mailbox.NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.Open(t.Context(), phone); err != nil {
-		t.Fatal(err)
-	}
 	for name, c := range map[string]struct {
 		record, attempt     bool // what is on disk
 		wantRecord, wantSay bool
@@ -100,6 +93,13 @@ func TestFarewellIsToldByTheNextKrd(t *testing.T) {
 		"begun and not stored":           {false, true, false, true},
 		"begun, stored, then krd's end ": {true, true, true, false},
 	} {
+		phone, err := mailbox.NewKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := client.Open(t.Context(), phone); err != nil {
+			t.Fatal(err)
+		}
 		d := newDaemon(t)
 		alive(t, d)
 		r := named(newRecord(t), "ana")
