@@ -20,6 +20,9 @@ Usage:
 State, sockets and pairings are in ~/.kr, or in the directory that KR_HOME
 names. krd stays in the foreground and logs to stderr; end it with Ctrl-C.
 
+While a request waits for the phone, a line in ssh's terminal says so. KR_QUIET=1,
+for ssh or for krd, turns it off.
+
 Flags:
   --log-level LEVEL   debug, info, warn or error (default info)
   --version           print the version
