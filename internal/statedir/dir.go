@@ -6,7 +6,8 @@
 //
 //	WriteFile, WriteJSON   a file replaced as a whole: old or new, never half
 //	Journal                a key-value store in one append-only file: one
-//	                       write and one sync a change
+//	                       write and one sync a change; ReadJournal reads it
+//	                       while another process has it open
 //	Lock                   one process at a time
 //
 // A file that cannot be understood is set aside under a name that says so
