@@ -11,6 +11,10 @@
 // entry is the head: it stands for the whole log. Old entries may be forgotten
 // from the front; what is left still verifies.
 //
+// Head and length are a [Mark]. The phone tells it to a computer with each
+// answer; a [Watch] is what the computer makes of them, and a [Claim] is how a
+// person asks the phone about one.
+//
 // It does no I/O and reads no clock. References: [kr-protocol] docs/protocol.md §4.7.
 package auditlog
 
@@ -33,6 +37,10 @@ const (
 	Rejected Decision = "rejected" // a person, or --approve never, said no
 	Refused  Decision = "refused"  // never signed, whoever asks; Reason says why
 	Expired  Decision = "expired"  // nobody decided in time
+
+	// Damaged is no decision: the log before this entry was not what had been
+	// written and was set aside; Reason says what was found.
+	Damaged Decision = "damaged"
 )
 
 // Entry is one decision. Texts may hold any characters that the computer or
@@ -65,7 +73,7 @@ func (e Entry) Time() time.Time { return time.Unix(e.Unix, 0) }
 type Log struct {
 	first uint64 // Seq of the oldest entry that is kept, 0 when there is none
 	len   uint64 // Seq of the newest, which is how many were ever written
-	head  [sha256.Size]byte
+	head  Head
 }
 
 // Len is how many entries were ever written.
@@ -75,7 +83,10 @@ func (l *Log) Len() uint64 { return l.len }
 func (l *Log) First() uint64 { return l.first }
 
 // Head is the hash of the newest entry; zeros when there is none.
-func (l *Log) Head() [sha256.Size]byte { return l.head }
+func (l *Log) Head() Head { return l.head }
+
+// Mark is length and head.
+func (l *Log) Mark() Mark { return Mark{l.len, l.head} }
 
 // Append sets Seq and Prev of e, and returns the bytes to store.
 func (l *Log) Append(e Entry) []byte {
@@ -98,7 +109,7 @@ func (l *Log) next(seq uint64, b []byte) {
 	l.len, l.head = seq, hash(b)
 }
 
-func hash(b []byte) [sha256.Size]byte {
+func hash(b []byte) Head {
 	return sha256.Sum256(append([]byte("kryptonite log v1"), b...))
 }
 
@@ -132,7 +143,7 @@ func Read(stored [][]byte) ([]Entry, Log, error) {
 			return out, l, &BrokenError{seq, fmt.Sprintf("entry %d stands in its place", e.Seq)}
 		case len(e.Prev) != sha256.Size || !bytes.Equal(e.Prev, l.head[:]):
 			return out, l, &BrokenError{seq, "the entry before it was changed"}
-		case seq == 1 && l.head != [sha256.Size]byte{}:
+		case seq == 1 && l.head != Head{}:
 			return out, l, &BrokenError{seq, "something was written before it"}
 		}
 		l.next(seq, b)
