@@ -60,6 +60,7 @@ type Core struct {
 	hosts     *knownhosts.Book
 	strangers map[string]strange // refused host keys, by record key
 	log       auditlog.Log
+	damage    logDamage
 	latest    int64 // the latest time seen, Unix seconds
 	dropped   int
 }
@@ -77,7 +78,7 @@ func New(cfg Config, records map[string][]byte) (*Core, error) {
 
 // Handle takes an event and returns what to do, in order.
 func (c *Core) Handle(now time.Time, ev Event) []Effect {
-	effects := c.clock(now)
+	effects := append(c.beginLog(now), c.clock(now)...)
 	switch ev := ev.(type) {
 	case Start:
 		effects = append(effects, c.start(now)...)
@@ -165,7 +166,7 @@ func (c *Core) clock(now time.Time) []Effect {
 
 // start listens again and goes on with what an earlier run left open.
 func (c *Core) start(now time.Time) []Effect {
-	var effects []Effect
+	effects := c.tellDamage()
 	for _, p := range c.sorted() {
 		if p.Rendezvous != nil {
 			effects = append(effects, Listen{p.id, p.Origin, p.Rendezvous, false})

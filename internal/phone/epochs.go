@@ -92,7 +92,8 @@ func (p *pairRecord) eraseEpochs(now time.Time) (changed bool) {
 	return changed
 }
 
-// respond seals r under e for the computer. It fills in times and versions. A
+// respond seals r under e for the computer. It fills in times and versions, and
+// how the log ends: its entries are durable before anything is sent. A
 // nil epoch (all erased after a set-back clock) yields nothing to send: the
 // computer comes back by hello.
 func (c *Core) respond(now time.Time, p *pairRecord, e *epochRecord, r *wire.Response) Effect {
@@ -100,6 +101,8 @@ func (c *Core) respond(now time.Time, p *pairRecord, e *epochRecord, r *wire.Res
 		return Note{p.id, p.Computer, NoteSkew, nil}
 	}
 	r.Unix, r.K, r.V = now.Unix(), wire.Protocol, c.cfg.Version
+	log := c.log.Mark()
+	r.LogHead, r.LogLength = log.Head[:], log.Length
 	plain, err := wire.Encode(wire.Message{Response: r})
 	if err != nil {
 		panic("phone: bug: own response does not encode: " + err.Error())

@@ -169,7 +169,7 @@ type Note struct {
 	Pairing  string
 	Computer string
 	Kind     NoteKind
-	Err      error // for NoteBadLink
+	Err      error // for NoteBadLink and NoteLogDamaged
 }
 
 // NoteKind is what a Note says.
@@ -177,16 +177,17 @@ type NoteKind int
 
 // The kinds of notes.
 const (
-	NoteBadLink  NoteKind = iota // the link could not be read; Err says why
-	NoteNoHello                  // 15 s without hello: someone else may have scanned the code
-	NoteTooLate                  // the QR code's time is over
-	NotePaired                   // this phone has agreed; the computer was told
-	NoteLive                     // the computer uses the pairing
-	NoteRefused                  // the other side, or the person, did not agree
-	NoteUnpaired                 // the pairing has ended
-	NoteTold                     // the computer of an ended pairing has been told
-	NoteSkew                     // a request did not fit this phone's clock
-	NoteSigned                   // a signature was made and is on its way
+	NoteBadLink    NoteKind = iota // the link could not be read; Err says why
+	NoteNoHello                    // 15 s without hello: someone else may have scanned the code
+	NoteTooLate                    // the QR code's time is over
+	NotePaired                     // this phone has agreed; the computer was told
+	NoteLive                       // the computer uses the pairing
+	NoteRefused                    // the other side, or the person, did not agree
+	NoteUnpaired                   // the pairing has ended
+	NoteTold                       // the computer of an ended pairing has been told
+	NoteSkew                       // a request did not fit this phone's clock
+	NoteSigned                     // a signature was made and is on its way
+	NoteLogDamaged                 // the log was damaged and begun anew; Err says more; at each start until acknowledged
 )
 
 func (Store) effect()     {}

@@ -34,18 +34,36 @@ func (c *Core) note(now time.Time, rec *reqRecord, d auditlog.Decision, reason s
 }
 
 // Log returns the log among stored records, oldest entry first, and its end. A
-// *auditlog.BrokenError says that it is not what was written.
+// *auditlog.BrokenError says that it is not what was written; the entries before
+// that are returned with it.
 func Log(records map[string][]byte) ([]auditlog.Entry, auditlog.Log, error) {
-	var keys []string
-	for k := range records {
-		if strings.HasPrefix(k, LogPrefix) {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
+	keys := keysWith(records, LogPrefix)
 	var stored [][]byte
 	for _, k := range keys {
 		stored = append(stored, records[k])
 	}
-	return auditlog.Read(stored)
+	entries, end, err := auditlog.Read(stored)
+	if err != nil {
+		return entries, end, err
+	}
+	for i, e := range entries {
+		if keys[i] != logKey(e.Seq) {
+			return entries[:i], end, &auditlog.BrokenError{Seq: e.Seq, Why: "it is not stored in its place"}
+		}
+	}
+	if first := end.First(); first > 1 && end.Len()-first+1 < maxLog {
+		return entries, end, &auditlog.BrokenError{Seq: first, Why: "entries before it are missing"}
+	}
+	return entries, end, nil
+}
+
+// keysWith are the keys with a prefix, sorted.
+func keysWith(records map[string][]byte, prefix string) (keys []string) {
+	for k := range records {
+		if strings.HasPrefix(k, prefix) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }

@@ -19,6 +19,8 @@ import (
 const (
 	PairingPrefix  = "pairing/"
 	LogPrefix      = "log/"
+	asidePrefix    = "aside/" // log/ of a chain that was broken
+	asideSeenKey   = "aside-seen"
 	requestPrefix  = "request/"
 	farewellPrefix = "farewell/"
 	pinPrefix      = "pin/"
@@ -153,9 +155,9 @@ func (r *reqRecord) check() error {
 }
 
 // loadRecords reads what Store effects wrote in earlier runs.
-func (c *Core) loadRecords(records map[string][]byte) (err error) {
-	if _, c.log, err = Log(records); err != nil {
-		return fmt.Errorf("phone: %w", err)
+func (c *Core) loadRecords(records map[string][]byte) error {
+	if err := c.loadLog(records); err != nil {
+		return err
 	}
 	for k, v := range records {
 		if err := c.loadRecord(k, v); err != nil {

@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -232,6 +233,10 @@ func TestLogKeepsItsEnd(t *testing.T) {
 	w.reload()
 	if w.core.log != end {
 		t.Error("the log does not go on where it ended")
+	}
+	delete(w.disk, logKey(6))
+	if _, _, err := Log(w.disk); !errors.As(err, new(*auditlog.BrokenError)) {
+		t.Errorf("one more is gone from the front: %v", err)
 	}
 }
 

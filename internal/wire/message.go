@@ -85,6 +85,11 @@ type Response struct {
 	// EphemeralS is e_s, the phone's answer to e_c.
 	EphemeralS *sealbox.PublicKey `json:"e_s,omitempty"`
 
+	// LogHead (32 bytes) and LogLength are of the phone's log when this was sent;
+	// no head: it does not tell. [kr-protocol] §4.7.
+	LogHead   []byte `json:"log_head,omitempty"`
+	LogLength uint64 `json:"log_length,omitempty"`
+
 	Ack   *Ack           `json:"ack_response,omitempty"`
 	Me    *MeResponse    `json:"me_response,omitempty"`
 	Sign  *SignResponse  `json:"sign_response,omitempty"`
