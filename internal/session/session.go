@@ -63,6 +63,9 @@ type Config struct {
 	// Now is the wall clock; nil: time.Now. It needs no monotonic reading.
 	Now func() time.Time
 
+	// Witness is told of the phone's log; nil: nobody is.
+	Witness Witness
+
 	// Unpaired is called once when the phone ends the pairing. It returns nil
 	// when that is durable; the frame comes again otherwise.
 	Unpaired func() error

@@ -37,6 +37,7 @@ type rig struct {
 	skew    time.Duration                     // of the phone's clock
 	thumb   func(phone.Card) (allow, ok bool) // ok false: nobody decides
 	forge   func([]byte) []byte               // changes signatures
+	watch   watch                             // of the phone's log
 	mu      sync.Mutex
 	seen    []phone.Effect
 	left    int
@@ -79,7 +80,7 @@ func newRig(t *testing.T, o memory.Options, skew time.Duration, first bool) *rig
 	near, far := memory.New(o)
 	r.far = far
 	cfg := Config{Own: own, Phone: s, Links: []transport.Link{near}, Version: "test", Log: slog.New(slog.DiscardHandler),
-		Unpaired: func() error { r.left++; return nil }}
+		Witness: &r.watch, Unpaired: func() error { r.left++; return nil }}
 	if first {
 		cfg.FirstEpoch, cfg.Offset = &epoch, skew
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"kryptonite/internal/auditlog"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/sshwire"
@@ -23,6 +24,8 @@ type SignOptions struct {
 	// Hurry gives a phone that is known to be away 5 s instead of 30 s, for
 	// callers that have other keys to try.
 	Hurry bool
+	// Report, when not nil, is filled in by Sign.
+	Report *Report
 }
 
 // Sign asks the phone to sign and returns the signature (SSH wire format),
@@ -88,6 +91,8 @@ type request struct {
 	answers chan *wire.Response
 	acked   bool
 	resends int
+	ticket  auditlog.Ticket
+	report  *Report // or nil
 }
 
 // ask sends one request and waits for its final answer.
@@ -97,6 +102,7 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 		return nil, err
 	}
 	defer s.forget(r.id)
+	r.begin(opts.Report)
 	patience, decide := s.Patience(opts)
 	giveUp := time.NewTimer(patience)
 	defer giveUp.Stop()
@@ -112,6 +118,7 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 	for {
 		select {
 		case resp := <-r.answers:
+			r.saw(resp)
 			switch {
 			case resp == nil:
 				return nil, ErrUnpaired

@@ -95,6 +95,9 @@ func TestSoak(t *testing.T) {
 		if err != nil || end.Len() != uint64(*soak) {
 			t.Errorf("%d requests: %d decisions in the log, %v", *soak, end.Len(), err)
 		}
+		if newest, _ := r.watch.Newest(); len(r.watch.found) != 0 || newest != end.Mark() {
+			t.Errorf("the session saw a log that ends at %s, it ends at %s; found was %v", newest, end.Mark(), r.watch.found)
+		}
 		payloads := map[string]bool{}
 		r.count(func(e phone.Effect) bool {
 			if s, ok := e.(phone.Sign); ok {
