@@ -6,6 +6,9 @@
 //	                      closing the connection gives the pairing up
 //	POST /v1/pair/answer  PairAnswer
 //	POST /v1/unpair       UnpairRequest → Unpaired
+//	GET  /v1/log          Log; ?phone=NAME-OR-ID &n=N (0: all) &before=SEQ; bounded,
+//	                      older ones by before
+//	POST /v1/log/accept   AcceptLog → LogAccepted
 //	POST /v1/stop         krd ends
 //
 // Errors are an Error with a status of 4xx or 5xx. The server refuses requests
@@ -46,6 +49,7 @@ type Phone struct {
 	Away   bool      `json:"away"`           // it did not answer when last asked
 	Keys   []Key     `json:"keys"`
 	Links  []Link    `json:"channels"`
+	Log    PhoneLog  `json:"log"`
 }
 
 // Key is a public key on a phone.

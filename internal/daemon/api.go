@@ -24,6 +24,8 @@ func (d *Daemon) api() http.Handler {
 	mux.HandleFunc("POST /v1/pair", d.handlePair)
 	mux.HandleFunc("POST /v1/pair/answer", d.handleAnswer)
 	mux.HandleFunc("POST /v1/unpair", d.handleUnpair)
+	mux.HandleFunc("GET /v1/log", d.handleLog)
+	mux.HandleFunc("POST /v1/log/accept", d.handleAccept)
 	mux.HandleFunc("POST /v1/stop", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, struct{}{})
 		d.stop(ErrStopped)
@@ -46,7 +48,9 @@ func (d *Daemon) status() control.Status {
 		Started: d.started, AgentSocket: d.cfg.Dir.Path(control.AgentSocket), Phones: []control.Phone{},
 	}
 	for _, p := range d.list() {
-		st.Phones = append(st.Phones, p.describe())
+		described := p.describe()
+		described.Log = d.asked.state(p.ID)
+		st.Phones = append(st.Phones, described)
 	}
 	st.Untold = d.untold()
 	return st

@@ -7,6 +7,7 @@
 //	agent.sock         the SSH agent            krd.sock   the local API
 //	pairings/ID.json   one phone each           krd.lock   one krd at a time
 //	farewells/ID.json  phones to be told        heard.json when they last spoke
+//	log.journal        what was asked, and what is known of the phones' logs
 //
 // Residents meet here: sshagent asks through an agentConn, session carries
 // the question to a phone. Neither knows the other.
@@ -52,6 +53,7 @@ type Daemon struct {
 	rejected rejected
 	names    sshname.Resolver
 	lines    waitline.Board
+	asked    askedLog
 
 	mu        sync.Mutex
 	phones    map[string]*phone   // by pairing id
@@ -96,6 +98,7 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 	if err := d.loadFarewells(); err != nil {
 		return err
 	}
+	d.asked.open(cfg.Dir, cfg.Log, d.pairingIDs())
 	if err := d.loadPhones(); err != nil {
 		return err
 	}

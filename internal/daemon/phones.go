@@ -136,7 +136,7 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 	p.session, err = session.New(session.Config{
 		Own: r.Own, Phone: r.Phone, Links: []transport.Link{client.Link(box, r.Peer)},
 		Version: d.cfg.Version, Log: d.cfg.Log.With("pairing", r.ID), FirstEpoch: first, Offset: offset,
-		Heard: d.lastHeard(r), Now: fault.Now,
+		Heard: d.lastHeard(r), Now: fault.Now, Witness: witness{d, r.ID},
 		Unpaired: func() error { return d.phoneLeft(p) },
 	})
 	if err != nil {
@@ -193,6 +193,7 @@ func (d *Daemon) close(end context.CancelFunc) {
 	}
 	end()
 	d.bg.Wait()
+	d.asked.close()
 }
 
 // list returns the phones: those that answered last time first, then by age.
@@ -336,7 +337,8 @@ func (d *Daemon) sign(ctx context.Context, r sshagent.Request, a *agentConn) ([]
 	if d.rejected.has(r.Data, time.Now()) {
 		return nil, session.ErrDenied
 	}
-	p, start, opts := phones[i], time.Now(), session.SignOptions{Hurry: len(phones) > 1}
+	p, start, report := phones[i], time.Now(), session.Report{}
+	opts := session.SignOptions{Hurry: len(phones) > 1, Report: &report}
 	reported := a.reported(ctx, r.Binds)
 	end := a.await(p, r, reported.Host, &opts)
 	fault.Point("krd.request.asked")
@@ -348,6 +350,7 @@ func (d *Daemon) sign(ctx context.Context, r sshagent.Request, a *agentConn) ([]
 	if errors.Is(err, session.ErrDenied) {
 		d.rejected.add(r.Data, time.Now())
 	}
+	d.keepAsked(p, key.Fingerprint(), r.Data, report, time.Since(start), err)
 	d.bg.Go(func() { d.keepHeard(heardGrain) })
 	d.cfg.Log.Info("signature asked", "pairing", p.ID, "approved", err == nil, "took", time.Since(start).Round(time.Millisecond), "err", err)
 	return sig, err
