@@ -212,6 +212,8 @@ func (p *pairing1) note(n phone.Note) (done bool, err error) {
 		return true, &term.Problem{Err: errors.New("the code is too old"), Code: 5, Hints: []string{"type kr pair again on the computer"}}
 	case phone.NoteRefused:
 		return true, &term.Problem{Err: errors.New("not paired: the words were not confirmed on both sides"), Code: 4}
+	case phone.NoteLogDamaged:
+		p.e.sayLogDamaged(n)
 	case phone.NotePaired:
 		p.e.io.Sayf("Paired with %s here; it asks for your y, too. Next: kr-phone run\n", term.CleanMax(n.Computer, 64))
 		return true, nil
@@ -285,11 +287,10 @@ func listCmd(e *env) *cobra.Command {
 		Use: "list", Short: "List the paired computers", Args: cobra.NoArgs,
 		Long: "List the paired computers: id, name, when paired, when last heard of.",
 		RunE: func(*cobra.Command, []string) error {
-			o, err := open()
+			o, err := view()
 			if err != nil {
 				return err
 			}
-			defer o.close()
 			core, err := o.core(phone.ApproveNever)
 			if err != nil {
 				return err

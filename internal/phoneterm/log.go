@@ -14,28 +14,35 @@ import (
 )
 
 func logCmd(e *env) *cobra.Command {
-	var asJSON bool
+	var asJSON, aside bool
 	c := &cobra.Command{
 		Use:   "log",
 		Short: "Show what this phone decided",
 		Long: `Show what this phone decided, oldest first: when, for which computer, what, and
 how far the host was proved. The entries are a chain of hashes; one that was
-changed, dropped or reordered is named, and the exit code is 1.`,
-		Example: "  $ kr-phone log\n  $ kr-phone log --json",
+changed, dropped or reordered is named, and the exit code is 1. It works while
+kr-phone runs, too.`,
+		Example: "  $ kr-phone log\n  $ kr-phone log --json\n  $ kr-phone log verify",
 		Args:    cobra.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return runLog(e, asJSON) },
+		RunE: func(*cobra.Command, []string) error {
+			if aside {
+				return runLogAside(e)
+			}
+			return runLog(e, asJSON)
+		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	c.Flags().BoolVar(&aside, "aside", false, "print instead what was set aside when the log was damaged, as it was found")
+	c.AddCommand(logVerifyCmd(e), logAcknowledgeCmd(e))
 	return c
 }
 
 func runLog(e *env, asJSON bool) error {
-	o, err := open()
+	records, err := viewLog()
 	if err != nil {
 		return err
 	}
-	defer o.close()
-	entries, _, err := phone.Log(o.records)
+	entries, _, broken := phone.Log(records)
 	for _, entry := range entries {
 		if asJSON {
 			b, err := json.Marshal(entry)
@@ -45,13 +52,19 @@ func runLog(e *env, asJSON bool) error {
 			e.io.Printf("%s\n", b)
 			continue
 		}
-		e.io.Printf("%s\t%s\t%s\t%s\n", entry.Time().Format(time.RFC3339), term.CleanMax(entry.Computer, 64), entry.Decision, term.CleanMax(what(entry), 200))
+		e.io.Printf("%s\t%s\t%s\t%s\n", entry.Time().Format(time.RFC3339), term.CleanMax(entry.Computer, 64), term.CleanMax(string(entry.Decision), 20), term.CleanMax(what(entry), 200))
 	}
-	if broken := new(auditlog.BrokenError); errors.As(err, &broken) {
-		return &term.Problem{Err: fmt.Errorf("the log is not what was written: %w", err),
-			Hints: []string{"somebody has changed the files of this phone, or the disk is damaged"}}
+	return explainLog(broken)
+}
+
+// explainLog adds to a broken log what it means.
+func explainLog(err error) error {
+	if broken := new(auditlog.BrokenError); !errors.As(err, &broken) {
+		return err
 	}
-	return err
+	return &term.Problem{Err: fmt.Errorf("the log is not what was written: %w", err),
+		Hints: []string{"somebody has changed the files of this phone, or the disk is damaged",
+			"kr-phone run sets it aside, begins a new one, and works on"}}
 }
 
 // what says in one line what was asked for.

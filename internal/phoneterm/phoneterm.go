@@ -296,11 +296,10 @@ func keyCmd(e *env) *cobra.Command {
 		Use: "key", Short: "Print this phone's public key", Args: cobra.NoArgs,
 		Long: "Print this phone's public key as one line for authorized_keys.",
 		RunE: func(*cobra.Command, []string) error {
-			o, err := open()
+			o, err := view()
 			if err != nil {
 				return err
 			}
-			defer o.close()
 			pub, err := keystore.PublicKey(o.sealed)
 			if err != nil {
 				return err

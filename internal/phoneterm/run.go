@@ -262,6 +262,8 @@ func (p *prompter) note(n phone.Note) {
 		p.e.io.Printf("%s gave the pairing up\n", name)
 	case phone.NoteSigned:
 		p.e.io.Printf("signed for %s\n", name)
+	case phone.NoteLogDamaged:
+		p.e.sayLogDamaged(n)
 	case phone.NoteSkew:
 		p.e.io.Printf("a request of %s was refused: the clocks do not agree\n", name)
 	}
