@@ -58,6 +58,9 @@ func (e *env) showStatus(st control.Status) error {
 		for _, l := range p.Links {
 			row(w, "  "+l.Name, linkText(l), "")
 		}
+		if text := logText(p.Log); text != "" {
+			row(w, "  log", text, "")
+		}
 		for _, k := range p.Keys {
 			row(w, "  key", k.Fingerprint, term.CleanMax(k.Name, 64))
 		}
