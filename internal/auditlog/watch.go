@@ -85,11 +85,11 @@ func (w *Watch) Answer(t Ticket, m Mark) *Finding {
 	i, known := slices.BinarySearchFunc(w.marks, m, func(a, b Mark) int { return cmp.Compare(a.Length, b.Length) })
 	var f Finding
 	switch {
-	case known && w.marks[i].Head != m.Head:
-		f = Finding{Rewritten, w.marks[i], m}
 	case m.Length < t.length:
 		newest, _ := w.Newest()
 		f = Finding{Shorter, newest, m}
+	case known && w.marks[i].Head != m.Head:
+		f = Finding{Rewritten, w.marks[i], m}
 	default:
 		if !known {
 			w.marks = slices.Insert(w.marks, i, m)
