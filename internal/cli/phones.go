@@ -59,7 +59,7 @@ func (e *env) showStatus(st control.Status) error {
 			row(w, "  "+l.Name, linkText(l), "")
 		}
 		if text := logText(p.Log); text != "" {
-			row(w, "  log", text, "")
+			row(w, "  log", text) // no cell of its own: it would make the column wide
 		}
 		for _, k := range p.Keys {
 			row(w, "  key", k.Fingerprint, term.CleanMax(k.Name, 64))

@@ -46,7 +46,11 @@ func runLogVerify(e *env, args []string) error {
 		e.io.Sayf("An older log was damaged and is set aside: kr-phone log --aside\n")
 	}
 	if len(claims) == 0 {
-		e.io.Sayf("The chain holds: entries %d to %d of %d.\n", end.First(), end.Len(), end.Len())
+		if end.Len() == 0 {
+			e.io.Sayf("The log is empty.\n")
+		} else {
+			e.io.Sayf("The chain holds: entries %d to %d of %d.\n", end.First(), end.Len(), end.Len())
+		}
 		e.io.Printf("%s\n", end.Mark())
 		return nil
 	}
