@@ -58,6 +58,7 @@ func FuzzReplies(f *testing.F) {
 	f.Add(404, []byte(`{"code":"no_such_phone","text":"no paired phone is called \"x\""}`))
 	f.Add(500, []byte(`<html>`))
 	f.Add(200, []byte(`{"phone":{},"told":true}`))
+	f.Add(200, []byte(`{"entries":[{"seq":7},{"seq":8}],"more":true}`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		if status < 200 || status > 599 || status == 204 || status == 304 || status/100 == 3 {
 			return // no body, or a redirect
@@ -74,6 +75,9 @@ func FuzzReplies(f *testing.F) {
 			if errors.As(err, &e) && e.Text == "" || err == nil {
 				t.Errorf("%d %q: %v", status, body, err)
 			}
+		}
+		if log, err := c.Log(ctx, "", 0); err == nil && (status >= 400 || log.Entries == nil) {
+			t.Errorf("%d %q is the log %+v", status, body, log)
 		}
 		var events []PairEvent
 		err = c.Pair(ctx, PairRequest{}, func(ev PairEvent) error { events = append(events, ev); return nil })

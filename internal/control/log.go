@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -111,7 +112,7 @@ type LogAccepted struct {
 // all phones (""). It asks as often as replies are bounded.
 func (c *Client) Log(ctx context.Context, phone string, n int) (Log, error) {
 	all := Log{SchemaVersion: SchemaVersion, Entries: []LogEntry{}}
-	q := url.Values{"phone": {phone}}
+	q, before := url.Values{"phone": {phone}}, uint64(math.MaxUint64)
 	for range maxLogPages {
 		if n > 0 {
 			q.Set("n", strconv.Itoa(n-len(all.Entries)))
@@ -120,11 +121,12 @@ func (c *Client) Log(ctx context.Context, phone string, n int) (Log, error) {
 		if err := c.call(ctx, http.MethodGet, "/v1/log?"+q.Encode(), nil, &page); err != nil {
 			return all, err
 		}
-		all.Entries = slices.Concat(page.Entries, all.Entries)
-		if !page.More || len(page.Entries) == 0 || n > 0 && len(all.Entries) >= n {
+		all.Entries = slices.Insert(all.Entries, 0, page.Entries...) // never nil
+		if !page.More || len(page.Entries) == 0 || n > 0 && len(all.Entries) >= n || page.Entries[0].Seq >= before {
 			break
 		}
-		q.Set("before", strconv.FormatUint(page.Entries[0].Seq, 10))
+		before = page.Entries[0].Seq
+		q.Set("before", strconv.FormatUint(before, 10))
 	}
 	return all, nil
 }
