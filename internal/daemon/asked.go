@@ -134,7 +134,8 @@ func (l *askedLog) add(e control.LogEntry) {
 		for _, old := range l.entries[:n] {
 			l.pending = append(l.pending, statedir.Op{Key: entryKey(old.Seq)})
 		}
-		l.entries = slices.Delete(l.entries, 0, n)
+		clear(l.entries[:n])
+		l.entries = l.entries[n:] // not moved: others wait for mu
 	}
 	l.write()
 }
