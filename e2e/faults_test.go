@@ -294,7 +294,7 @@ func (l *ledger) check(t *testing.T, h *House) {
 // requestPoints are the steps of a request.
 var requestPoints = map[string][]string{
 	"krd": {"krd.hello.made", "krd.epoch.new", "krd.request.asked", "krd.request.posted", "krd.request.acked",
-		"krd.request.answered", "krd.request.checked"},
+		"krd.request.answered", "krd.request.checked", "krd.log.stored"},
 	"phone": {"phone.Start.handled", "phone.Start.stored", "phone.Frame.handled", "phone.Frame.stored", "phone.Frame.phone.Store",
 		"phone.Frame.phone.Send", "phone.Frame.phone.Ask", "phone.send.taken", "phone.Decide.handled", "phone.Decide.stored",
 		"phone.Signed.handled", "phone.Signed.stored", "phone.Signed.phone.Send", "phone.Signed.phone.Withdraw",
@@ -326,6 +326,9 @@ func TestKilledWhileAsking(t *testing.T) {
 				t.Logf("%s: %s", point, time.Since(start).Round(time.Millisecond))
 			}
 			l.check(t, h)
+			if out, err := h.Kr("log", "verify"); err != nil {
+				t.Errorf("a log that only grew is called wrong: %v\n%s", err, out)
+			}
 		})
 	}
 }
