@@ -161,7 +161,7 @@ func TestDamagedAskedLog(t *testing.T) {
 	}
 }
 
-func TestOutcomes(t *testing.T) {
+func TestOutcomesInTheLog(t *testing.T) {
 	for want, err := range map[control.Outcome]error{
 		control.OutcomeAllowed: nil, control.OutcomeRejected: session.ErrDenied, control.OutcomeRefused: &session.RefusedError{Reason: "no"},
 		control.OutcomeExpired: session.ErrTimeout, control.OutcomeNoAnswer: session.ErrNoAck, control.OutcomeSkew: session.ErrSkew,

@@ -56,7 +56,7 @@ func TestResponsesTellTheLog(t *testing.T) {
 		t.Errorf("the answer tells %s, on disk is %s", m, w.mark())
 	}
 	w.send(w.request(2, w.login(h, true), h.bind(false)))
-	if m := markOf(t, w.response(w.do(Decide{w.pairing, wire.ID{2}, false}))); m != w.mark() || m.Length != 2 {
+	if m := markOf(t, w.response(w.do(Decide{Pairing: w.pairing, Request: wire.ID{2}, Allow: false}))); m != w.mark() || m.Length != 2 {
 		t.Errorf("the rejection tells %s, on disk is %s", m, w.mark())
 	}
 	if m := markOf(t, w.response(w.send(first))); m != w.mark() {
