@@ -232,7 +232,7 @@ func unpairCmd(e *env) *cobra.Command {
 }
 
 func runUnpair(ctx context.Context, e *env, name string) error {
-	o, err := open()
+	o, err := openAny()
 	if err != nil {
 		return err
 	}
@@ -292,7 +292,7 @@ func listCmd(e *env) *cobra.Command {
 		Use: "list", Short: "List the paired computers", Args: cobra.NoArgs,
 		Long: "List the paired computers: id, name, when paired, when last heard of.",
 		RunE: func(*cobra.Command, []string) error {
-			o, err := open()
+			o, err := openAny()
 			if err != nil {
 				return err
 			}

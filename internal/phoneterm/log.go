@@ -30,7 +30,7 @@ changed, dropped or reordered is named, and the exit code is 1.`,
 }
 
 func runLog(e *env, asJSON bool) error {
-	o, err := open()
+	o, err := openAny()
 	if err != nil {
 		return err
 	}

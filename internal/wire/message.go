@@ -125,10 +125,21 @@ type MeResponse struct {
 	Keys []SSHKey `json:"keys"`
 }
 
+// MaxKeys is how many keys a phone tells a computer. [kr-protocol] §4.8.
+const MaxKeys = 16
+
 // SSHKey is one public key that the phone offers to this computer.
 type SSHKey struct {
 	PublicKey []byte `json:"public_key"` // SSH wire format
 	Name      string `json:"name"`
+}
+
+// Comment names the key for people, where the phone's name alone does not.
+func (k SSHKey) Comment(phone string) string {
+	if k.Name == "" || k.Name == "default" {
+		return phone
+	}
+	return phone + " " + k.Name
 }
 
 // Address is where one side listens on one channel; one field is set.
