@@ -28,6 +28,16 @@ func (p *pairRecord) epoch(id sealbox.EpochID) *epochRecord {
 	return nil
 }
 
+// epochOf returns the epoch that came of this e_c, or nil.
+func (p *pairRecord) epochOf(eC sealbox.PublicKey) *epochRecord {
+	for i := range p.Epochs {
+		if p.Epochs[i].EC == eC {
+			return &p.Epochs[i]
+		}
+	}
+	return nil
+}
+
 // offer answers e_c with e_s: the same e_s for the same e_c. changed tells that
 // the record must be stored. At most maxWaiting epochs wait.
 func (p *pairRecord) offer(eC sealbox.PublicKey) (eS sealbox.PublicKey, changed bool, err error) {

@@ -3,7 +3,6 @@ package phone
 import (
 	"bytes"
 	"crypto/sha256"
-	"slices"
 	"time"
 
 	"kryptonite/internal/auditlog"
@@ -84,7 +83,11 @@ func (c *Core) epochHello(now time.Time, p *pairRecord, r *wire.Request) []Effec
 	if changed {
 		effects = append(effects, c.putPairing(p))
 	}
-	return append(effects, Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderSession, sealed)})
+	effects = append(effects, Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderSession, sealed)})
+	if r.KeysSeq < p.KeysSeq {
+		effects = append(effects, c.keysNotice(now, p, p.epochOf(*r.EphemeralC))...)
+	}
+	return effects
 }
 
 // epochFrame takes what comes under an epoch: every other request.
@@ -117,7 +120,12 @@ func (c *Core) epochFrame(now time.Time, p *pairRecord, body []byte) []Effect {
 		}
 	}
 	hash := sha256.Sum256(plain)
-	return append(effects, c.request(now, p, r, hash[:], id)...)
+	known := c.requests[(&reqRecord{pairing: p.id, id: r.ID}).key()] != nil
+	effects = append(effects, c.request(now, p, r, hash[:], id)...)
+	if !known {
+		effects = append(effects, c.caughtUp(now, p, r.KeysSeq, p.epoch(id))...)
+	}
+	return effects
 }
 
 // request takes a request of any kind, new or repeated.
@@ -221,11 +229,10 @@ func (c *Core) card(p *pairRecord, rec *reqRecord) (Card, *wire.SignResponse) {
 	refuse := func(code wire.Code, reason string) (Card, *wire.SignResponse) {
 		return Card{}, &wire.SignResponse{Error: code, Reason: reason}
 	}
-	i := slices.IndexFunc(c.cfg.Keys, func(k wire.SSHKey) bool { return fingerprint(k.PublicKey) == s.Fingerprint })
-	if i < 0 {
-		return refuse(wire.CodeUnknownKey, "this phone has no such key")
+	key, ok := c.allowedKey(p, s.Fingerprint)
+	if !ok {
+		return refuse(wire.CodeUnknownKey, noSuchKey)
 	}
-	key := c.cfg.Keys[i]
 	card := Card{Pairing: p.id, Request: rec.id, Computer: p.Computer, KeyName: key.Name, Expires: unix(rec.Expires)}
 	if s.Reported != nil {
 		card.Reported = *s.Reported
@@ -291,6 +298,9 @@ func (c *Core) sign(now time.Time, rec *reqRecord) []Effect {
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
 	}
 	s := rec.Request.Sign
+	if _, ok := c.allowedKey(c.pairings[rec.pairing], s.Fingerprint); !ok { // hidden or deleted meanwhile
+		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeUnknownKey, Reason: noSuchKey})
+	}
 	return []Effect{Sign{rec.pairing, rec.id, s.Fingerprint, s.Payload}}
 }
 
