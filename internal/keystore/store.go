@@ -142,11 +142,15 @@ func (es entries) generate(now time.Time, name, typ string) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &entry{Key: Key{name, now.UTC().Truncate(time.Second), private.PublicKey()}, private: private}, nil
+	created := now.UTC().Truncate(time.Second)
+	if n := len(es); n > 0 && !created.After(es[n-1].Created) {
+		created = es[n-1].Created.Add(time.Second) // a clock that was set back does not change the order
+	}
+	return &entry{Key: Key{name, created, private.PublicKey()}, private: private}, nil
 }
 
-// add puts e in its place. Keys of the same second are ordered by fingerprint,
-// so that the order is the same after a restart.
+// add puts e in its place. Of several keys without a time, which only files put
+// there by hand make possible, the order is that of their fingerprints.
 func (es *entries) add(e *entry) {
 	*es = append(*es, e)
 	slices.SortStableFunc(*es, func(a, b *entry) int {

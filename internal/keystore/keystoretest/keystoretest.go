@@ -33,7 +33,7 @@ func Run(t *testing.T, m Maker) {
 		m.Reopen = func(_ *testing.T, s keystore.Store) keystore.Store { return s }
 	}
 	for name, run := range map[string]func(*testing.T, Maker){
-		"signatures hold": signatures, "order and times": order, "names": names, "a full store": full,
+		"signatures hold": signatures, "order and times": order, "a clock that was set back": setBack, "names": names, "a full store": full,
 		"deleted keys": deleted, "what is listed is a copy": copies,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, m) })
@@ -122,6 +122,23 @@ func order(t *testing.T, m Maker) {
 			t.Errorf("the keys are %q, want the oldest first: %q", got, want)
 		}
 		s = m.Reopen(t, s)
+	}
+}
+
+// setBack: whatever the clock says, a new key is the newest.
+func setBack(t *testing.T, m Maker) {
+	s := m.New(t)
+	var want []string
+	for _, d := range []time.Duration{0, 0, -time.Hour, -time.Minute, time.Hour} {
+		name := fmt.Sprint("key ", len(want))
+		if _, err := s.New(start.Add(d), name, keystore.Ed25519); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, name)
+		s = m.Reopen(t, s)
+	}
+	if got := listed(s); !slices.Equal(got, want) {
+		t.Errorf("the keys are %q, want %q", got, want)
 	}
 }
 
