@@ -245,6 +245,29 @@ func runUnpair(ctx context.Context, e *env, name string) error {
 	if err != nil {
 		return err
 	}
+	found, err := findComputer(core, name)
+	if err != nil {
+		return err
+	}
+	told := make(chan struct{})
+	r := newRunner(core, o.journal, nil, func(eff phone.Effect) {
+		if n, ok := eff.(phone.Note); ok && n.Kind == phone.NoteTold && n.Pairing == found.Pairing {
+			close(told)
+		}
+	}, log)
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- r.run(ctx) }()
+	if err = r.post(ctx, phone.Unpair{Pairing: found.Pairing}); err == nil {
+		e.io.Sayf("Unpaired from %s.\n", term.CleanMax(found.Name, 64))
+		err = e.awaitTold(ctx, told)
+	}
+	stop()
+	return errors.Join(err, <-ended)
+}
+
+// findComputer is the computer with this name or id.
+func findComputer(core *phone.Core, name string) (phone.Computer, error) {
 	var found []phone.Computer
 	for _, c := range core.Computers() {
 		if c.Pairing == name || strings.EqualFold(c.Name, name) {
@@ -252,24 +275,10 @@ func runUnpair(ctx context.Context, e *env, name string) error {
 		}
 	}
 	if len(found) != 1 {
-		return &term.Problem{Err: fmt.Errorf("%d paired computers are called %q", len(found), name), Code: 3,
+		return phone.Computer{}, &term.Problem{Err: fmt.Errorf("%d paired computers are called %q", len(found), name), Code: 3,
 			Hints: []string{"list them with: kr-phone list (an id works, too)"}}
 	}
-	told := make(chan struct{})
-	r := newRunner(core, o.journal, nil, func(eff phone.Effect) {
-		if n, ok := eff.(phone.Note); ok && n.Kind == phone.NoteTold && n.Pairing == found[0].Pairing {
-			close(told)
-		}
-	}, log)
-	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- r.run(ctx) }()
-	if err = r.post(ctx, phone.Unpair{Pairing: found[0].Pairing}); err == nil {
-		e.io.Sayf("Unpaired from %s.\n", term.CleanMax(found[0].Name, 64))
-		err = e.awaitTold(ctx, told)
-	}
-	stop()
-	return errors.Join(err, <-ended)
+	return found[0], nil
 }
 
 // awaitTold waits until the computer has been told, but not for long: the
