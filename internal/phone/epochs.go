@@ -28,14 +28,17 @@ func (p *pairRecord) epoch(id sealbox.EpochID) *epochRecord {
 	return nil
 }
 
-// epochOf returns the epoch that came of this e_c, or nil.
-func (p *pairRecord) epochOf(eC sealbox.PublicKey) *epochRecord {
+// reachable lists the epochs that the computer may have now: the newest, and
+// those that wait for their first frame.
+func (p *pairRecord) reachable() []*epochRecord {
+	var out []*epochRecord
+	newest := p.newest()
 	for i := range p.Epochs {
-		if p.Epochs[i].EC == eC {
-			return &p.Epochs[i]
+		if e := &p.Epochs[i]; e == newest || !e.Opened {
+			out = append(out, e)
 		}
 	}
-	return nil
+	return out
 }
 
 // offer answers e_c with e_s: the same e_s for the same e_c. changed tells that

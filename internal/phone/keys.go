@@ -145,7 +145,7 @@ func (c *Core) tell(now time.Time, p *pairRecord) []Effect {
 		return nil
 	}
 	p.ToldKeys, p.KeysSeq = h, max(p.KeysSeq+1, now.UnixMilli())
-	return append([]Effect{c.putPairing(p)}, c.keysNotice(now, p, p.newest())...)
+	return append([]Effect{c.putPairing(p)}, c.keysNotice(now, p)...)
 }
 
 // startKeys tells at a start what changed while no core ran, and tells again
@@ -156,7 +156,7 @@ func (c *Core) startKeys(now time.Time, p *pairRecord) []Effect {
 	}
 	effects := c.tell(now, p)
 	if len(effects) == 0 && p.KeysSeen < p.KeysSeq {
-		effects = c.keysNotice(now, p, p.newest())
+		effects = c.keysNotice(now, p)
 	}
 	return effects
 }
@@ -164,15 +164,15 @@ func (c *Core) startKeys(now time.Time, p *pairRecord) []Effect {
 // caughtUp compares the keys_seq of a new request with what was told. The
 // computer may lack the newest notice; or this phone is a restored copy that
 // does not remember it.
-func (c *Core) caughtUp(now time.Time, p *pairRecord, seq int64, e *epochRecord) []Effect {
+func (c *Core) caughtUp(now time.Time, p *pairRecord, seq int64) []Effect {
 	switch {
 	case seq < 0 || seq >= maxSeq:
 		return nil
 	case seq > p.KeysSeq:
 		p.KeysSeq = max(seq+1, now.UnixMilli())
-		return append([]Effect{c.putPairing(p)}, c.keysNotice(now, p, e)...)
+		return append([]Effect{c.putPairing(p)}, c.keysNotice(now, p)...)
 	case seq < p.KeysSeq:
-		return c.keysNotice(now, p, e)
+		return c.keysNotice(now, p)
 	case p.KeysSeen < seq:
 		p.KeysSeen = seq
 		return []Effect{c.putPairing(p)}
@@ -180,12 +180,10 @@ func (c *Core) caughtUp(now time.Time, p *pairRecord, seq int64, e *epochRecord)
 	return nil
 }
 
-// keysNotice is the newest list under e. Without an epoch there is nothing to
-// send: the computer comes back by hello, and that says what it has.
-func (c *Core) keysNotice(now time.Time, p *pairRecord, e *epochRecord) []Effect {
-	if e == nil {
-		return nil
-	}
+// keysNotice is the newest list under each epoch that the computer may have: it
+// may have said hello and nothing since. Without any there is nothing to send:
+// it comes back by hello, and that says what it has.
+func (c *Core) keysNotice(now time.Time, p *pairRecord) []Effect {
 	id, err := wire.NewID()
 	if err != nil {
 		panic("phone: bug: no randomness: " + err.Error())
@@ -196,11 +194,15 @@ func (c *Core) keysNotice(now time.Time, p *pairRecord, e *epochRecord) []Effect
 	if err != nil {
 		panic("phone: bug: own notice does not encode: " + err.Error())
 	}
-	body, err := e.Seal(plain)
-	if err != nil {
-		panic("phone: bug: no randomness: " + err.Error())
+	var effects []Effect
+	for _, e := range p.reachable() {
+		body, err := e.Seal(plain)
+		if err != nil {
+			panic("phone: bug: no randomness: " + err.Error())
+		}
+		effects = append(effects, Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderEpoch, body)})
 	}
-	return []Effect{Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderEpoch, body)}}
+	return effects
 }
 
 // declineHidden ends the cards for keys that p's computer may not use any more.

@@ -85,7 +85,7 @@ func (c *Core) epochHello(now time.Time, p *pairRecord, r *wire.Request) []Effec
 	}
 	effects = append(effects, Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderSession, sealed)})
 	if r.KeysSeq < p.KeysSeq {
-		effects = append(effects, c.keysNotice(now, p, p.epochOf(*r.EphemeralC))...)
+		effects = append(effects, c.keysNotice(now, p)...)
 	}
 	return effects
 }
@@ -123,7 +123,7 @@ func (c *Core) epochFrame(now time.Time, p *pairRecord, body []byte) []Effect {
 	known := c.requests[(&reqRecord{pairing: p.id, id: r.ID}).key()] != nil
 	effects = append(effects, c.request(now, p, r, hash[:], id)...)
 	if !known {
-		effects = append(effects, c.caughtUp(now, p, r.KeysSeq, p.epoch(id))...)
+		effects = append(effects, c.caughtUp(now, p, r.KeysSeq)...)
 	}
 	return effects
 }

@@ -137,6 +137,11 @@ func TestKeysAfterARestart(t *testing.T) {
 				if seqs, names := k.got(); len(seqs) != 1 || names != " work " {
 					t.Errorf("lists %v, the newest is %q", seqs, names)
 				}
+				r.show(t.Context(), false)
+				synctest.Wait()
+				if seqs, names := k.got(); len(seqs) != 2 || names != " " {
+					t.Errorf("without any request in between: lists %v, the newest is %q", seqs, names)
+				}
 			})
 		})
 	}
