@@ -10,31 +10,3 @@ import (
 func TestMemory(t *testing.T) {
 	keystoretest.Run(t, keystoretest.Maker{New: func(*testing.T) keystore.Store { return &keystore.Memory{} }})
 }
-
-func TestSealed(t *testing.T) {
-	pass := []byte("correct horse")
-	unlocked := func(t *testing.T, files ...[]byte) keystore.Store {
-		s, err := keystore.NewSealed(files...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Unlock(pass); err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	keystoretest.Run(t, keystoretest.Maker{
-		New: func(t *testing.T) keystore.Store { return unlocked(t) },
-		Reopen: func(t *testing.T, s keystore.Store) keystore.Store {
-			var files [][]byte
-			for _, k := range s.Keys() {
-				f, err := s.(*keystore.Sealed).File(k.Name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				files = append([][]byte{f}, files...)
-			}
-			return unlocked(t, files...)
-		},
-	})
-}

@@ -1,4 +1,8 @@
+//go:build !js
+
 package keystore
+
+// Not for wasm, where argon2id is slow.
 
 import (
 	"bytes"
