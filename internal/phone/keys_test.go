@@ -188,7 +188,11 @@ func TestHiddenWhileAsked(t *testing.T) {
 		w.send(w.loginWith(3, w.blob))
 		w.do(Decide{w.pairing, wire.ID{2}, true}) // the signature is lost in a crash
 		clear(w.signed)
-		effects := append(hide(w), w.do(Start{})...)
+		effects := hide(w)
+		if !slices.ContainsFunc(all[Withdraw](effects), func(e Withdraw) bool { return e.Request == wire.ID{1} }) {
+			t.Errorf("%s: the card stays", name)
+		}
+		effects = append(effects, w.do(Start{})...)
 		effects = append(effects, w.do(Decide{w.pairing, wire.ID{1}, true})...)
 		codes := map[wire.ID]wire.Code{}
 		rs, n := w.heard(effects)
@@ -342,6 +346,28 @@ func TestOtherKeys(t *testing.T) {
 		if _, err := New(w.cfg, nil); err == nil {
 			t.Errorf("%s: New succeeds", name)
 		}
+	}
+}
+
+// TestNoKeyInAdvance: what is not there cannot be shown for later, nor is what
+// went while no core ran kept for it.
+func TestNoKeyInAdvance(t *testing.T) {
+	w := newKeysWorld(t, ApproveAsk)
+	third := wire.SSHKey{PublicKey: newHost(9).blob, Name: "third"}
+	keys := append(slices.Clone(w.cfg.Keys), third)
+	core := w.core // it goes on, without a restart
+	core.Handle(w.now, AllowKey{w.pairing, fingerprint(third.PublicKey), true})
+	core.Handle(w.now, KeysChanged{keys})
+	if core.Sees(w.pairing, fingerprint(third.PublicKey)) {
+		t.Error("a key that was shown before there was one is seen")
+	}
+	w.allow(workBlob, true)
+	w.cfg.Keys = []wire.SSHKey{keys[0], third} // work was deleted, and the phone died
+	w.reload()
+	w.told(w.allow(third.PublicKey, true), "[default third]")
+	w.keys(keys...)
+	if w.core.Sees(w.pairing, fingerprint(workBlob)) {
+		t.Error("a key that comes back is seen")
 	}
 }
 

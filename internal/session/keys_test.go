@@ -142,6 +142,14 @@ func TestKeysAfterARestart(t *testing.T) {
 				if seqs, names := k.got(); len(seqs) != 2 || names != " " {
 					t.Errorf("without any request in between: lists %v, the newest is %q", seqs, names)
 				}
+				if hello, err = r.session.startHello(); err != nil {
+					t.Fatal(err)
+				}
+				sent := r.count(isSend)
+				r.handle(t.Context(), phone.Frame{Pairing: r.id, Data: hello})
+				if n := r.count(isSend) - sent; n != 1 {
+					t.Errorf("%d frames for a hello that says what is here, want the ack", n)
+				}
 			})
 		})
 	}
