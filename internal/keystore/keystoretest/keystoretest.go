@@ -135,9 +135,8 @@ func setBack(t *testing.T, m Maker) {
 			t.Fatal(err)
 		}
 		want = append(want, name)
-		s = m.Reopen(t, s)
 	}
-	if got := listed(s); !slices.Equal(got, want) {
+	if got := listed(m.Reopen(t, s)); !slices.Equal(got, want) {
 		t.Errorf("the keys are %q, want %q", got, want)
 	}
 }
