@@ -84,11 +84,11 @@ type Session struct {
 	keysMu sync.Mutex // held while a list of keys is made durable; before mu
 
 	mu       sync.Mutex
-	keysSeq  int64   // of the newest list that is durable
-	early    []byte  // a frame under an epoch that we do not know yet, or nil
-	ended    bool    // over is closed, and bg takes no more
-	epochs   []epoch // newest last
-	hello    *hello  // the e_c on its way, or nil
+	keysSeq  int64    // of the newest list that is durable
+	early    [][]byte // frames under epochs that we do not know yet, newest last
+	ended    bool     // over is closed, and bg takes no more
+	epochs   []epoch  // newest last
+	hello    *hello   // the e_c on its way, or nil
 	fresh    chan struct{}
 	offset   time.Duration
 	waiting  map[wire.ID]chan *wire.Response
@@ -247,10 +247,10 @@ func (s *Session) startHello() ([]byte, error) {
 	return s.hello.frame, nil
 }
 
-// receive takes a frame from a link, and then the one that overtook it.
+// receive takes a frame from a link, and then those that overtook it.
 func (s *Session) receive(frame []byte) error {
 	err := s.take(frame)
-	if early := s.overtook(); early != nil {
+	for _, early := range s.overtook() {
 		err = errors.Join(err, s.take(early))
 	}
 	return err
