@@ -118,7 +118,7 @@ func secrets(t *testing.T, h *House) (sealbox.PrivateKey, []byte) {
 	must(t, json.Unmarshal(read(t, h.Path("phone-ana", "key.json")), &key))
 	priv, err := keystore.Open(key.Data, []byte("correct horse"))
 	must(t, err)
-	return file.Data.C, priv.Seed()
+	return file.Data.C, priv.Raw()
 }
 
 func glob(t *testing.T, pattern string) string {

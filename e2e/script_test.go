@@ -97,7 +97,9 @@ func TestScripts(t *testing.T) {
 			})
 			env.Values[houseKey{}] = h
 			env.Vars = append(env.Vars, "KR_HOME="+h.Path("kr"), "HOME="+dir, "HOUSE="+dir,
-				"SSH_AUTH_SOCK="+h.Path("kr", "agent.sock"), "PATH="+bin+":"+os.Getenv("PATH"))
+				"SSH_AUTH_SOCK="+h.Path("kr", "agent.sock"), "PATH="+bin+":"+os.Getenv("PATH"),
+				// exec sh -c $UNTIL COMMAND: what reaches krd from the phone takes a moment.
+				`UNTIL=for i in $(seq 200); do sh -c "$0" && exit; sleep 0.1; done; exit 1`)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

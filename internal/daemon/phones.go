@@ -39,6 +39,7 @@ type record struct {
 	Mailbox []byte             `json:"mailbox_seed"`
 	Peer    mailbox.Address    `json:"phone_mailbox"`
 	Keys    []wire.SSHKey      `json:"keys"`
+	KeysSeq int64              `json:"keys_seq"` // of the notice that told Keys; 0: the pairing did
 	Paired  time.Time          `json:"paired"`
 }
 
@@ -69,6 +70,9 @@ func (r *record) check() error {
 	if r.Name == "" || r.Peer.IsZero() || r.Paired.IsZero() {
 		return errors.New("the phone's name or mailbox, or the time, is missing")
 	}
+	if r.KeysSeq < 0 || len(r.Keys) > wire.MaxKeys {
+		return fmt.Errorf("it has %d keys, at most %d are allowed, or no number of their notice", len(r.Keys), wire.MaxKeys)
+	}
 	if slices.ContainsFunc(r.Keys, func(k wire.SSHKey) bool { return len(k.PublicKey) == 0 }) {
 		return errors.New("a public key of the phone is empty") // of kinds we do not know there may be some
 	}
@@ -77,7 +81,8 @@ func (r *record) check() error {
 
 // phone is a pairing at work.
 type phone struct {
-	record
+	record  // Keys and KeysSeq belong to list
+	list    keyList
 	session *session.Session
 	client  *relay.Client
 	box     mailbox.Key
@@ -138,6 +143,7 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 		Version: d.cfg.Version, Log: d.cfg.Log.With("pairing", r.ID), FirstEpoch: first, Offset: offset,
 		Heard: d.lastHeard(r), Now: fault.Now, Witness: witness{d, r.ID},
 		Unpaired: func() error { return d.phoneLeft(p) },
+		KeysSeq:  r.KeysSeq, Keys: func(seq int64, keys []wire.SSHKey) error { return d.keysTold(p, seq, keys) },
 	})
 	if err != nil {
 		return err
@@ -159,7 +165,7 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 // phoneLeft makes the phone's end of a pairing durable. It is called from the
 // session's own goroutine, so the session is only told to stop.
 func (d *Daemon) phoneLeft(p *phone) error {
-	if err := d.cfg.Dir.Remove(recordName(p.ID)); err != nil {
+	if err := d.removeRecord(p); err != nil {
 		return err
 	}
 	d.cfg.Log.Info("the phone has unpaired", "pairing", p.ID)
@@ -253,7 +259,7 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 		return false, err
 	}
 	fault.Point("krd.unpair.stored")
-	if err := d.cfg.Dir.Remove(recordName(p.ID)); err != nil {
+	if err := d.removeRecord(p); err != nil {
 		return false, fmt.Errorf("remove the pairing: %w", err)
 	}
 	fault.Point("krd.unpair.removed")
@@ -292,13 +298,13 @@ func (d *Daemon) freeName(name string) string {
 func (p *phone) describe() control.Phone {
 	st := p.session.Status()
 	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away, Keys: []control.Key{}}
-	for _, k := range p.Keys {
+	for _, k := range p.keys() {
 		fp := ""
 		if key, err := sshwire.ParsePublicKey(k.PublicKey); err == nil {
 			fp = key.Fingerprint()
 		}
 		out.Keys = append(out.Keys, control.Key{Name: k.Name, Fingerprint: fp,
-			AuthorizedKey: sshwire.AuthorizedKey(k.PublicKey, p.Name)})
+			AuthorizedKey: sshwire.AuthorizedKey(k.PublicKey, k.Comment(p.Name))})
 	}
 	for name, l := range st.Links {
 		link := control.Link{Name: name, Connected: l.Connected, Mode: l.Mode, LastOK: l.LastOK}
@@ -310,15 +316,22 @@ func (p *phone) describe() control.Phone {
 	return out
 }
 
-// Keys is the agent's list, from memory: it never waits for a phone.
+// Keys is the agent's list, from memory: it never waits for a phone. The first
+// key of each phone comes before all others, as servers allow six tries. The
+// others are listed so that an IdentityFile can name them.
 func (d *Daemon) Keys() []sshagent.Key {
-	var out []sshagent.Key
+	var firsts, others []sshagent.Key
 	for _, p := range d.list() {
-		for _, k := range p.Keys[:min(1, len(p.Keys))] { // one key a phone: servers allow six tries
-			out = append(out, sshagent.Key{Blob: k.PublicKey, Comment: p.Name})
+		for i, k := range p.keys() {
+			key := sshagent.Key{Blob: k.PublicKey, Comment: k.Comment(p.Name)}
+			if i == 0 {
+				firsts = append(firsts, key)
+			} else {
+				others = append(others, key)
+			}
 		}
 	}
-	return out
+	return append(firsts, others...)
 }
 
 // sign asks the phone that holds r.Key, for the process at the other end of a.
@@ -328,9 +341,7 @@ func (d *Daemon) sign(ctx context.Context, r sshagent.Request, a *agentConn) ([]
 		return nil, err
 	}
 	phones := d.list()
-	i := slices.IndexFunc(phones, func(p *phone) bool {
-		return slices.ContainsFunc(p.Keys, func(k wire.SSHKey) bool { return string(k.PublicKey) == string(r.Key) })
-	})
+	i := slices.IndexFunc(phones, func(p *phone) bool { return p.has(r.Key) })
 	if i < 0 {
 		return nil, fmt.Errorf("no paired phone has the key %s", key.Fingerprint())
 	}

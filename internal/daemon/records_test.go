@@ -156,7 +156,8 @@ func TestHalfAPairingIsNone(t *testing.T) {
 	for name, bads := range map[string][]any{
 		"id": other, "phone": text, "c_priv": other, "s_pub": other, "relay": other, "mailbox_seed": other,
 		"phone_mailbox": {nil, "", 7, "AAAA", "AAAAAAAAAAAAAAAAAAAAAA=="}, "paired": other,
-		"keys": {7, "AAAA", []any{map[string]any{}}, []any{nil}},
+		"keys":     {7, "AAAA", []any{map[string]any{}}, []any{nil}, slices.Repeat([]any{map[string]any{"public_key": "AAAA"}}, 17)},
+		"keys_seq": {-1, "1", 1.5},
 	} {
 		old := fields[name]
 		for _, bad := range bads {
@@ -171,8 +172,8 @@ func TestHalfAPairingIsNone(t *testing.T) {
 		}
 		fields[name] = old
 	}
-	if len(fields) != 9 {
-		t.Errorf("%d fields, 9 are tested", len(fields))
+	if len(fields) != 10 {
+		t.Errorf("%d fields, 10 are tested", len(fields))
 	}
 }
 

@@ -6,72 +6,38 @@ package keystore
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/nacl/secretbox"
-
 	"kryptonite/internal/sshwire"
 )
 
-// cheap is what Seal writes, of a fixed key and at the lowest cost, so that it
+// cheap is what a store seals, of a fixed key and at the lowest cost, so that it
 // can be opened some thousand times.
-func cheap(t testing.TB, passphrase string) (file []byte, want ed25519.PrivateKey) {
+func cheap(t testing.TB, passphrase string) (file []byte, want Private) {
 	t.Helper()
-	want = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
-	s := sealed{KDF: "argon2id", Time: 1, Memory: 8, Lanes: 1, Salt: bytes.Repeat([]byte{9}, 16),
-		PublicKey: sshwire.Ed25519Blob(want.Public().(ed25519.PublicKey))}
-	nonce := [24]byte{1, 2, 3}
-	s.Box = secretbox.Seal(nonce[:], want.Seed(), &nonce, s.key([]byte(passphrase)))
-	file, err := json.Marshal(s)
+	want, err := privateOf(Ed25519, bytes.Repeat([]byte{7}, rawSize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return file, want
+	return cheapOf(t, passphrase, "", want), want
 }
 
-// TestSealedKeyOpensWithItsPassphraseOnly at the real cost.
-func TestSealedKeyOpensWithItsPassphraseOnly(t *testing.T) {
-	pass := []byte("correct horse")
-	file, err := Seal(pass)
+// cheapOf is cheap for any name and key.
+func cheapOf(t testing.TB, passphrase, name string, k Private) []byte {
+	t.Helper()
+	s := sealed{Name: name, KDF: "argon2id", Time: 1, Memory: 8, Lanes: 1, Salt: bytes.Repeat([]byte{9}, 16), Public: k.PublicKey()}
+	file, err := s.seal(k, s.derive([]byte(passphrase)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	priv, err := Open(file, pass)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Contains(file, priv.Seed()) {
-		t.Error("the file holds the seed in the clear")
-	}
-	blob, err := PublicKey(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := sshwire.ParsePublicKey(blob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sig, err := sshwire.ParseSignature(sshwire.Ed25519Signature(ed25519.Sign(priv, []byte("data"))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := key.Verify([]byte("data"), sig); err != nil {
-		t.Errorf("the listed public key is not that of the private key: %v", err)
-	}
-	if _, err := Open(file, []byte("correct horse ")); !errors.Is(err, ErrPassphrase) {
-		t.Errorf("another passphrase: %v, want ErrPassphrase", err)
-	}
-	other, err := Seal(pass)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if second, err := PublicKey(other); err != nil || bytes.Equal(second, blob) {
-		t.Errorf("two keys are the same, %v", err)
-	}
+	return file
+}
+
+func same(a, b Private) bool {
+	return !a.IsZero() && bytes.Equal(a.Raw(), b.Raw()) && bytes.Equal(a.PublicKey(), b.PublicKey())
 }
 
 // TestSealCostsWhatItSays: whoever lowers the cost has to change this test.
@@ -100,11 +66,11 @@ func TestAnAcceptedFileIsNoBurden(t *testing.T) {
 func TestWrongPassphrases(t *testing.T) {
 	file, want := cheap(t, "pass")
 	for _, p := range []string{"", "Pass", "pass\n", "pas", "pass\x00", "passs"} {
-		if priv, err := Open(file, []byte(p)); !errors.Is(err, ErrPassphrase) || priv != nil {
+		if priv, err := Open(file, []byte(p)); !errors.Is(err, ErrPassphrase) || !priv.IsZero() {
 			t.Errorf("Open with %q = %v, want ErrPassphrase", p, err)
 		}
 	}
-	if priv, err := Open(file, []byte("pass")); err != nil || !priv.Equal(want) {
+	if priv, err := Open(file, []byte("pass")); err != nil || !same(priv, want) {
 		t.Errorf("Open with the passphrase: %v", err)
 	}
 }
@@ -119,11 +85,11 @@ func TestEveryFlippedBit(t *testing.T) {
 			bad[i] ^= 1 << bit
 			priv, err := Open(bad, []byte("pass"))
 			switch {
-			case err == nil && !priv.Equal(want):
+			case err == nil && !same(priv, want):
 				t.Errorf("byte %d bit %d flipped: another key", i, bit)
 			case err != nil && !errors.Is(err, ErrPassphrase) && !errors.Is(err, ErrFormat):
 				t.Errorf("byte %d bit %d flipped: %v, want ErrPassphrase or ErrFormat", i, bit, err)
-			case err != nil && priv != nil:
+			case err != nil && !priv.IsZero():
 				t.Errorf("byte %d bit %d flipped: an error and a key", i, bit)
 			}
 		}
@@ -143,7 +109,7 @@ func TestPublicKeyOfAnotherIsFound(t *testing.T) {
 	if err := json.Unmarshal(file, &s); err != nil {
 		t.Fatal(err)
 	}
-	s.PublicKey = sshwire.Ed25519Blob(make([]byte, 32))
+	s.Public = sshwire.Ed25519Blob(make([]byte, 32))
 	bad, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +144,12 @@ func TestHostileFiles(t *testing.T) {
 		{"short salt", `"salt":"CQkJCQkJCQkJCQkJCQkJCQ=="`, `"salt":"CQkJCQkJCQkJCQkJCQkJ"`},
 		{"no box", `"box":"`, `"xob":"`},
 		{"long box", `"box":"`, `"box":"AAAA`},
+		{"a name with a line end", `{`, `{"name":"a\nb",`},
+		{"a name that turns the text", `{`, `{"name":"a\u202eb",`},
+		{"a name with a space before it", `{`, `{"name":" a",`},
+		{"a long name", `{`, `{"name":"` + strings.Repeat("x", maxName+1) + `",`},
+		{"a time before times", `{`, `{"created_unix_seconds":-1,`},
+		{"a time beyond times", `{`, `{"created_unix_seconds":1099511627777,`},
 		{"not JSON", `{`, ``},
 		{"two objects", `}`, `}{}`},
 	} {
@@ -188,8 +160,8 @@ func TestHostileFiles(t *testing.T) {
 		if _, err := Open([]byte(bad), []byte("pass")); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: Open = %v, want ErrFormat", c.name, err)
 		}
-		if _, err := PublicKey([]byte(bad)); !errors.Is(err, ErrFormat) {
-			t.Errorf("%s: PublicKey = %v, want ErrFormat", c.name, err)
+		if _, err := Parse([]byte(bad)); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: Parse = %v, want ErrFormat", c.name, err)
 		}
 	}
 	for _, b := range []string{"", "null", "[]", `"x"`, "{}"} {
@@ -199,25 +171,45 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
-// FuzzPublicKey: what lists as a key is an Ed25519 key that can be opened with
-// bounded work; everything else is ErrFormat.
-func FuzzPublicKey(f *testing.F) {
+// FuzzParse: what lists as a key is one of the two types, has a name that can
+// be shown, and can be opened with bounded work; everything else is ErrFormat.
+func FuzzParse(f *testing.F) {
 	file, _ := cheap(f, "pass")
+	ec, err := privateOf(P256, bytes.Repeat([]byte{7}, rawSize))
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Add(file)
+	f.Add(cheapOf(f, "pass", "work", ec))
 	f.Add(bytes.Replace(file, []byte(`"time":1`), []byte(`"time":64`), 1))
+	f.Add(bytes.Replace(file, []byte(`{`), []byte(`{"name":"a\tb",`), 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		blob, err := PublicKey(b)
+		k, err := Parse(b)
 		if err != nil {
-			if blob != nil || !errors.Is(err, ErrFormat) {
-				t.Errorf("PublicKey = %x, %v", blob, err)
+			if k.PublicKey != nil || !errors.Is(err, ErrFormat) {
+				t.Errorf("Parse = %+v, %v", k, err)
 			}
 			return
 		}
-		if k, err := sshwire.ParsePublicKey(blob); err != nil || k.Type() != sshwire.KeyEd25519 {
-			t.Errorf("PublicKey lists %x, %v", blob, err)
+		if typ := k.Type(); typ != Ed25519 && typ != P256 || !validName(k.Name) {
+			t.Errorf("Parse lists %q of type %q", k.Name, typ)
 		}
 		if s, err := parse(b); err != nil || uint64(s.Time)*uint64(s.Memory) > maxWork {
 			t.Errorf("accepted with time %d and %d KiB, %v", s.Time, s.Memory, err)
+		}
+		s, err := NewSealed(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Rename(k.Name, "other"); err != nil {
+			t.Fatal(err)
+		}
+		again, err := s.File("other")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Parse(again); err != nil || got.Name != "other" || !bytes.Equal(got.PublicKey, k.PublicKey) || !got.Created.Equal(k.Created) {
+			t.Errorf("renamed: %+v, %v", got, err)
 		}
 	})
 }
@@ -233,20 +225,17 @@ func FuzzOpen(f *testing.F) {
 			return // slow by right
 		}
 		priv, err := Open(b, []byte("pass"))
-		if err == nil && !priv.Equal(want) {
+		if err == nil && !same(priv, want) {
 			t.Errorf("%s opens to a key that was never sealed", b)
 		}
-		if err != nil && (priv != nil || !errors.Is(err, ErrFormat) && !errors.Is(err, ErrPassphrase)) {
-			t.Errorf("Open = %d bytes, %v", len(priv), err)
+		if err != nil && (!priv.IsZero() || !errors.Is(err, ErrFormat) && !errors.Is(err, ErrPassphrase)) {
+			t.Errorf("Open = %v, %v", priv, err)
 		}
 	})
 }
 
 func BenchmarkOpen(b *testing.B) {
-	file, err := Seal([]byte("pass"))
-	if err != nil {
-		b.Fatal(err)
-	}
+	file := newFile(b, []byte("pass"), DefaultName, Ed25519)
 	for b.Loop() {
 		if _, err := Open(file, []byte("pass")); err != nil {
 			b.Fatal(err)

@@ -1,21 +1,13 @@
-// Package keystore keeps an SSH private key of the phone. A sealed key is a
-// JSON object that only a passphrase opens:
-//
-//	{"kdf":"argon2id","time":3,"memory_kib":65536,"threads":1,
-//	 "salt":"…","box":"…","public_key":"ssh-ed25519 AAAA…"}
-//
-// box is nonce(24) ‖ crypto_secretbox of the 32-byte Ed25519 seed, under the
-// key that argon2id makes of passphrase and salt. The package does no I/O.
-//
-// References: [RFC 9106] argon2id; libsodium, crypto_secretbox.
 package keystore
 
 import (
-	"crypto/ed25519"
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/nacl/secretbox"
@@ -36,78 +28,232 @@ const (
 	maxTime   = 64        // rounds
 	maxLanes  = 16
 	maxWork   = 1 << 20 // KiB filled in all rounds
-	maxSalt   = 64      // bytes
+	minSalt   = 16      // bytes
+	maxSalt   = 64
 )
 
-var (
-	// ErrPassphrase is returned by Open for a wrong passphrase or a changed file.
-	ErrPassphrase = errors.New("wrong passphrase")
-	// ErrFormat is returned for what is no sealed key.
-	ErrFormat = errors.New("keystore: not a sealed key")
-)
-
+// sealed is a key as it is stored.
 type sealed struct {
-	KDF       string `json:"kdf"`
-	Time      uint32 `json:"time"`
-	Memory    uint32 `json:"memory_kib"`
-	Lanes     uint8  `json:"threads"`
-	Salt      []byte `json:"salt"`
-	Box       []byte `json:"box"`
-	PublicKey []byte `json:"public_key"` // SSH wire format, so that it can be listed while sealed
+	Name    string `json:"name,omitempty"` // "": DefaultName, of a time when there was one key
+	Created int64  `json:"created_unix_seconds,omitempty"`
+	KDF     string `json:"kdf"`
+	Time    uint32 `json:"time"`
+	Memory  uint32 `json:"memory_kib"`
+	Lanes   uint8  `json:"threads"`
+	Salt    []byte `json:"salt"`
+	Box     []byte `json:"box"`
+	Public  []byte `json:"public_key"` // SSH wire format, so that it can be listed while sealed
 }
 
-// Seal makes a new Ed25519 key and returns it sealed with the passphrase.
-func Seal(passphrase []byte) ([]byte, error) {
-	pub, priv, err := ed25519.GenerateKey(nil)
+// Sealed is a Store of keys that are sealed with a passphrase. They are listed,
+// renamed and deleted without it. The program that uses it stores [Sealed.File]
+// of each key that it makes or renames.
+type Sealed struct {
+	entries
+	wraps []wrap // what the passphrase opened, or nil before Unlock
+}
+
+// wrap is what argon2id made of the passphrase with a cost and a salt.
+type wrap struct {
+	cost sealed // without name, box and public key
+	key  *[32]byte
+}
+
+// NewSealed returns the store of these keys, locked. It returns ErrFormat,
+// ErrTaken or ErrFull when they are no store of one phone.
+func NewSealed(files ...[]byte) (*Sealed, error) {
+	s := &Sealed{}
+	for _, f := range files {
+		k, err := Parse(f)
+		if err != nil {
+			return nil, err
+		}
+		if len(s.entries) >= MaxKeys {
+			return nil, ErrFull
+		}
+		if s.named(k.Name) >= 0 {
+			return nil, fmt.Errorf("two keys are called %q: %w", k.Name, ErrTaken)
+		}
+		if slices.ContainsFunc(s.entries, func(e *entry) bool { return bytes.Equal(e.PublicKey, k.PublicKey) }) {
+			return nil, fmt.Errorf("the key %q is there twice: %w", k.Name, ErrTaken)
+		}
+		s.add(&entry{Key: k, file: bytes.Clone(f)})
+	}
+	return s, nil
+}
+
+// Parse says what a sealed key is, without its passphrase. Changed bytes may
+// lie: opening them finds out. It returns ErrFormat.
+func Parse(file []byte) (Key, error) {
+	s, err := parse(file)
 	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
+		return Key{}, err
 	}
-	s := sealed{KDF: "argon2id", Time: kdfTime, Memory: kdfMemory, Lanes: kdfLanes,
-		Salt: make([]byte, 16), PublicKey: sshwire.Ed25519Blob(pub)}
+	k := Key{Name: s.Name, PublicKey: s.Public}
+	if k.Name == "" {
+		k.Name = DefaultName
+	}
+	if s.Created != 0 {
+		k.Created = time.Unix(s.Created, 0).UTC()
+	}
+	return k, nil
+}
+
+// Open opens one sealed key. It returns ErrPassphrase or ErrFormat.
+func Open(file, passphrase []byte) (Private, error) {
+	s, err := parse(file)
+	if err != nil {
+		return Private{}, err
+	}
+	return s.open(s.derive(passphrase))
+}
+
+// Unlock opens all keys. For a wrong passphrase it returns an error that wraps
+// ErrPassphrase, and for a changed key ErrFormat; the store then stays locked.
+// A store without keys takes any passphrase: the next key is sealed with it.
+func (s *Sealed) Unlock(passphrase []byte) error {
+	var wraps []wrap
+	opened := make([]Private, len(s.entries))
+	for i, e := range s.entries {
+		f, err := parse(e.file)
+		if err != nil {
+			return err
+		}
+		w := find(wraps, f)
+		if w == nil {
+			wraps = append(wraps, wrap{f.cost(), f.derive(passphrase)})
+			w = &wraps[len(wraps)-1]
+		}
+		if opened[i], err = f.open(w.key); errors.Is(err, ErrPassphrase) && i > 0 {
+			return fmt.Errorf("%w for the key %q: it was not sealed together with the others", err, e.Name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if find(wraps, ownCost(nil)) == nil {
+		own := ownCost(make([]byte, minSalt))
+		if _, err := rand.Read(own.Salt); err != nil {
+			return err
+		}
+		wraps = append(wraps, wrap{own, own.derive(passphrase)})
+	}
+	for i, e := range s.entries {
+		e.private = opened[i]
+	}
+	s.wraps = wraps
+	return nil
+}
+
+// New makes a key and seals it.
+func (s *Sealed) New(now time.Time, name, typ string) (Key, error) {
+	w := find(s.wraps, ownCost(nil))
+	if w == nil {
+		return Key{}, ErrLocked
+	}
+	e, err := s.generate(now, name, typ)
+	if err != nil {
+		return Key{}, err
+	}
+	f := w.cost
+	f.Name, f.Created, f.Public = e.Name, e.Created.Unix(), e.PublicKey
+	if e.file, err = f.seal(e.private, w.key); err != nil {
+		return Key{}, err
+	}
+	s.add(e)
+	return e.Key, nil
+}
+
+// Rename gives a key another name; its file changes.
+func (s *Sealed) Rename(name, to string) error {
+	i := s.named(name)
+	if i < 0 {
+		return ErrNoKey
+	}
+	if err := s.free(to, i); err != nil {
+		return err
+	}
+	f, err := parse(s.entries[i].file)
+	if err != nil {
+		return err
+	}
+	f.Name = to
+	b, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	s.entries[i].Name, s.entries[i].file = to, b
+	return nil
+}
+
+// File is the sealed key, to be stored. It returns ErrNoKey.
+func (s *Sealed) File(name string) ([]byte, error) {
+	i := s.named(name)
+	if i < 0 {
+		return nil, ErrNoKey
+	}
+	return bytes.Clone(s.entries[i].file), nil
+}
+
+// ownCost is the cost of new keys. Without a salt it finds any of that cost.
+func ownCost(salt []byte) sealed {
+	return sealed{KDF: "argon2id", Time: kdfTime, Memory: kdfMemory, Lanes: kdfLanes, Salt: salt}
+}
+
+// cost is the part of s that derive needs.
+func (s sealed) cost() sealed {
+	return sealed{KDF: s.KDF, Time: s.Time, Memory: s.Memory, Lanes: s.Lanes, Salt: s.Salt}
+}
+
+func find(ws []wrap, c sealed) *wrap {
+	i := slices.IndexFunc(ws, func(w wrap) bool {
+		return w.cost.Time == c.Time && w.cost.Memory == c.Memory && w.cost.Lanes == c.Lanes &&
+			(c.Salt == nil || bytes.Equal(w.cost.Salt, c.Salt))
+	})
+	if i < 0 {
+		return nil
+	}
+	return &ws[i]
+}
+
+// seal puts the private key into the box of s.
+func (s sealed) seal(private Private, key *[32]byte) ([]byte, error) {
 	var nonce [24]byte
-	if _, err := rand.Read(s.Salt); err != nil {
-		return nil, err
-	}
 	if _, err := rand.Read(nonce[:]); err != nil {
 		return nil, err
 	}
-	key := s.key(passphrase)
-	s.Box = secretbox.Seal(nonce[:], priv.Seed(), &nonce, key)
+	s.Box = secretbox.Seal(nonce[:], private.Raw(), &nonce, key)
 	return json.Marshal(s)
 }
 
-// Open returns the private key. It returns ErrPassphrase or ErrFormat.
-func Open(b, passphrase []byte) (ed25519.PrivateKey, error) {
-	s, err := parse(b)
-	if err != nil {
-		return nil, err
-	}
+// open opens the box, and checks that the public key is that of the private one.
+func (s sealed) open(key *[32]byte) (Private, error) {
 	nonce := [24]byte(s.Box[:24])
-	seed, ok := secretbox.Open(nil, s.Box[24:], &nonce, s.key(passphrase))
+	raw, ok := secretbox.Open(nil, s.Box[24:], &nonce, key)
 	if !ok {
-		return nil, ErrPassphrase
+		return Private{}, ErrPassphrase
 	}
-	priv := ed25519.NewKeyFromSeed(seed)
-	if string(sshwire.Ed25519Blob(priv.Public().(ed25519.PublicKey))) != string(s.PublicKey) {
-		return nil, ErrFormat
+	public, err := sshwire.ParsePublicKey(s.Public)
+	if err != nil {
+		return Private{}, ErrFormat
 	}
-	return priv, nil
-}
-
-// PublicKey returns the public key (SSH wire format) without a passphrase. A
-// changed file may lie: Open finds out.
-func PublicKey(b []byte) ([]byte, error) {
-	s, err := parse(b)
-	return s.PublicKey, err
+	private, err := privateOf(public.Type(), raw)
+	if err != nil || !bytes.Equal(private.PublicKey(), s.Public) {
+		return Private{}, ErrFormat
+	}
+	return private, nil
 }
 
 func parse(b []byte) (sealed, error) {
 	var s sealed
-	if err := json.Unmarshal(b, &s); err != nil || s.KDF != "argon2id" || len(s.Salt) < 16 || len(s.Salt) > maxSalt ||
-		len(s.Box) != 24+secretbox.Overhead+ed25519.SeedSize || !s.affordable() {
+	if err := json.Unmarshal(b, &s); err != nil || s.KDF != "argon2id" || len(s.Salt) < minSalt || len(s.Salt) > maxSalt ||
+		len(s.Box) != 24+secretbox.Overhead+rawSize || !s.affordable() {
 		return sealed{}, ErrFormat
 	}
-	if k, err := sshwire.ParsePublicKey(s.PublicKey); err != nil || k.Type() != sshwire.KeyEd25519 {
+	if k, err := sshwire.ParsePublicKey(s.Public); err != nil || k.Type() != Ed25519 && k.Type() != P256 {
+		return sealed{}, ErrFormat
+	}
+	if s.Name != "" && !validName(s.Name) || s.Created < 0 || s.Created > 1<<40 {
 		return sealed{}, ErrFormat
 	}
 	return s, nil
@@ -120,7 +266,7 @@ func (s sealed) affordable() bool {
 		s.Memory > 0 && s.Memory <= maxMemory && uint64(s.Time)*max(uint64(s.Memory), least) <= maxWork
 }
 
-func (s sealed) key(passphrase []byte) *[32]byte {
+func (s sealed) derive(passphrase []byte) *[32]byte {
 	k := [32]byte(argon2.IDKey(passphrase, s.Salt, s.Time, s.Memory, s.Lanes, 32))
 	return &k
 }

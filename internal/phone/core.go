@@ -46,7 +46,7 @@ const (
 type Config struct {
 	Name    string        // how computers list this phone
 	Version string        // the program's version, for people
-	Keys    []wire.SSHKey // public keys that this phone can sign with
+	Keys    []wire.SSHKey // public keys that this phone can sign with, the first one first
 	Approve Approve
 }
 
@@ -71,6 +71,9 @@ func New(cfg Config, records map[string][]byte) (*Core, error) {
 	if cfg.Name == "" || cfg.Version == "" {
 		return nil, errors.New("phone: Config.Name and Config.Version are required")
 	}
+	if err := checkKeys(cfg.Keys); err != nil {
+		return nil, err
+	}
 	c := &Core{cfg: cfg, pairings: map[string]*pairRecord{}, requests: map[string]*reqRecord{}, farewells: map[string]*farewell{},
 		rules: map[string]policy.Rule{}, hosts: knownhosts.NewBook(), strangers: map[string]strange{}}
 	return c, c.loadRecords(records)
@@ -94,6 +97,10 @@ func (c *Core) Handle(now time.Time, ev Event) []Effect {
 		effects = append(effects, c.signed(now, ev)...)
 	case Unpair:
 		effects = append(effects, c.unpair(now, ev.Pairing)...)
+	case KeysChanged:
+		effects = append(effects, c.keysChanged(now, ev.Keys)...)
+	case AllowKey:
+		effects = append(effects, c.allowKey(now, ev)...)
 	case Told:
 		effects = append(effects, c.told(ev)...)
 	case Revoke:
@@ -178,6 +185,7 @@ func (c *Core) start(now time.Time) []Effect {
 		case p.State == statePaired && p.Handshake != nil:
 			effects = append(effects, c.ackAgain(now, p), c.introduce(now, p))
 		}
+		effects = append(effects, c.startKeys(now, p)...)
 	}
 	for _, r := range c.open() {
 		switch r.State {

@@ -14,6 +14,10 @@
 // What the phone shows it has parsed itself out of the bytes it is going to
 // sign. What the computer claims is labelled so ([Proof]).
 //
+// Each pairing knows which of the phone's keys its computer may see; a key that
+// it may not see does not exist for it. [AllowKey] and [KeysChanged] change
+// that, and the computer is told until it says that it knows.
+//
 // The core never holds SSH private keys: it asks for a signature ([Sign]) and
 // is told the outcome ([Signed]). A Core is not safe for concurrent use.
 //

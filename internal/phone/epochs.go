@@ -28,6 +28,19 @@ func (p *pairRecord) epoch(id sealbox.EpochID) *epochRecord {
 	return nil
 }
 
+// reachable lists the epochs that the computer may have now: the newest, and
+// those that wait for their first frame.
+func (p *pairRecord) reachable() []*epochRecord {
+	var out []*epochRecord
+	newest := p.newest()
+	for i := range p.Epochs {
+		if e := &p.Epochs[i]; e == newest || !e.Opened {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 // offer answers e_c with e_s: the same e_s for the same e_c. changed tells that
 // the record must be stored. At most maxWaiting epochs wait.
 func (p *pairRecord) offer(eC sealbox.PublicKey) (eS sealbox.PublicKey, changed bool, err error) {

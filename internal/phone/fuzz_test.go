@@ -241,7 +241,8 @@ func FuzzRecords(f *testing.F) {
 			return
 		}
 		for _, ev := range []Event{Start{}, Confirm{s.pairing, true}, Decide{Pairing: s.pairing, Request: wire.ID{1}, Allow: true},
-			Signed{Pairing: s.pairing, Request: wire.ID{1}, Signature: []byte("s")}, Tick{}, Unpair{s.pairing}} {
+			Signed{Pairing: s.pairing, Request: wire.ID{1}, Signature: []byte("s")}, AllowKey{s.pairing, sshwire.Fingerprint(cfg.Keys[0].PublicKey), false},
+			AllowKey{s.pairing, sshwire.Fingerprint(cfg.Keys[0].PublicKey), true}, KeysChanged{cfg.Keys}, Tick{}, Unpair{s.pairing}} {
 			handled(core, fuzzNow, ev, disk)
 			if core, err = New(cfg, maps.Clone(disk)); err != nil {
 				t.Fatalf("after %T the phone does not start again: %v", ev, err)

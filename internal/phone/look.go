@@ -3,7 +3,6 @@ package phone
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,11 +26,10 @@ func (c *Core) look(p *pairRecord, rec *reqRecord) (v view, refusal *wire.SignRe
 	no := func(code wire.Code, reason string) (view, *wire.SignResponse) {
 		return v, &wire.SignResponse{Error: code, Reason: reason}
 	}
-	i := slices.IndexFunc(c.cfg.Keys, func(k wire.SSHKey) bool { return sshwire.Fingerprint(k.PublicKey) == s.Fingerprint })
-	if i < 0 {
-		return no(wire.CodeUnknownKey, "this phone has no such key")
+	key, ok := c.allowedKey(p, s.Fingerprint)
+	if !ok {
+		return no(wire.CodeUnknownKey, noSuchKey)
 	}
-	key := c.cfg.Keys[i]
 	v.card = Card{Pairing: p.id, Request: rec.id, Computer: p.Computer, KeyName: key.Name, Expires: unix(rec.Expires)}
 	v.facts = policy.Facts{Pairing: p.id, Key: s.Fingerprint}
 	if s.Reported != nil {

@@ -128,6 +128,7 @@ func (c *Core) confirm(now time.Time, ev Confirm) []Effect {
 	}
 	h := p.Handshake
 	p.State, p.Paired = statePaired, now.Unix()
+	c.allowFirst(p)
 	p.Epochs = []epochRecord{{
 		Epoch: *h.Epoch, EC: sealbox.PublicKey(h.EC), ES: sealbox.PublicKey(h.ESPub), Opened: true,
 	}}
@@ -146,7 +147,7 @@ func (c *Core) ackAgain(now time.Time, p *pairRecord) Effect {
 // introduce sends the me_response of a pairing whose handshake is still kept.
 func (c *Core) introduce(now time.Time, p *pairRecord) Effect {
 	return c.respond(now, p, p.newest(), &wire.Response{
-		ID: p.Handshake.Hello, Me: &wire.MeResponse{Name: c.cfg.Name, Keys: c.cfg.Keys}})
+		ID: p.Handshake.Hello, Me: &wire.MeResponse{Name: c.cfg.Name, Keys: c.visible(p)}})
 }
 
 // repeatHello answers a repeated hello of a pairing that the person has

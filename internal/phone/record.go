@@ -60,6 +60,7 @@ type pairRecord struct {
 	Paired   int64              `json:"paired_unix_seconds,omitempty"`
 	Heard    int64              `json:"heard_unix_seconds,omitempty"`
 	Forward  bool               `json:"forward,omitempty"` // the person wants to be asked about forwarded requests
+	keyState
 
 	id  string
 	box *sealbox.Shared
@@ -136,6 +137,9 @@ func (p *pairRecord) check() error {
 			return errors.New("an epoch has no keys")
 		}
 	}
+	if err := p.keyState.check(); err != nil {
+		return err
+	}
 	_, err := mailbox.CanonicalOrigin(p.Origin)
 	return err
 }
@@ -181,6 +185,9 @@ func (c *Core) loadRecord(k string, v []byte) error {
 		}
 		if err := p.load(strings.TrimPrefix(k, PairingPrefix)); err != nil {
 			return err
+		}
+		if p.State == statePaired && p.Allowed == nil {
+			c.allowFirst(p)
 		}
 		c.pairings[p.id] = p
 	case strings.HasPrefix(k, requestPrefix):

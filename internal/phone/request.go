@@ -81,7 +81,11 @@ func (c *Core) epochHello(now time.Time, p *pairRecord, r *wire.Request) []Effec
 	if changed {
 		effects = append(effects, c.putPairing(p))
 	}
-	return append(effects, Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderSession, sealed)})
+	effects = append(effects, Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderSession, sealed)})
+	if r.KeysSeq < p.KeysSeq {
+		effects = append(effects, c.keysNotice(now, p)...)
+	}
+	return effects
 }
 
 // epochFrame takes what comes under an epoch: every other request.
@@ -114,7 +118,12 @@ func (c *Core) epochFrame(now time.Time, p *pairRecord, body []byte) []Effect {
 		}
 	}
 	hash := sha256.Sum256(plain)
-	return append(effects, c.request(now, p, r, hash[:], id)...)
+	known := c.requests[(&reqRecord{pairing: p.id, id: r.ID}).key()] != nil
+	effects = append(effects, c.request(now, p, r, hash[:], id)...)
+	if !known {
+		effects = append(effects, c.caughtUp(now, p, r.KeysSeq)...)
+	}
+	return effects
 }
 
 // request takes a request of any kind, new or repeated.
@@ -198,6 +207,9 @@ func (c *Core) sign(now time.Time, rec *reqRecord) []Effect {
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
 	}
 	s := rec.Request.Sign
+	if _, ok := c.allowedKey(c.pairings[rec.pairing], s.Fingerprint); !ok { // hidden or deleted meanwhile
+		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeUnknownKey, Reason: noSuchKey})
+	}
 	return []Effect{Sign{rec.pairing, rec.id, s.Fingerprint, s.Payload}}
 }
 

@@ -74,6 +74,9 @@ func newWorld(t *testing.T, approve Approve) *world {
 	if done, err := computer.Receive(me.Frame); err != nil || !done {
 		t.Fatal("me_response:", done, err)
 	}
+	if got := computer.Peer().Keys; len(got) != 1 || !bytes.Equal(got[0].PublicKey, w.blob) {
+		t.Fatalf("the me_response has the keys %+v", got)
+	}
 	w.c, w.s, w.epoch = computer.Keys()
 	if w.box, err = sealbox.NewShared(w.c, w.s); err != nil {
 		t.Fatal(err)

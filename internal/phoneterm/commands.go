@@ -10,6 +10,7 @@ import (
 	_ "image/png"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/makiuchi-d/gozxing"
@@ -233,7 +234,7 @@ func unpairCmd(e *env) *cobra.Command {
 }
 
 func runUnpair(ctx context.Context, e *env, name string) error {
-	o, err := open()
+	o, err := openAny()
 	if err != nil {
 		return err
 	}
@@ -246,7 +247,7 @@ func runUnpair(ctx context.Context, e *env, name string) error {
 	if err != nil {
 		return err
 	}
-	found, err := computer(core, name)
+	found, err := findComputer(core, name)
 	if err != nil {
 		return err
 	}
@@ -265,6 +266,21 @@ func runUnpair(ctx context.Context, e *env, name string) error {
 	}
 	stop()
 	return errors.Join(err, <-ended)
+}
+
+// findComputer is the computer with this name or id.
+func findComputer(core *phone.Core, name string) (phone.Computer, error) {
+	var found []phone.Computer
+	for _, c := range core.Computers() {
+		if c.Pairing == name || strings.EqualFold(c.Name, name) {
+			found = append(found, c)
+		}
+	}
+	if len(found) != 1 {
+		return phone.Computer{}, &term.Problem{Err: fmt.Errorf("%d paired computers are called %q", len(found), name), Code: 3,
+			Hints: []string{"list them with: kr-phone list (an id works, too)"}}
+	}
+	return found[0], nil
 }
 
 // awaitTold waits until the computer has been told, but not for long: the

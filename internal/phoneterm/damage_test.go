@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"kryptonite/internal/keystore"
 	"kryptonite/internal/phone"
@@ -86,26 +87,30 @@ func TestCutAndFlippedKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := keystore.Seal([]byte("pass"))
+	keys, err := loadKeys(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dir.WriteJSON(keyFile, fileVersion, rawJSON(sealed)); err != nil {
+	if err := keys.Unlock([]byte("pass")); err != nil {
+		t.Fatal(err)
+	}
+	made, err := keys.New(time.Unix(1_795_000_000, 0), "work", keystore.P256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.save(made); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := dir.ReadFile(keyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pub, err := keystore.PublicKey(sealed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	read := func(b []byte) (rawJSON, error) {
+	pub := made.PublicKey
+	read := func(b []byte) (*keyring, error) {
 		if err := os.WriteFile(dir.Path(keyFile), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := readKey(dir)
+		got, err := loadKeys(dir)
 		if damaged := new(statedir.DamagedError); errors.As(err, &damaged) {
 			if kept, readErr := os.ReadFile(damaged.Aside); readErr != nil || !bytes.Equal(kept, b) || damaged.Path != dir.Path(keyFile) {
 				t.Errorf("%v: kept is %q, %v", err, kept, readErr)
@@ -118,7 +123,7 @@ func TestCutAndFlippedKeys(t *testing.T) {
 	}
 	for n := range len(whole) - 2 {
 		if got, err := read(whole[:n]); err == nil || got != nil {
-			t.Errorf("cut to %d bytes: %q, %v", n, got, err)
+			t.Errorf("cut to %d bytes: %v, %v", n, got, err)
 		}
 	}
 	sealedHere := 0
@@ -129,18 +134,14 @@ func TestCutAndFlippedKeys(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		listed, err := keystore.PublicKey(got)
-		if err != nil {
-			t.Errorf("byte %d: read, but %v", i, err)
-		}
-		if bytes.Equal(listed, pub) {
+		if bytes.Equal(got.Keys()[0].PublicKey, pub) {
 			continue
 		}
-		// Only Open can tell; it costs, so a few are enough.
+		// Only Unlock can tell; it costs, so a few are enough.
 		if sealedHere++; sealedHere > 3 {
 			continue
 		}
-		if _, err := keystore.Open(got, []byte("pass")); !errors.Is(err, keystore.ErrFormat) {
+		if err := got.Unlock([]byte("pass")); !errors.Is(err, keystore.ErrFormat) {
 			t.Errorf("byte %d: another public key opens: %v", i, err)
 		}
 	}

@@ -2,14 +2,14 @@
 // keystore, a journal and a person at a prompt. It is a full phone, for
 // machines without a browser, for scripts and for tests.
 //
-//	key.json           the SSH key, sealed with a passphrase
+//	key.json           the first SSH key, sealed with a passphrase
+//	keys/ID.json       the others, sealed with the same one
 //	pairings.journal   what the core stores: pairings, requests, answers
 //	kr-phone.lock      one kr-phone at a time
 package phoneterm
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,23 +20,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kryptonite/internal/fault"
 	"kryptonite/internal/keystore"
 	"kryptonite/internal/phone"
-	"kryptonite/internal/sshwire"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/term"
 	"kryptonite/internal/version"
-	"kryptonite/internal/wire"
 )
 
 // Names in the state directory.
 const (
 	keyFile     = "key.json"
+	keyDir      = "keys"
 	journalFile = "pairings.journal"
 	lockFile    = "kr-phone.lock"
 )
-
-const fileVersion = 1
 
 // env is what every command needs.
 type env struct {
@@ -115,7 +113,7 @@ type opened struct {
 	lock    *statedir.Lock
 	journal *statedir.Journal
 	records map[string][]byte
-	sealed  []byte
+	keys    *keyring
 }
 
 func (o *opened) close() {
@@ -123,104 +121,82 @@ func (o *opened) close() {
 	o.lock.Unlock()
 }
 
-// open opens the phone's state; the key stays sealed.
+// open opens the state of a phone that has a key; keys stay sealed.
 func open() (*opened, error) {
+	o, err := openAny()
+	if err == nil && len(o.keys.Keys()) == 0 {
+		o.close()
+		return nil, noKey()
+	}
+	return o, err
+}
+
+// openAny is open for what needs no key, such as the list of computers.
+func openAny() (_ *opened, err error) {
 	dir, err := home()
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := readKey(dir)
+	lock, err := lockPhone(dir)
 	if err != nil {
 		return nil, err
 	}
-	lock, err := dir.Lock(lockFile)
-	if errors.Is(err, statedir.ErrLocked) {
-		return nil, &term.Problem{Err: errors.New("kr-phone is running in another terminal"),
-			Hints: []string{"end that one with Ctrl-C, then try again"}}
-	}
+	defer func() {
+		if err != nil {
+			lock.Unlock()
+		}
+	}()
+	keys, err := loadKeys(dir)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(dir.Path(journalFile)); errors.Is(err, fs.ErrNotExist) && len(keys.Keys()) == 0 {
+		return nil, noKey()
 	}
 	j, records, err := statedir.OpenJournal(dir, journalFile, func(key string) bool {
 		return strings.HasPrefix(key, phone.PairingPrefix)
 	})
 	if err != nil {
-		lock.Unlock()
 		return nil, err
 	}
-	return &opened{dir, lock, j, records, sealed}, nil
+	return &opened{dir, lock, j, records, keys}, nil
 }
 
-// readKey returns the sealed key. A damaged file is set aside and named, now
-// and until a person moves it away: a new key must not take its place unseen.
-func readKey(dir *statedir.Dir) (rawJSON, error) {
-	var sealed rawJSON
-	err := dir.ReadJSON(keyFile, fileVersion, &sealed)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return sealed, err
-	}
-	if err := noDamagedKey(dir); err != nil {
-		return nil, err
-	}
-	return nil, &term.Problem{Err: errors.New("this phone has no key yet"), Hints: []string{"make one with: kr-phone init"}}
+func noKey() error {
+	return &term.Problem{Err: errors.New("this phone has no key yet"), Hints: []string{"make one with: kr-phone init"}}
 }
 
-// noDamagedKey is an error when a damaged key lies beside the key's place.
-func noDamagedKey(dir *statedir.Dir) error {
-	names, err := dir.List(".")
-	if err != nil {
-		return err
+// lockPhone makes sure that no other kr-phone works here.
+func lockPhone(dir *statedir.Dir) (*statedir.Lock, error) {
+	lock, err := dir.Lock(lockFile)
+	if errors.Is(err, statedir.ErrLocked) {
+		return nil, &term.Problem{Err: errors.New("kr-phone is running in another terminal"),
+			Hints: []string{"end that one with Ctrl-C, then try again"}}
 	}
-	for _, n := range names {
-		if strings.HasPrefix(n, keyFile+".damaged-") {
-			return &term.Problem{Err: fmt.Errorf("this phone's key was damaged; it was kept as %s", dir.Path(n)),
-				Hints: []string{"put a copy of key.json back; to give the key up, move that file away, then: kr-phone init"}}
-		}
-	}
-	return nil
-}
-
-// rawJSON keeps a sealed key as it is.
-type rawJSON []byte
-
-// MarshalJSON returns the value.
-func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
-
-// UnmarshalJSON keeps the value if it is a sealed key.
-func (r *rawJSON) UnmarshalJSON(b []byte) error {
-	if _, err := keystore.PublicKey(b); err != nil {
-		return err
-	}
-	*r = append((*r)[:0], b...)
-	return nil
+	return lock, err
 }
 
 // core makes the phone core.
 func (o *opened) core(approve phone.Approve) (*phone.Core, error) {
-	pub, err := keystore.PublicKey(o.sealed)
-	if err != nil {
-		return nil, err
-	}
 	return phone.New(phone.Config{
-		Name: phoneName(), Version: version.String(), Approve: approve,
-		Keys: []wire.SSHKey{{PublicKey: pub, Name: "default"}},
+		Name: phoneName(), Version: version.String(), Approve: approve, Keys: o.keys.public(),
 	}, o.records)
 }
 
-// unlock opens the key with the passphrase.
-func (e *env) unlock(o *opened) (ed25519.PrivateKey, error) {
-	secret, err := e.secret("Passphrase of this phone's key: ")
+// unlock opens all keys with the passphrase.
+func (e *env) unlock(o *opened) error {
+	secret, err := e.secret("Passphrase of this phone's keys: ")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	key, err := keystore.Open(o.sealed, secret)
+	err = o.keys.Unlock(secret)
 	if errors.Is(err, keystore.ErrFormat) {
-		return nil, fmt.Errorf("%s is damaged: %w", o.dir.Path(keyFile), err)
+		return fmt.Errorf("a key in %s is damaged: %w", o.dir.Path(), err)
 	}
 	if errors.Is(err, keystore.ErrPassphrase) {
-		return nil, &term.Problem{Err: err, Hints: []string{"try again; without the passphrase the key cannot be used"}}
+		return &term.Problem{Err: err, Hints: []string{"try again; without the passphrase no key can be used"}}
 	}
-	return key, err
+	return err
 }
 
 func phoneName() string {
@@ -250,62 +226,55 @@ func runInit(e *env) error {
 	if err != nil {
 		return err
 	}
-	if _, err := dir.ReadFile(keyFile); !errors.Is(err, fs.ErrNotExist) {
-		if err != nil {
-			return err
-		}
-		return &term.Problem{Err: errors.New("this phone has a key already"), Hints: []string{"show it with: kr-phone key"}}
-	}
-	if err := noDamagedKey(dir); err != nil {
-		return err
-	}
-	secret, err := e.secret("A passphrase for the new key: ")
+	lock, err := lockPhone(dir)
 	if err != nil {
 		return err
 	}
-	if e.passphrase == "" {
-		again, err := e.secret("The same once more: ")
-		if err != nil {
-			return err
-		}
-		if string(again) != string(secret) {
-			return errors.New("the two passphrases differ; nothing was made")
-		}
-	}
-	if len(secret) == 0 {
-		return errors.New("an empty passphrase protects nothing; nothing was made")
-	}
-	sealed, err := keystore.Seal(secret)
+	defer lock.Unlock()
+	keys, err := loadKeys(dir)
 	if err != nil {
 		return err
 	}
-	if err := dir.WriteJSON(keyFile, fileVersion, rawJSON(sealed)); err != nil {
-		return err
+	if len(keys.Keys()) > 0 {
+		return &term.Problem{Err: errors.New("this phone has a key already"),
+			Hints: []string{"show it with: kr-phone key", "make another one with: kr-phone key new NAME"}}
 	}
-	pub, err := keystore.PublicKey(sealed)
+	secret, err := e.newSecret()
 	if err != nil {
 		return err
 	}
-	e.io.Printf("%s\n", sshwire.AuthorizedKey(pub, phoneName()))
+	if err := keys.Unlock(secret); err != nil {
+		return err
+	}
+	k, err := keys.New(fault.Now(), keystore.DefaultName, keystore.Ed25519)
+	if err != nil {
+		return err
+	}
+	if err := keys.save(k); err != nil {
+		return err
+	}
+	e.io.Printf("%s\n", authorizedKey(k))
 	e.io.Sayf("\nNext: kr-phone pair\n")
 	return nil
 }
 
-func keyCmd(e *env) *cobra.Command {
-	return &cobra.Command{
-		Use: "key", Short: "Print this phone's public key", Args: cobra.NoArgs,
-		Long: "Print this phone's public key as one line for authorized_keys.",
-		RunE: func(*cobra.Command, []string) error {
-			o, err := view()
-			if err != nil {
-				return err
-			}
-			pub, err := keystore.PublicKey(o.sealed)
-			if err != nil {
-				return err
-			}
-			e.io.Printf("%s\n", sshwire.AuthorizedKey(pub, phoneName()))
-			return nil
-		},
+// newSecret asks for the passphrase of the first key, twice at a terminal.
+func (e *env) newSecret() ([]byte, error) {
+	secret, err := e.secret("A passphrase for the new key: ")
+	if err != nil {
+		return nil, err
 	}
+	if e.passphrase == "" {
+		again, err := e.secret("The same once more: ")
+		if err != nil {
+			return nil, err
+		}
+		if string(again) != string(secret) {
+			return nil, errors.New("the two passphrases differ; nothing was made")
+		}
+	}
+	if len(secret) == 0 {
+		return nil, errors.New("an empty passphrase protects nothing; nothing was made")
+	}
+	return secret, nil
 }

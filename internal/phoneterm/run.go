@@ -50,8 +50,7 @@ func runRun(ctx context.Context, e *env, approve phone.Approve) error {
 	if err != nil {
 		return err
 	}
-	key, err := e.unlock(o)
-	if err != nil {
+	if err := e.unlock(o); err != nil {
 		return err
 	}
 	core, err := o.core(approve)
@@ -59,7 +58,7 @@ func runRun(ctx context.Context, e *env, approve phone.Approve) error {
 		return err
 	}
 	p := &prompter{e: e, cards: make(chan phone.Effect, 256)}
-	r := newRunner(core, o.journal, key, p.show, log)
+	r := newRunner(core, o.journal, o.keys, p.show, log)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)

@@ -2,7 +2,6 @@ package phoneterm
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -11,9 +10,9 @@ import (
 	"time"
 
 	"kryptonite/internal/fault"
+	"kryptonite/internal/keystore"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/phone"
-	"kryptonite/internal/sshwire"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/transport/relay"
 )
@@ -28,7 +27,7 @@ const (
 type runner struct {
 	core    *phone.Core
 	journal *statedir.Journal
-	key     ed25519.PrivateKey // nil for commands that sign nothing
+	keys    signer             // nil for commands that sign nothing
 	show    func(phone.Effect) // for people: ShowWords, Ask, Withdraw, Note
 	log     *slog.Logger
 
@@ -45,6 +44,11 @@ func (r *runner) look(ctx context.Context, f func(*phone.Core) error) error {
 	return r.hand(ctx, p)
 }
 
+// signer is what the runner needs of a keystore.
+type signer interface {
+	Sign(fingerprint string, data []byte) ([]byte, error)
+}
+
 // posted is an event on its way to the loop; done gets the outcome once its
 // Store effects are durable.
 type posted struct {
@@ -53,8 +57,8 @@ type posted struct {
 	done chan error
 }
 
-func newRunner(core *phone.Core, j *statedir.Journal, key ed25519.PrivateKey, show func(phone.Effect), log *slog.Logger) *runner {
-	return &runner{core: core, journal: j, key: key, show: show, log: log,
+func newRunner(core *phone.Core, j *statedir.Journal, keys signer, show func(phone.Effect), log *slog.Logger) *runner {
+	return &runner{core: core, journal: j, keys: keys, show: show, log: log,
 		events: make(chan posted), clients: map[string]*relay.Client{}, ears: map[string]context.CancelFunc{}}
 }
 
@@ -163,11 +167,16 @@ func (r *runner) perform(ctx context.Context, e phone.Effect) error {
 
 func (r *runner) sign(e phone.Sign) phone.Signed {
 	out := phone.Signed{Pairing: e.Pairing, Request: e.Request}
-	if r.key == nil {
-		out.Failed = "the key is locked"
+	if r.keys == nil {
+		out.Failed = keystore.ErrLocked.Error()
 		return out
 	}
-	out.Signature = sshwire.SignEd25519(r.key, e.Payload)
+	sig, err := r.keys.Sign(e.Fingerprint, e.Payload)
+	if err != nil {
+		out.Failed = err.Error()
+		return out
+	}
+	out.Signature = sig
 	r.log.Debug("signed", "pairing", e.Pairing, "request", e.Request, "payload_sha256", fmt.Sprintf("%x", sha256.Sum256(e.Payload)))
 	return out
 }

@@ -2,7 +2,6 @@ package phoneterm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,7 +27,7 @@ While kr-phone run is going on, type the same words there: rules, revoke ID.`,
 		}},
 		&cobra.Command{Use: "revoke ID|all", Short: "End a rule, or all", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
 			return withCore(func(o *opened, core *phone.Core) error {
-				return e.tell(c.Context(), o, core, revokeRule, args[0])
+				return e.change(c.Context(), o, core, revokeRule, args[0])
 			})
 		}},
 	)
@@ -45,7 +44,7 @@ root on the way can ask for it.`,
 			if do == nil {
 				return usage(c, fmt.Errorf("%q is neither on nor off", args[1]))
 			}
-			return withCore(func(o *opened, core *phone.Core) error { return e.tell(c.Context(), o, core, do, args[0]) })
+			return withCore(func(o *opened, core *phone.Core) error { return e.change(c.Context(), o, core, do, args[0]) })
 		}}
 }
 
@@ -64,12 +63,12 @@ trust NAME.`,
 		}},
 		&cobra.Command{Use: "forget NAME", Short: "Forget a server: its next login is its first", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
 			return withCore(func(o *opened, core *phone.Core) error {
-				return e.tell(c.Context(), o, core, forgetHost, args[0])
+				return e.change(c.Context(), o, core, forgetHost, args[0])
 			})
 		}},
 		&cobra.Command{Use: "trust NAME", Short: "Pin the host key that was refused last, beside the old one", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
 			return withCore(func(o *opened, core *phone.Core) error {
-				return e.tell(c.Context(), o, core, trustHost, args[0])
+				return e.change(c.Context(), o, core, trustHost, args[0])
 			})
 		}},
 	)
@@ -99,23 +98,13 @@ func withCore(f func(*opened, *phone.Core) error) error {
 	return f(o, core)
 }
 
-// tell makes a change on a phone that does not run.
-func (e *env) tell(ctx context.Context, o *opened, core *phone.Core, do change, arg string) error {
+// change makes a change on a phone that does not run.
+func (e *env) change(ctx context.Context, o *opened, core *phone.Core, do change, arg string) error {
 	ev, done, err := do(core, arg)
 	if err != nil {
 		return err
 	}
-	log, err := e.logger()
-	if err != nil {
-		return err
-	}
-	r := newRunner(core, o.journal, nil, func(phone.Effect) {}, log)
-	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- r.run(ctx) }()
-	err = r.post(ctx, ev)
-	stop()
-	if err := errors.Join(err, <-ended); err != nil {
+	if err := e.tell(ctx, o, core, ev); err != nil {
 		return err
 	}
 	e.io.Sayf("%s\n", done)
@@ -181,28 +170,13 @@ func trustHost(core *phone.Core, name string) (phone.Event, string, error) {
 }
 
 func forwardOn(core *phone.Core, name string) (phone.Event, string, error) {
-	c, err := computer(core, name)
+	c, err := findComputer(core, name)
 	return phone.Forward{Pairing: c.Pairing, Ask: true}, "You will be asked about what " + term.CleanMax(c.Name, 64) + " forwards.", err
 }
 
 func forwardOff(core *phone.Core, name string) (phone.Event, string, error) {
-	c, err := computer(core, name)
+	c, err := findComputer(core, name)
 	return phone.Forward{Pairing: c.Pairing}, "What " + term.CleanMax(c.Name, 64) + " forwards is refused.", err
-}
-
-// computer finds a paired computer by name or id.
-func computer(core *phone.Core, name string) (phone.Computer, error) {
-	var found []phone.Computer
-	for _, c := range core.Computers() {
-		if c.Pairing == name || strings.EqualFold(c.Name, name) {
-			found = append(found, c)
-		}
-	}
-	if len(found) != 1 {
-		return phone.Computer{}, &term.Problem{Err: fmt.Errorf("%d paired computers are called %q", len(found), term.CleanMax(name, 64)), Code: 3,
-			Hints: []string{"list them with: kr-phone list (an id works, too)"}}
-	}
-	return found[0], nil
 }
 
 // knownName finds a name as people type it among pins.

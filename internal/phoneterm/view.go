@@ -14,7 +14,7 @@ func view() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := readKey(dir)
+	keys, err := loadKeys(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,19 @@ func view() (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &opened{dir: dir, records: records, sealed: sealed}, nil
+	if len(records) == 0 && len(keys.Keys()) == 0 {
+		return nil, noKey()
+	}
+	return &opened{dir: dir, records: records, keys: keys}, nil
+}
+
+// viewKeys is view for what is about keys: there must be one.
+func viewKeys() (*opened, error) {
+	o, err := view()
+	if err == nil && len(o.keys.Keys()) == 0 {
+		return nil, noKey()
+	}
+	return o, err
 }
 
 // viewLog is what the journal holds, on a phone that has a key or had one: the
@@ -36,7 +48,10 @@ func viewLog() (map[string][]byte, error) {
 	if err != nil || len(records) > 0 {
 		return records, err
 	}
-	_, err = readKey(dir)
+	keys, err := loadKeys(dir)
+	if err == nil && len(keys.Keys()) == 0 {
+		err = noKey()
+	}
 	return nil, err
 }
 

@@ -69,6 +69,12 @@ type Config struct {
 	// Unpaired is called once when the phone ends the pairing. It returns nil
 	// when that is durable; the frame comes again otherwise.
 	Unpaired func() error
+
+	// KeysSeq is the notice_seq of the newest list of keys that is stored.
+	KeysSeq int64
+	// Keys is called with each newer list, one at a time. It returns nil when
+	// that is durable; the frame comes again otherwise. nil: lists are dropped.
+	Keys func(seq int64, keys []wire.SSHKey) error
 }
 
 // Session is one paired phone.
@@ -78,10 +84,14 @@ type Session struct {
 	bg   sync.WaitGroup // sends on their way
 	over chan struct{}  // closed when Run ends; nothing is sent from then on
 
+	keysMu sync.Mutex // held while a list of keys is made durable; before mu
+
 	mu       sync.Mutex
-	ended    bool    // over is closed, and bg takes no more
-	epochs   []epoch // newest last
-	hello    *hello  // the e_c on its way, or nil
+	keysSeq  int64    // of the newest list that is durable
+	early    [][]byte // frames under epochs that we do not know yet, newest last
+	ended    bool     // over is closed, and bg takes no more
+	epochs   []epoch  // newest last
+	hello    *hello   // the e_c on its way, or nil
 	fresh    chan struct{}
 	offset   time.Duration
 	waiting  map[wire.ID]chan *wire.Response
@@ -115,7 +125,7 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Session{cfg: cfg, box: box, offset: cfg.Offset, heard: cfg.Heard, over: make(chan struct{}),
+	s := &Session{cfg: cfg, box: box, offset: cfg.Offset, heard: cfg.Heard, keysSeq: cfg.KeysSeq, over: make(chan struct{}),
 		fresh: make(chan struct{}), waiting: map[wire.ID]chan *wire.Response{}}
 	if cfg.FirstEpoch != nil {
 		s.epochs = []epoch{{*cfg.FirstEpoch, time.Now()}}
@@ -226,7 +236,7 @@ func (s *Session) startHello() ([]byte, error) {
 	pub := eC.Public()
 	plain, err := wire.Encode(wire.Message{Request: &wire.Request{
 		ID: id, Unix: s.cfg.Now().Add(s.offset).Unix(), K: wire.Protocol, V: s.cfg.Version,
-		EphemeralC: &pub, Me: &wire.MeRequest{},
+		EphemeralC: &pub, Me: &wire.MeRequest{}, KeysSeq: s.keysSeq,
 	}})
 	if err != nil {
 		return nil, err
@@ -240,13 +250,23 @@ func (s *Session) startHello() ([]byte, error) {
 	return s.hello.frame, nil
 }
 
-// receive takes a frame from a link. Whatever does not open or fit is dropped
-// and counted; only an unpair that could not be made durable is an error.
+// receive takes a frame from a link, and then those that overtook it.
 func (s *Session) receive(frame []byte) error {
+	err := s.take(frame)
+	for _, early := range s.overtook() {
+		err = errors.Join(err, s.take(early))
+	}
+	return err
+}
+
+// take takes one frame. Whatever does not open or fit is dropped and counted;
+// only a notice that could not be made durable is an error.
+func (s *Session) take(frame []byte) error {
 	m, h, ok := s.open(frame)
 	if !ok {
 		s.mu.Lock()
 		s.dropped++
+		s.keepEarly(frame)
 		s.mu.Unlock()
 		return nil
 	}
@@ -335,6 +355,9 @@ func (s *Session) takeEpoch(r *wire.Response, h wire.Header) {
 }
 
 func (s *Session) notice(n *wire.Notice) error {
+	if n.Keys != nil {
+		return s.takeKeys(n.Seq, *n.Keys)
+	}
 	if n.Unpair == nil {
 		return nil
 	}

@@ -194,7 +194,7 @@ func (s *Session) newRequest(req wire.SignRequest) (*request, error) {
 	}
 	now := s.cfg.Now().Add(s.offset)
 	msg := &wire.Request{ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(),
-		K: wire.Protocol, V: s.cfg.Version, Sign: &req}
+		K: wire.Protocol, V: s.cfg.Version, KeysSeq: s.keysSeq, Sign: &req}
 	if err := s.renew(msg); err != nil {
 		return nil, err
 	}
@@ -259,11 +259,11 @@ func (r *request) cancel(ctx context.Context) {
 		return
 	}
 	s.mu.Lock()
-	now := s.cfg.Now().Add(s.offset)
+	now, seq := s.cfg.Now().Add(s.offset), s.keysSeq
 	s.mu.Unlock()
 	plain, err := wire.Encode(wire.Message{Request: &wire.Request{
 		ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(), K: wire.Protocol, V: s.cfg.Version,
-		Cancel: &wire.CancelRequest{ID: r.id}}})
+		KeysSeq: seq, Cancel: &wire.CancelRequest{ID: r.id}}})
 	if err != nil {
 		return
 	}

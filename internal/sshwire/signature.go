@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -117,6 +118,23 @@ func verifyRSA(key *rsa.PublicKey, data []byte, sig Signature) bool {
 // SignEd25519 signs data and returns the signature in SSH wire format.
 func SignEd25519(key ed25519.PrivateKey, data []byte) []byte {
 	return Ed25519Signature(ed25519.Sign(key, data))
+}
+
+// SignP256 signs data and returns the signature in SSH wire format. It draws
+// randomness: two signatures of one key over the same data differ. The key
+// must be on P-256. [RFC 5656] §3.1.2.
+func SignP256(key *ecdsa.PrivateKey, data []byte) ([]byte, error) {
+	if key.Curve != elliptic.P256() {
+		return nil, malformed("private key", "not on P-256")
+	}
+	r, s, err := ecdsa.Sign(rand.Reader, key, hashFor(key.Curve, data))
+	if err != nil {
+		return nil, err
+	}
+	var w Writer
+	w.Mpint(r)
+	w.Mpint(s)
+	return Signature{KeyP256, w.Bytes()}.Marshal(), nil
 }
 
 // Ed25519Signature is a raw signature of 64 bytes, such as WebCrypto makes, in

@@ -66,6 +66,10 @@ type Request struct {
 	K       int    `json:"k"`
 	V       string `json:"v"` // the program's version, for people
 
+	// KeysSeq is the Seq of the newest notice with keys that the computer has
+	// stored; 0 for none.
+	KeysSeq int64 `json:"keys_seq,omitempty"`
+
 	// EphemeralC is e_c, with which the computer starts a new epoch.
 	EphemeralC *sealbox.PublicKey `json:"e_c,omitempty"`
 
@@ -104,7 +108,8 @@ type Notice struct {
 	K    int    `json:"k"`
 	V    string `json:"v"`
 
-	Unpair *Unpair `json:"unpair,omitempty"`
+	Unpair *Unpair   `json:"unpair,omitempty"`
+	Keys   *[]SSHKey `json:"keys,omitempty"` // all that this computer may see; none is a list, too
 }
 
 // MeRequest is krd_hello: who the computer is. With NC it is the hello of a
@@ -130,10 +135,21 @@ type MeResponse struct {
 	Keys []SSHKey `json:"keys"`
 }
 
+// MaxKeys is how many keys a phone tells a computer. [kr-protocol] §4.10.
+const MaxKeys = 16
+
 // SSHKey is one public key that the phone offers to this computer.
 type SSHKey struct {
 	PublicKey []byte `json:"public_key"` // SSH wire format
 	Name      string `json:"name"`
+}
+
+// Comment names the key for people, where the phone's name alone does not.
+func (k SSHKey) Comment(phone string) string {
+	if k.Name == "" || k.Name == "default" {
+		return phone
+	}
+	return phone + " " + k.Name
 }
 
 // Address is where one side listens on one channel; one field is set.
@@ -247,7 +263,7 @@ func (m Message) oneKind() bool {
 		r := m.Response
 		return count(r.Ack != nil, r.Me != nil, r.Sign != nil, r.Error != nil) == 1
 	default:
-		return true
+		return count(m.Notice.Unpair != nil, m.Notice.Keys != nil) <= 1
 	}
 }
 

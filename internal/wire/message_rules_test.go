@@ -18,6 +18,7 @@ func full() map[string]Message {
 	addrs := []Address{{Relay: &RelayAddress{Origin: "https://relay.example", Mailbox: bytes.Repeat([]byte{7}, 16)}}}
 	request := func(r Request) Message {
 		r.ID, r.Unix, r.Expires, r.K, r.V, r.EphemeralC = id, 1_795_480_000, 1_795_480_090, Protocol, "0.1.0", &e
+		r.KeysSeq = 1_795_480_000_123
 		return Message{Request: &r}
 	}
 	response := func(r Response) Message {
@@ -25,15 +26,17 @@ func full() map[string]Message {
 		return Message{Response: &r}
 	}
 	return map[string]Message{
-		"me_request":     request(Request{Me: &MeRequest{NC: make([]byte, 32), Name: "Zoë's <laptop>", Software: "krd", Addresses: addrs}}),
-		"sign_request":   request(Request{Sign: &SignRequest{Fingerprint: "SHA256:x", Payload: []byte{0, 0xff}, Binds: []Bind{{[]byte("k"), []byte("s"), []byte("g"), true}}, Reported: &Reported{Program: "ssh", Directory: "/src", Host: "server.example", Port: 2222, HostKeyAlias: true}}}),
-		"cancel_request": request(Request{Cancel: &CancelRequest{ID: ID{9}}}),
-		"unpair_request": request(Request{Unpair: &Unpair{}}),
-		"ack_response":   response(Response{Ack: &Ack{NS: make([]byte, 32), Addresses: addrs}}),
-		"me_response":    response(Response{Me: &MeResponse{Name: "phone", Keys: []SSHKey{{[]byte("blob"), "name"}}}}),
-		"sign_response":  response(Response{Sign: &SignResponse{Signature: []byte("sig"), Error: CodeRefused, Reason: "no"}}),
-		"error_response": response(Response{Error: &ErrorResponse{CodeUnknownKind}}),
-		"unpair notice":  {Notice: &Notice{ID: id, Seq: 5, Unix: 6, K: Protocol, V: "0.1.0", Unpair: &Unpair{}}},
+		"me_request":         request(Request{Me: &MeRequest{NC: make([]byte, 32), Name: "Zoë's <laptop>", Software: "krd", Addresses: addrs}}),
+		"sign_request":       request(Request{Sign: &SignRequest{Fingerprint: "SHA256:x", Payload: []byte{0, 0xff}, Binds: []Bind{{[]byte("k"), []byte("s"), []byte("g"), true}}, Reported: &Reported{Program: "ssh", Directory: "/src", Host: "server.example", Port: 2222, HostKeyAlias: true}}}),
+		"cancel_request":     request(Request{Cancel: &CancelRequest{ID: ID{9}}}),
+		"unpair_request":     request(Request{Unpair: &Unpair{}}),
+		"ack_response":       response(Response{Ack: &Ack{NS: make([]byte, 32), Addresses: addrs}}),
+		"me_response":        response(Response{Me: &MeResponse{Name: "phone", Keys: []SSHKey{{[]byte("blob"), "name"}}}}),
+		"sign_response":      response(Response{Sign: &SignResponse{Signature: []byte("sig"), Error: CodeRefused, Reason: "no"}}),
+		"error_response":     response(Response{Error: &ErrorResponse{CodeUnknownKind}}),
+		"unpair notice":      {Notice: &Notice{ID: id, Seq: 5, Unix: 6, K: Protocol, V: "0.1.0", Unpair: &Unpair{}}},
+		"keys notice":        {Notice: &Notice{ID: id, Seq: 5, Unix: 6, K: Protocol, V: "0.1.0", Keys: &[]SSHKey{{[]byte("blob"), "name"}}}},
+		"keys notice, empty": {Notice: &Notice{ID: id, Seq: 5, Unix: 6, K: Protocol, V: "0.1.0", Keys: &[]SSHKey{}}},
 	}
 }
 
@@ -50,7 +53,7 @@ func TestEveryKindRoundTrips(t *testing.T) {
 		if len(plain)%256 != 0 || len(plain) < 512 || bytes.TrimRight(plain, " ")[0] != '{' {
 			t.Errorf("%s: plaintext of %d bytes", name, len(plain))
 		}
-		if name != "unpair notice" && !strings.Contains(string(plain), `"`+name+`":`) {
+		if kind, _, _ := strings.Cut(name, " "); !strings.Contains(string(plain), `"`+kind+`":`) {
 			t.Errorf("%s is not called so in %s", name, plain)
 		}
 		if got.Request != nil && !got.Request.Known() {
@@ -105,6 +108,11 @@ func TestExactlyOne(t *testing.T) {
 					t.Errorf("%s and %s, the object twice: %v, want ErrMessage", a, b, err)
 				}
 			}
+		}
+	}
+	for kinds, want := range map[string]error{`"keys":[]`: nil, `"unpair":{}`: nil, `"keys":null,"unpair":{}`: nil, `"keys":[],"unpair":{}`: ErrMessage} {
+		if _, err := decode(`{"notice":{"k":1,"notice_id":"AAAAAAAAAAAAAAAAAAAAAA==",%s}}`, kinds); !errors.Is(err, want) {
+			t.Errorf("a notice with %s: %v, want %v", kinds, err, want)
 		}
 	}
 	parts := map[string]string{"request": `{"k":1,"sign_request":{}}`, "response": `{"k":1,"ack_response":{}}`, "notice": `{"k":1,"unpair":{}}`}

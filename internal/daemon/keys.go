@@ -1,0 +1,58 @@
+package daemon
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"kryptonite/internal/wire"
+)
+
+// keyList guards the keys of a phone, which change while it is paired, and its
+// file, which must not come back once the pairing is over.
+type keyList struct {
+	mu   sync.Mutex
+	over bool // the pairing's file is removed
+}
+
+// keys is what the phone lets this computer see, the first to be offered first.
+// The slice is not changed any more.
+func (p *phone) keys() []wire.SSHKey {
+	p.list.mu.Lock()
+	defer p.list.mu.Unlock()
+	return p.Keys
+}
+
+func (p *phone) has(blob []byte) bool {
+	return slices.ContainsFunc(p.keys(), func(k wire.SSHKey) bool { return string(k.PublicKey) == string(blob) })
+}
+
+// keysTold makes the list that the phone told durable, and offers it from then
+// on. It is called from the session's own goroutines.
+func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey) error {
+	p.list.mu.Lock()
+	defer p.list.mu.Unlock()
+	if p.list.over {
+		return nil
+	}
+	r := p.record
+	r.Keys, r.KeysSeq = keys, seq
+	if err := d.cfg.Dir.WriteJSON(recordName(r.ID), recordVersion, r); err != nil {
+		return fmt.Errorf("store the phone's keys: %w", err)
+	}
+	p.Keys, p.KeysSeq = keys, seq
+	d.cfg.Log.Info("the phone told its keys", "pairing", p.ID, "keys", len(keys))
+	return nil
+}
+
+// removeRecord ends a pairing on disk. A list of keys that comes now does not
+// bring it back.
+func (d *Daemon) removeRecord(p *phone) error {
+	p.list.mu.Lock()
+	defer p.list.mu.Unlock()
+	if err := d.cfg.Dir.Remove(recordName(p.ID)); err != nil {
+		return err
+	}
+	p.list.over = true
+	return nil
+}

@@ -1,0 +1,238 @@
+package phone
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"kryptonite/internal/sshwire"
+	"kryptonite/internal/wire"
+)
+
+const (
+	maxSeq    = 1<<53 - 1 // of a notice: what every reader of JSON keeps
+	maxBlob   = 1 << 10   // bytes of a public key
+	noSuchKey = "this phone has no such key"
+)
+
+// KeysChanged says which keys this phone has from now on: after one was made,
+// renamed or deleted.
+type KeysChanged struct{ Keys []wire.SSHKey }
+
+// AllowKey is a person who shows a key to a computer, or hides it.
+type AllowKey struct {
+	Pairing     string
+	Fingerprint string
+	Allow       bool
+}
+
+func (KeysChanged) event() {}
+func (AllowKey) event()    {}
+
+// keyState is what a pairing knows of keys. [kr-protocol] §4.10.
+type keyState struct {
+	Allowed  []string `json:"allowed_keys"`              // fingerprints, the first is offered first; nil: of a time when there was one key
+	ToldKeys string   `json:"told_keys,omitempty"`       // hash of the list that was told last
+	KeysSeq  int64    `json:"notice_seq,omitempty"`      // of the notice that told it; 0: the me_response did
+	KeysSeen int64    `json:"seen_notice_seq,omitempty"` // the newest one that the computer said to have
+}
+
+// checkKeys reports why these cannot be the keys of a phone.
+func checkKeys(keys []wire.SSHKey) error {
+	if len(keys) > wire.MaxKeys {
+		return fmt.Errorf("phone: %d keys, at most %d are allowed", len(keys), wire.MaxKeys)
+	}
+	for _, k := range keys {
+		if len(k.PublicKey) == 0 || len(k.PublicKey) > maxBlob || utf8.RuneCountInString(k.Name) > maxNameRunes {
+			return errors.New("phone: a key without public key, or with a long one or a long name")
+		}
+	}
+	return nil
+}
+
+// allowedKey is the key with this fingerprint if p's computer may use it. It
+// does not tell a hidden key from one that is not there.
+func (c *Core) allowedKey(p *pairRecord, fp string) (wire.SSHKey, bool) {
+	if p == nil || !slices.Contains(p.Allowed, fp) {
+		return wire.SSHKey{}, false
+	}
+	i := slices.IndexFunc(c.cfg.Keys, func(k wire.SSHKey) bool { return sshwire.Fingerprint(k.PublicKey) == fp })
+	if i < 0 {
+		return wire.SSHKey{}, false
+	}
+	return c.cfg.Keys[i], true
+}
+
+// visible is all that p's computer may see; an empty list is not nil.
+func (c *Core) visible(p *pairRecord) []wire.SSHKey {
+	out := []wire.SSHKey{}
+	for _, fp := range p.Allowed {
+		if k, ok := c.allowedKey(p, fp); ok {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// Sees reports whether a paired computer sees the key with this fingerprint.
+func (c *Core) Sees(pairing, fingerprint string) bool {
+	_, ok := c.allowedKey(c.pairings[pairing], fingerprint)
+	return ok
+}
+
+// allowFirst lets the computer of a new pairing see the phone's first key, and
+// notes that it is told so by the me_response.
+func (c *Core) allowFirst(p *pairRecord) {
+	p.Allowed = []string{}
+	if len(c.cfg.Keys) > 0 {
+		p.Allowed = append(p.Allowed, sshwire.Fingerprint(c.cfg.Keys[0].PublicKey))
+	}
+	p.ToldKeys = listHash(c.visible(p))
+}
+
+// allowKey takes the person's word on one key and one computer. A key that is
+// shown comes last in its list.
+func (c *Core) allowKey(now time.Time, ev AllowKey) []Effect {
+	p := c.pairings[ev.Pairing]
+	if p == nil || p.State != statePaired || c.Sees(ev.Pairing, ev.Fingerprint) == ev.Allow {
+		return nil
+	}
+	p.Allowed = slices.DeleteFunc(slices.Clone(p.Allowed), func(fp string) bool {
+		return fp == ev.Fingerprint || !c.has(fp)
+	})
+	if ev.Allow && c.has(ev.Fingerprint) {
+		p.Allowed = append(p.Allowed, ev.Fingerprint)
+	}
+	return append(c.tell(now, p), c.declineHidden(now, p)...)
+}
+
+func (c *Core) has(fp string) bool {
+	return slices.ContainsFunc(c.cfg.Keys, func(k wire.SSHKey) bool { return sshwire.Fingerprint(k.PublicKey) == fp })
+}
+
+// keysChanged takes the phone's new keys. One that is gone is hidden from all;
+// should it come back, it has to be shown again.
+func (c *Core) keysChanged(now time.Time, keys []wire.SSHKey) []Effect {
+	if err := checkKeys(keys); err != nil {
+		panic("phone: bug: " + err.Error())
+	}
+	c.cfg.Keys = slices.Clone(keys)
+	var effects []Effect
+	for _, p := range c.sorted() {
+		if p.State != statePaired {
+			continue
+		}
+		before := len(p.Allowed)
+		p.Allowed = slices.DeleteFunc(slices.Clone(p.Allowed), func(fp string) bool { return !c.has(fp) })
+		told := c.tell(now, p)
+		if len(told) == 0 && len(p.Allowed) != before {
+			told = []Effect{c.putPairing(p)}
+		}
+		effects = append(append(effects, told...), c.declineHidden(now, p)...)
+	}
+	return effects
+}
+
+// tell makes the list of keys durable and sends it, if it is not the one that
+// the computer was told.
+func (c *Core) tell(now time.Time, p *pairRecord) []Effect {
+	h := listHash(c.visible(p))
+	if h == p.ToldKeys {
+		return nil
+	}
+	p.ToldKeys, p.KeysSeq = h, max(p.KeysSeq+1, now.UnixMilli())
+	return append([]Effect{c.putPairing(p)}, c.keysNotice(now, p)...)
+}
+
+// startKeys tells at a start what changed while no core ran, and tells again
+// what the computer has not been seen to have.
+func (c *Core) startKeys(now time.Time, p *pairRecord) []Effect {
+	if p.State != statePaired {
+		return nil
+	}
+	effects := c.tell(now, p)
+	if len(effects) == 0 && p.KeysSeen < p.KeysSeq {
+		effects = c.keysNotice(now, p)
+	}
+	return effects
+}
+
+// caughtUp compares the keys_seq of a new request with what was told. The
+// computer may lack the newest notice; or this phone is a restored copy that
+// does not remember it.
+func (c *Core) caughtUp(now time.Time, p *pairRecord, seq int64) []Effect {
+	switch {
+	case seq < 0 || seq >= maxSeq:
+		return nil
+	case seq > p.KeysSeq:
+		p.KeysSeq = max(seq+1, now.UnixMilli())
+		return append([]Effect{c.putPairing(p)}, c.keysNotice(now, p)...)
+	case seq < p.KeysSeq:
+		return c.keysNotice(now, p)
+	case p.KeysSeen < seq:
+		p.KeysSeen = seq
+		return []Effect{c.putPairing(p)}
+	}
+	return nil
+}
+
+// keysNotice is the newest list under each epoch that the computer may have: it
+// may have said hello and nothing since. Without any there is nothing to send:
+// it comes back by hello, and that says what it has.
+func (c *Core) keysNotice(now time.Time, p *pairRecord) []Effect {
+	id, err := wire.NewID()
+	if err != nil {
+		panic("phone: bug: no randomness: " + err.Error())
+	}
+	keys := c.visible(p)
+	plain, err := wire.Encode(wire.Message{Notice: &wire.Notice{
+		ID: id, Seq: p.KeysSeq, Unix: now.Unix(), K: wire.Protocol, V: c.cfg.Version, Keys: &keys}})
+	if err != nil {
+		panic("phone: bug: own notice does not encode: " + err.Error())
+	}
+	var effects []Effect
+	for _, e := range p.reachable() {
+		body, err := e.Seal(plain)
+		if err != nil {
+			panic("phone: bug: no randomness: " + err.Error())
+		}
+		effects = append(effects, Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderEpoch, body)})
+	}
+	return effects
+}
+
+// declineHidden ends the cards for keys that p's computer may not use any more.
+func (c *Core) declineHidden(now time.Time, p *pairRecord) []Effect {
+	var effects []Effect
+	for _, r := range c.open() {
+		if r.pairing != p.id || r.State != reqPending {
+			continue
+		}
+		if _, ok := c.allowedKey(p, r.Request.Sign.Fingerprint); !ok {
+			effects = append(effects, c.decline(now, r, wire.CodeUnknownKey, noSuchKey)...)
+		}
+	}
+	return effects
+}
+
+// listHash stands for a list of keys with their names and order.
+func listHash(keys []wire.SSHKey) string {
+	b, err := json.Marshal(keys)
+	if err != nil {
+		panic("phone: bug: keys do not encode: " + err.Error())
+	}
+	sum := sha256.Sum256(b)
+	return base64.StdEncoding.EncodeToString(sum[:16])
+}
+
+func (s *keyState) check() error {
+	if len(s.Allowed) > wire.MaxKeys || s.KeysSeq < 0 || s.KeysSeen < 0 {
+		return errors.New("its list of keys is not one")
+	}
+	return nil
+}
