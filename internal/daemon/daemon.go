@@ -9,6 +9,8 @@
 //	farewells/ID.json  phones to be told        heard.json when they last spoke
 //	log.journal        what was asked, and what is known of the phones' logs
 //
+// The agent that the user had before answers for its own keys (otheragent.go).
+//
 // Residents meet here: sshagent asks through an agentConn, session carries
 // the question to a phone. Neither knows the other.
 package daemon
