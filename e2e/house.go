@@ -184,6 +184,7 @@ type House struct {
 	Origin   string // of the relay
 	Sshd     *Proc  // of the host "server"
 	Port     int    // of the host "server"
+	Agent    *Proc  // the other agent, at Path("other.sock")
 	servers  []*Proc
 	answered int // questions, by the test
 	Phones   map[string]*Proc
@@ -478,9 +479,24 @@ func (h *House) ssh() *exec.Cmd {
 	return cmd
 }
 
+// StartAgent starts Debian's ssh-agent as the agent that the user had before.
+func (h *House) StartAgent() (err error) {
+	if err := os.RemoveAll(h.Path("other.sock")); err != nil { // of one that was killed
+		return err
+	}
+	if h.Agent, err = Start(h.Env, "ssh-agent", "-D", "-a", h.Path("other.sock")); err != nil {
+		return err
+	}
+	_, err = h.Agent.Await(`SSH_AUTH_SOCK=`)
+	return err
+}
+
 // Close ends all that still runs.
 func (h *House) Close() error {
 	h.Kr("daemon", "stop")
+	if h.Agent != nil {
+		h.Agent.Stop(syscall.SIGKILL) // it may be stopped
+	}
 	var errs []error
 	for _, p := range h.Phones {
 		_, err := p.Stop(syscall.SIGTERM)

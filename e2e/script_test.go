@@ -103,7 +103,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"relay": cmdRelay, "sshd": cmdSshd, "pair": cmdPair, "phone": cmdPhone, "krphone": cmdKrPhone,
+			"relay": cmdRelay, "sshd": cmdSshd, "pair": cmdPair, "phone": cmdPhone, "krphone": cmdKrPhone, "agent": cmdAgent,
 		},
 	})
 }
@@ -138,6 +138,23 @@ func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {
 	case "kill":
 		_, err := h.Relay.Stop(syscall.SIGKILL)
 		ts.Check(err)
+	}
+}
+
+// agent start | hang | kill: the other agent, a real ssh-agent at $OTHER.
+func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
+	h := house(ts)
+	ts.Setenv("OTHER", h.Path("other.sock"))
+	switch args[0] {
+	case "start":
+		ts.Check(h.StartAgent())
+	case "hang":
+		ts.Check(h.Agent.Signal(syscall.SIGSTOP))
+	case "kill":
+		_, err := h.Agent.Stop(syscall.SIGKILL)
+		ts.Check(err)
+	default:
+		ts.Fatalf("unknown: agent %s", args[0])
 	}
 }
 

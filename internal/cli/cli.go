@@ -130,11 +130,13 @@ func (e *env) printJSON(v any) error {
 	return nil
 }
 
-// config is what a person set; krd does not read it.
+// config is what a person set. Krd does not read it; Agent comes to it as a
+// flag.
 type config struct {
 	Relay string `json:"relay,omitempty"` // origin
 	App   string `json:"app,omitempty"`   // origin; "" means the relay's
 	Name  string `json:"name,omitempty"`  // how phones list this computer
+	Agent string `json:"agent,omitempty"` // absolute path or "none"; "" means SSH_AUTH_SOCK
 }
 
 const (

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -47,13 +48,16 @@ type setting struct {
 	name, help string
 	field      func(*config) *string
 	origin     bool // an https origin
+	socket     bool // an absolute path, or "none"; krd has it since its start
 }
 
 func settings() []setting {
 	return []setting{
-		{"relay", "the relay that new pairings use, https://…", func(c *config) *string { return &c.Relay }, true},
-		{"app", "where the phone app is, if not at the relay, https://…", func(c *config) *string { return &c.App }, true},
-		{"name", "how phones list this computer", func(c *config) *string { return &c.Name }, false},
+		{"relay", "the relay that new pairings use, https://…", func(c *config) *string { return &c.Relay }, true, false},
+		{"app", "where the phone app is, if not at the relay, https://…", func(c *config) *string { return &c.App }, true, false},
+		{"name", "how phones list this computer", func(c *config) *string { return &c.Name }, false, false},
+		{"agent", "the agent whose keys work, too: its socket, or none; if not set, SSH_AUTH_SOCK of krd's start",
+			func(c *config) *string { return &c.Agent }, false, true},
 	}
 }
 
@@ -109,10 +113,21 @@ func runConfigSet(e *env, name, value string) error {
 			return &term.Problem{Err: err, Code: codeUsage, Hints: []string{"like this: https://relay.example.com (http only for localhost)"}}
 		}
 	}
+	if s.socket && value != "" && value != "none" {
+		if value, err = filepath.Abs(value); err != nil {
+			return err
+		}
+	}
 	cfg, d, err := e.rawConfig()
 	if err != nil {
 		return err
 	}
 	*s.field(&cfg) = value
-	return d.WriteJSON(configFile, configVersion, cfg)
+	if err := d.WriteJSON(configFile, configVersion, cfg); err != nil {
+		return err
+	}
+	if s.socket {
+		e.io.Sayf("krd takes it up at its next start: kr daemon restart\n")
+	}
+	return nil
 }

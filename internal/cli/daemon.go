@@ -50,7 +50,7 @@ func startDaemon(ctx context.Context, e *env) error {
 		e.io.Sayf("krd runs already (process %d).\n", st.PID)
 		return nil
 	}
-	d, err := e.dir()
+	cfg, d, err := e.rawConfig()
 	if err != nil {
 		return err
 	}
@@ -64,6 +64,9 @@ func startDaemon(ctx context.Context, e *env) error {
 	}
 	defer log.Close()
 	cmd := exec.Command(path)
+	if cfg.Agent != "" {
+		cmd.Args = append(cmd.Args, "--other-agent", cfg.Agent)
+	}
 	cmd.Env = append(os.Environ(), "KR_HOME="+d.Path())
 	cmd.Dir = "/"
 	cmd.Stderr = log

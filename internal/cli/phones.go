@@ -42,6 +42,9 @@ func runStatus(ctx context.Context, e *env, asJSON bool) error {
 func (e *env) showStatus(st control.Status) error {
 	t := e.io
 	t.Printf("krd %s, process %d, up %s\n", term.Clean(st.Version), st.PID, time.Since(st.Started).Round(time.Second))
+	if o := st.OtherAgent; o != nil {
+		t.Printf("other agent %s: %s\n", term.Clean(o.Path), otherText(o))
+	}
 	for _, u := range st.Untold {
 		t.Printf("%s does not know yet that it is unpaired; krd tells it until %s\n",
 			term.CleanMax(u.Name, 64), u.Until.Local().Format(time.DateTime))
@@ -66,6 +69,16 @@ func (e *env) showStatus(st control.Status) error {
 		}
 	}
 	return w.Flush()
+}
+
+func otherText(o *control.OtherAgent) string {
+	switch {
+	case !o.Reachable:
+		return "it does not answer: " + term.CleanMax(o.LastError, 200)
+	case o.Keys == 1:
+		return "1 key"
+	}
+	return fmt.Sprintf("%d keys", o.Keys)
 }
 
 func row(w *tabwriter.Writer, cells ...string) {

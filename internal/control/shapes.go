@@ -23,13 +23,22 @@ const SchemaVersion = 1
 
 // Status is what krd knows of itself and its phones.
 type Status struct {
-	SchemaVersion int       `json:"schema_version"`
-	Version       string    `json:"version"`
-	PID           int       `json:"pid"`
-	Started       time.Time `json:"started"`
-	AgentSocket   string    `json:"agent_socket"`
-	Phones        []Phone   `json:"phones"`
-	Untold        []Untold  `json:"untold"` // unpaired phones that do not know it yet
+	SchemaVersion int         `json:"schema_version"`
+	Version       string      `json:"version"`
+	PID           int         `json:"pid"`
+	Started       time.Time   `json:"started"`
+	AgentSocket   string      `json:"agent_socket"`
+	OtherAgent    *OtherAgent `json:"other_agent,omitempty"` // nil if there is none
+	Phones        []Phone     `json:"phones"`
+	Untold        []Untold    `json:"untold"` // unpaired phones that do not know it yet
+}
+
+// OtherAgent is the agent that the user has beside krd, asked just now.
+type OtherAgent struct {
+	Path      string `json:"path"` // of its socket
+	Reachable bool   `json:"reachable"`
+	Keys      int    `json:"keys"` // how many it lists
+	LastError string `json:"last_error,omitempty"`
 }
 
 // Untold is a phone whose pairing has ended here and that could not be told yet.

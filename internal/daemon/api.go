@@ -20,7 +20,7 @@ const (
 // api is the control socket's handler.
 func (d *Daemon) api() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { reply(w, d.status()) })
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { reply(w, d.status(r.Context())) })
 	mux.HandleFunc("POST /v1/pair", d.handlePair)
 	mux.HandleFunc("POST /v1/pair/answer", d.handleAnswer)
 	mux.HandleFunc("POST /v1/unpair", d.handleUnpair)
@@ -42,10 +42,11 @@ func (d *Daemon) api() http.Handler {
 	})
 }
 
-func (d *Daemon) status() control.Status {
+func (d *Daemon) status(ctx context.Context) control.Status {
 	st := control.Status{
 		SchemaVersion: control.SchemaVersion, Version: d.cfg.Version, PID: os.Getpid(),
-		Started: d.started, AgentSocket: d.cfg.Dir.Path(control.AgentSocket), Phones: []control.Phone{},
+		Started: d.started, AgentSocket: d.cfg.Dir.Path(control.AgentSocket), OtherAgent: d.other.describe(ctx),
+		Phones: []control.Phone{},
 	}
 	for _, p := range d.list() {
 		described := p.describe()

@@ -9,6 +9,8 @@
 //	farewells/ID.json  phones to be told        heard.json when they last spoke
 //	log.journal        what was asked, and what is known of the phones' logs
 //
+// The agent that the user had before answers for its own keys (otheragent.go).
+//
 // Residents meet here: sshagent asks through an agentConn, session carries
 // the question to a phone. Neither knows the other.
 package daemon
@@ -21,6 +23,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -35,11 +38,12 @@ import (
 
 const shutdownPatience = 3 * time.Second
 
-// Config is what a Daemon needs; all fields are required.
+// Config is what a Daemon needs; only OtherAgent may be empty.
 type Config struct {
-	Dir     *statedir.Dir
-	Version string
-	Log     *slog.Logger
+	Dir        *statedir.Dir
+	Version    string
+	Log        *slog.Logger
+	OtherAgent string // socket of the agent that the user has beside krd
 }
 
 // Daemon is a running krd.
@@ -54,6 +58,7 @@ type Daemon struct {
 	names    sshname.Resolver
 	lines    waitline.Board
 	asked    askedLog
+	other    *otherAgent // or nil
 
 	mu        sync.Mutex
 	phones    map[string]*phone   // by pairing id
@@ -89,6 +94,7 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 		return fmt.Errorf("open the agent socket: %w", err)
 	}
 	defer agentSock.Close()
+	d.other = newOtherAgent(cfg.OtherAgent, cfg.Dir.Path(control.AgentSocket), cfg.Log)
 	controlSock, err := peer.Listen(cfg.Dir.Path(control.Socket))
 	if err != nil {
 		return fmt.Errorf("open the control socket: %w", err)
@@ -121,21 +127,41 @@ func (d *Daemon) serveAgent(ctx context.Context, l *peer.Listener) error {
 	defer stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	slots := newSlots(maxAgentConns, d.cfg.Log)
 	for {
 		conn, err := l.AcceptUnix()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			d.cfg.Log.Warn("too many open files; a client of the agent waits", "err", err)
+			pause(ctx, 200*time.Millisecond)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("accept on the agent socket: %w", err)
 		}
+		if !slots.take() {
+			conn.Close()
+			continue
+		}
 		wg.Go(func() {
+			defer slots.give()
 			a := d.agentFor(ctx, conn)
 			defer a.close()
-			if err := sshagent.Serve(ctx, conn, a); err != nil && ctx.Err() == nil {
+			if err := sshagent.Serve(ctx, conn, a, d.other.of(conn)); err != nil && ctx.Err() == nil {
 				d.cfg.Log.Info("agent connection ended", "err", err)
 			}
 		})
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 

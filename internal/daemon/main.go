@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"kryptonite/internal/control"
 	"kryptonite/internal/statedir"
@@ -15,7 +16,7 @@ import (
 const usageText = `krd asks your phone when ssh wants a signature. kr starts it; you need not.
 
 Usage:
-  krd [--log-level LEVEL]
+  krd [--log-level LEVEL] [--other-agent PATH]
 
 State, sockets and pairings are in ~/.kr, or in the directory that KR_HOME
 names. krd stays in the foreground and logs to stderr; end it with Ctrl-C.
@@ -25,6 +26,8 @@ for ssh or for krd, turns it off.
 
 Flags:
   --log-level LEVEL   debug, info, warn or error (default info)
+  --other-agent PATH  the agent whose keys work, too: its socket, or none
+                      (default what SSH_AUTH_SOCK says)
   --version           print the version
 
 Example:
@@ -37,6 +40,7 @@ func Main(ctx context.Context, args []string, version string, io *term.IO) int {
 	fs.SetOutput(io.Err)
 	fs.Usage = func() { fmt.Fprint(io.Err, usageText) }
 	level := fs.String("log-level", "info", "")
+	agent := fs.String("other-agent", "", "")
 	showVersion := fs.Bool("version", false, "")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -52,6 +56,10 @@ func Main(ctx context.Context, args []string, version string, io *term.IO) int {
 	if err := l.UnmarshalText([]byte(*level)); err != nil {
 		return io.Fail(&term.Problem{Err: fmt.Errorf("unknown log level %q", *level), Code: 2, Hints: []string{"see: krd --help"}})
 	}
+	other, err := otherAgentPath(*agent, os.Getenv("SSH_AUTH_SOCK"))
+	if err != nil {
+		return io.Fail(&term.Problem{Err: fmt.Errorf("the other agent: %w", err), Code: 2, Hints: []string{"see: krd --help"}})
+	}
 	log := slog.New(slog.NewTextHandler(io.Err, &slog.HandlerOptions{Level: l}))
 	home, err := control.Home()
 	if err != nil {
@@ -61,5 +69,5 @@ func Main(ctx context.Context, args []string, version string, io *term.IO) int {
 	if err != nil {
 		return io.Fail(err)
 	}
-	return io.Fail(Run(ctx, Config{Dir: dir, Version: version, Log: log}, func() { io.Printf("ready\n") }))
+	return io.Fail(Run(ctx, Config{Dir: dir, Version: version, Log: log, OtherAgent: other}, func() { io.Printf("ready\n") }))
 }

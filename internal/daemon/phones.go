@@ -337,13 +337,13 @@ func (d *Daemon) Keys() []sshagent.Key {
 // sign asks the phone that holds r.Key, for the process at the other end of a.
 func (d *Daemon) sign(ctx context.Context, r sshagent.Request, a *agentConn) ([]byte, error) {
 	key, err := sshwire.ParsePublicKey(r.Key)
-	if err != nil {
-		return nil, err
+	if err != nil { // of a kind that no phone has
+		return nil, fmt.Errorf("%w: %w", sshagent.ErrNoKey, err)
 	}
 	phones := d.list()
 	i := slices.IndexFunc(phones, func(p *phone) bool { return p.has(r.Key) })
 	if i < 0 {
-		return nil, fmt.Errorf("no paired phone has the key %s", key.Fingerprint())
+		return nil, fmt.Errorf("no paired phone has the key %s: %w", key.Fingerprint(), sshagent.ErrNoKey)
 	}
 	if d.rejected.has(r.Data, time.Now()) {
 		return nil, session.ErrDenied

@@ -44,7 +44,7 @@ func TestClientsWishesThatAreNotOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, errExt := c.Extension("query", nil)
+	_, errExt := c.Extension("store@example.com", nil)
 	for name, err := range map[string]error{
 		"add": c.Add(agent.AddedKey{PrivateKey: &key}), "remove": c.Remove(newBackend(t).key.PublicKey()),
 		"remove all": c.RemoveAll(), "lock": c.Lock([]byte("x")), "unlock": c.Unlock([]byte("x")), "extension": errExt,
@@ -97,7 +97,7 @@ func TestLargestMessage(t *testing.T) {
 	}
 	client, server := net.Pipe()
 	done := make(chan error, 1)
-	go func() { done <- Serve(context.Background(), server, b) }()
+	go func() { done <- Serve(context.Background(), server, b, nil) }()
 	client.Write(binary.BigEndian.AppendUint32(nil, maxMessage+1))
 	if err := <-done; err == nil {
 		t.Error("a larger one is no error")
@@ -182,7 +182,7 @@ func TestBrokenConnectionGivesNoStoredAnswer(t *testing.T) {
 // for again, and grows no more.
 func TestAnswersAreKeptWithinBounds(t *testing.T) {
 	b := newBackend(t)
-	c := &connection{backend: b, stored: map[[32]byte][]byte{}}
+	c := newConnection(b, nil)
 	for range 2 {
 		for i := range maxStored + 6 {
 			msg := ssh.Marshal(struct {
@@ -204,7 +204,7 @@ func TestAnswersAreKeptWithinBounds(t *testing.T) {
 func TestAnswerOfAnEndedRequestIsNotKept(t *testing.T) {
 	b := newBackend(t)
 	b.deny = true
-	c := &connection{backend: b, stored: map[[32]byte][]byte{}}
+	c := newConnection(b, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	msg := []byte{13, 0, 0, 0, 1, 'k', 0, 0, 0, 1, 'd', 0, 0, 0, 0}
@@ -224,7 +224,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		client, server := net.Pipe()
 		done := make(chan error, 1)
-		go func() { done <- Serve(ctx, server, b) }()
+		go func() { done <- Serve(ctx, server, b, nil) }()
 		if busy {
 			go agent.NewClient(client).Sign(b.key.PublicKey(), []byte("x"))
 			<-b.block
@@ -247,7 +247,7 @@ func TestClientThatLeavesInAMessage(t *testing.T) {
 	for _, b := range [][]byte{{0, 0}, {0, 0, 0, 5}, {0, 0, 0, 5, 11, 0}} {
 		client, server := net.Pipe()
 		done := make(chan error, 1)
-		go func() { done <- Serve(context.Background(), server, fixed{}) }()
+		go func() { done <- Serve(context.Background(), server, fixed{}, nil) }()
 		client.Write(b)
 		client.Close()
 		if err := <-done; err != nil {
@@ -274,7 +274,7 @@ func FuzzServe(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		client, server := net.Pipe()
 		done := make(chan error, 1)
-		go func() { done <- Serve(context.Background(), server, fixed{}) }()
+		go func() { done <- Serve(context.Background(), server, fixed{}, nil) }()
 		replies := make(chan int, 1)
 		go func() {
 			n := 0
