@@ -13,15 +13,8 @@ import (
 // TestLineInTerminal: who waits for the phone reads it in the terminal of ssh,
 // and nobody else does.
 func TestLineInTerminal(t *testing.T) {
-	if _, err := exec.LookPath("script"); err != nil {
-		t.Skip(err)
-	}
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
-	must(t, h.Pair("ana"))
+	begin(t, h, "ana")
 	must(t, h.StartSshd())
 	must(t, h.RunPhone("ana", "ask"))
 	ssh := "ssh -F " + h.Path("ssh_config")
@@ -66,7 +59,7 @@ func TestLineInTerminal(t *testing.T) {
 	if i, j := strings.Index(out, "approved in "), strings.Index(out, "in\r\n"); i < 0 || j < i {
 		t.Errorf("the outcome does not come before the login: %q", out)
 	}
-	_, err = h.Krd.Await(`msg="asked by" program="?[^"]*ssh"? host=127\.0\.0\.1 port=[1-9]\d+ alias=false`)
+	_, err := h.Krd.Await(`msg="asked by" program="?[^"]*ssh"? host=127\.0\.0\.1 port=[1-9]\d+ alias=false`)
 	must(t, err)
 
 	has("declined", at("n", ssh+" root@server true"), "declined on the phone\r")
@@ -103,11 +96,7 @@ func TestLineInTerminal(t *testing.T) {
 // TestLineWhenGitSigns: git gives ssh-keygen pipes; its own terminal counts.
 func TestLineWhenGitSigns(t *testing.T) {
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
-	must(t, h.Pair("ana"))
+	begin(t, h, "ana")
 	must(t, h.RunPhone("ana", "never"))
 	key, err := h.Kr("me")
 	must(t, err)
@@ -128,11 +117,7 @@ func TestLineWhenGitSigns(t *testing.T) {
 // TestLineIsSlow: the phone is off, and the terminal says so after 5 s.
 func TestLineIsSlow(t *testing.T) {
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
-	must(t, h.Pair("ana"))
+	begin(t, h, "ana")
 	must(t, h.StartSshd())
 	p, err := Start(h.Env, "script", "-qec", "ssh -F "+h.Path("ssh_config")+" root@server true", "/dev/null")
 	must(t, err)

@@ -72,15 +72,11 @@ func TestClocks(t *testing.T) {
 func TestPhoneComesBackInTime(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
-	must(t, h.Pair("ana"))
+	begin(t, h, "ana")
 	must(t, h.StartSshd())
 	login := make(chan error, 1)
 	go func() { login <- h.Login() }()
-	_, err = h.Krd.Await(`(?s)phones=.*`) // it runs; now the request is on its way
+	_, err := h.Krd.Await(`(?s)phones=.*`) // it runs; now the request is on its way
 	must(t, err)
 	select {
 	case err := <-login:
@@ -98,16 +94,12 @@ func TestPhoneComesBackInTime(t *testing.T) {
 func TestRelayComesBackInTime(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
-	must(t, h.Pair("ana"))
+	begin(t, h, "ana")
 	must(t, h.StartSshd())
 	must(t, h.RunPhone("ana", "ask"))
 	login := make(chan error, 1)
 	go func() { login <- h.Login() }()
-	_, err = h.Phones["ana"].Await(`Allow\?`)
+	_, err := h.Phones["ana"].Await(`Allow\?`)
 	must(t, err)
 	_, err = h.Relay.Stop(syscall.SIGKILL)
 	must(t, err)

@@ -311,11 +311,7 @@ func TestKilledWhileAsking(t *testing.T) {
 		t.Run(victim, func(t *testing.T) {
 			t.Parallel()
 			h := newFaultyHouse(t)
-			must(t, h.StartRelay())
-			_, err := h.Kr("config", "set", "relay", h.Origin)
-			must(t, err)
-			must(t, h.StartKrd())
-			must(t, h.Pair("ana"))
+			begin(t, h, "ana")
 			must(t, h.StartSshd())
 			l := &ledger{}
 			must(t, h.runWatched("ana", l))

@@ -20,11 +20,7 @@ import (
 func paired(t *testing.T) (*House, *ledger) {
 	t.Helper()
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
-	must(t, h.Pair("ana"))
+	begin(t, h, "ana")
 	must(t, h.StartSshd())
 	l := &ledger{}
 	must(t, h.runWatched("ana", l))

@@ -15,18 +15,14 @@ func TestKilledWhileKeysChange(t *testing.T) {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
 			h := newFaultyHouse(t)
-			must(t, h.StartRelay())
-			_, err := h.Kr("config", "set", "relay", h.Origin)
-			must(t, err)
-			must(t, h.StartKrd())
-			must(t, h.Pair("ana"))
+			begin(t, h, "ana")
 			h.mustPhone(t, "key", "new", "work", "--type", "p256")
 
 			h.killedPhone(t, "phone.AllowKey."+point, "key", "allow", "work", "laptop")
 			h.mustPhone(t, "key", "allow", "work", "laptop")
 			must(t, h.RunPhone("ana", "always"))
 			h.untilKeys(t, 2)
-			_, err = h.Phones["ana"].Stop(syscall.SIGTERM)
+			_, err := h.Phones["ana"].Stop(syscall.SIGTERM)
 			must(t, err)
 
 			h.killedPhone(t, "phone.KeysChanged."+point, "key", "delete", "work", "--yes")

@@ -23,11 +23,7 @@ func TestRandomKills(t *testing.T) {
 	t.Logf("again with: -seed %d", *seed)
 	luck := rand.New(rand.NewPCG(*seed, 0))
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
-	must(t, h.Pair("ana"))
+	begin(t, h, "ana")
 	must(t, h.StartSshd())
 	l := &ledger{}
 	must(t, h.runWatched("ana", l))
@@ -39,15 +35,15 @@ func TestRandomKills(t *testing.T) {
 		time.Sleep(wait) // the moment is the point
 		switch victim {
 		case "krd":
-			_, err = h.Krd.Stop(syscall.SIGKILL)
+			_, err := h.Krd.Stop(syscall.SIGKILL)
 			must(t, err)
 			must(t, h.StartKrd())
 		case "phone":
-			_, err = h.Phones["ana"].Stop(syscall.SIGKILL)
+			_, err := h.Phones["ana"].Stop(syscall.SIGKILL)
 			must(t, err)
 			must(t, h.runWatched("ana", l))
 		case "relay":
-			_, err = h.Relay.Stop(syscall.SIGKILL)
+			_, err := h.Relay.Stop(syscall.SIGKILL)
 			must(t, err)
 			must(t, h.StartRelay())
 		}

@@ -27,11 +27,7 @@ func (h *House) krLog(t *testing.T) (log control.Log) {
 func TestLogSurvivesKills(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
-	must(t, h.Pair("ana"))
+	begin(t, h, "ana")
 	must(t, h.StartSshd())
 	must(t, h.RunPhone("ana", "always"))
 	const kills = 8
@@ -67,11 +63,7 @@ func TestLogSurvivesKills(t *testing.T) {
 func TestDamagedLogOnThePhone(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
-	must(t, h.Pair("ana"))
+	begin(t, h, "ana")
 	must(t, h.StartSshd())
 	must(t, h.RunPhone("ana", "always"))
 	for range 3 {

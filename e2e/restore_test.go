@@ -14,11 +14,7 @@ import (
 func TestRestoredBackups(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
-	must(t, h.Pair("ana"))
+	begin(t, h, "ana")
 	must(t, h.StartSshd())
 	l := &ledger{}
 	must(t, h.runWatched("ana", l))
@@ -73,7 +69,7 @@ func TestRestoredBackups(t *testing.T) {
 
 	// Unpaired, then the phone is put back: it lists the computer and says when
 	// it last heard of it, and the computer takes nothing from it.
-	_, err = h.Kr("unpair", "ana", "--yes")
+	_, err := h.Kr("unpair", "ana", "--yes")
 	must(t, err)
 	_, err = h.Phones["ana"].Await(`laptop has unpaired`)
 	must(t, err)

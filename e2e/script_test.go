@@ -67,6 +67,18 @@ func newHouseOf(t testing.TB, bin string) *House {
 	return h
 }
 
+// begin starts a relay and krd, and pairs phones.
+func begin(t testing.TB, h *House, phones ...string) {
+	t.Helper()
+	must(t, h.StartRelay())
+	_, err := h.Kr("config", "set", "relay", h.Origin)
+	must(t, err)
+	must(t, h.StartKrd())
+	for _, name := range phones {
+		must(t, h.Pair(name))
+	}
+}
+
 // must fails the test on an error.
 func must(t testing.TB, err error) {
 	t.Helper()

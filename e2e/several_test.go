@@ -25,10 +25,7 @@ func (h *House) beside(t *testing.T, name string) *House {
 func TestTwoPhonesTwoComputers(t *testing.T) {
 	t.Parallel()
 	laptop := newHouse(t)
-	must(t, laptop.StartRelay())
-	_, err := laptop.Kr("config", "set", "relay", laptop.Origin)
-	must(t, err)
-	must(t, laptop.StartKrd())
+	begin(t, laptop)
 	desk := laptop.beside(t, "laptop") // of the same name: the phones tell them apart
 	for _, h := range []*House{laptop, desk} {
 		must(t, h.Pair("ana"))
@@ -96,12 +93,7 @@ func TestTwoPhonesTwoComputers(t *testing.T) {
 func TestRejectHoldsForTheOtherPhone(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
-	must(t, h.Pair("ana"))
-	must(t, h.Pair("bo"))
+	begin(t, h, "ana", "bo")
 	must(t, h.StartSshd())
 	must(t, h.RunPhone("ana", "never"))
 	must(t, h.RunPhone("bo", "always"))

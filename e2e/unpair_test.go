@@ -18,14 +18,10 @@ func TestKilledWhileUnpairing(t *testing.T) {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
 			h := newFaultyHouse(t)
-			must(t, h.StartRelay())
-			_, err := h.Kr("config", "set", "relay", h.Origin)
-			must(t, err)
-			must(t, h.StartKrd())
-			must(t, h.Pair("ana"))
+			begin(t, h, "ana")
 			fault := "KR_FAULT=" + point
 			if strings.HasPrefix(point, "krd.") {
-				_, err = h.Krd.Stop(syscall.SIGTERM)
+				_, err := h.Krd.Stop(syscall.SIGTERM)
 				must(t, err)
 				must(t, h.StartKrd(fault))
 				h.Kr("unpair", "ana", "--yes") // it may not get an answer
@@ -60,12 +56,9 @@ func TestKilledWhileUnpairing(t *testing.T) {
 func TestUnpairWhileTheOtherIsAway(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "relay", h.Origin)
-	must(t, err)
-	must(t, h.StartKrd())
+	begin(t, h)
 	must(t, h.Pair("ana")) // and the phone is off
-	_, err = h.Relay.Stop(syscall.SIGKILL)
+	_, err := h.Relay.Stop(syscall.SIGKILL)
 	must(t, err)
 	out, err := h.Kr("unpair", "ana", "--yes")
 	must(t, err)
