@@ -106,7 +106,7 @@ func TestLease(t *testing.T) {
 		t.Error("a rule for one host let another one in")
 	}
 	must(t, h.Phones["ana"].Type("revoke "+id))
-	_, err = h.Phones["ana"].Await(`1 rules ended`)
+	_, err = h.Phones["ana"].Await(`1 rule ended`)
 	must(t, err)
 	again := make(chan error, 1)
 	go func() { again <- h.Login() }()

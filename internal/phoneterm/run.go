@@ -63,7 +63,7 @@ func runRun(ctx context.Context, e *env, approve phone.Approve) error {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- r.run(ctx) }()
-	e.io.Printf("ready: %d paired computers\n", len(core.Computers()))
+	e.io.Printf("ready: %s\n", counted(len(core.Computers()), "paired computer"))
 	p.loop(ctx, r)
 	stop()
 	return <-ended

@@ -140,7 +140,7 @@ func revokeRule(core *phone.Core, id string) (phone.Event, string, error) {
 	if id == "all" {
 		id = "*"
 	}
-	return phone.Revoke{Rule: id}, fmt.Sprintf("%d rules ended.", n), nil
+	return phone.Revoke{Rule: id}, counted(n, "rule") + " ended.", nil
 }
 
 func listHosts(io *term.IO, core *phone.Core) {
@@ -157,6 +157,14 @@ func listHosts(io *term.IO, core *phone.Core) {
 	if len(core.Pins())+len(core.Strange()) == 0 {
 		io.Sayf("no servers yet; the first login to each is pinned\n")
 	}
+}
+
+// counted is "1 rule", "2 rules".
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 func forgetHost(core *phone.Core, name string) (phone.Event, string, error) {
