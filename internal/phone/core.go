@@ -261,10 +261,10 @@ func (c *Core) tickPairing(now time.Time, p *pairRecord) []Effect {
 	age := time.Duration(now.Unix()-p.Created) * time.Second
 	switch {
 	case p.State != statePaired && age >= attemptLife:
-		return append(c.forget(p), Note{p.id, p.Computer, NoteTooLate, nil})
+		return append(c.forget(p), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteTooLate})
 	case p.State == stateWaiting && !p.Told && age >= helloPatience:
 		p.Told = true
-		effects = append(effects, c.putPairing(p), Note{p.id, "", NoteNoHello, nil})
+		effects = append(effects, c.putPairing(p), Note{Pairing: p.id, Computer: "", Kind: NoteNoHello})
 	case p.Rendezvous != nil && age >= attemptLife:
 		effects = append(effects, c.closeRendezvous(p)...)
 	}

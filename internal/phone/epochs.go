@@ -111,7 +111,7 @@ func (p *pairRecord) eraseEpochs(now time.Time) (changed bool) {
 // computer comes back by hello.
 func (c *Core) respond(now time.Time, p *pairRecord, e *epochRecord, r *wire.Response) Effect {
 	if e == nil {
-		return Note{p.id, p.Computer, NoteSkew, nil}
+		return Note{Pairing: p.id, Computer: p.Computer, Kind: NoteSkew}
 	}
 	r.Unix, r.K, r.V = now.Unix(), wire.Protocol, c.cfg.Version
 	log := c.log.Mark()

@@ -169,7 +169,8 @@ type Note struct {
 	Pairing  string
 	Computer string
 	Kind     NoteKind
-	Err      error // for NoteBadLink and NoteLogDamaged
+	Err      error  // for NoteBadLink and NoteLogDamaged
+	Rule     string // for NoteSigned: the rule that allowed it, or that was given with it
 }
 
 // NoteKind is what a Note says.

@@ -32,7 +32,7 @@ func (c *Core) part(now time.Time, p *pairRecord, frame []byte, why NoteKind) []
 		c.farewells[f.id] = f
 		effects = append(effects, put(farewellPrefix+f.id, f), f.send(now))
 	}
-	return append(effects, Note{p.id, p.Computer, why, nil})
+	return append(effects, Note{Pairing: p.id, Computer: p.Computer, Kind: why})
 }
 
 // send sends the farewell and says when the next try is due.
@@ -49,7 +49,7 @@ func (c *Core) told(ev Told) []Effect {
 		return nil
 	}
 	delete(c.farewells, f.id)
-	return []Effect{Store{Key: farewellPrefix + f.id}, Note{f.id, f.Computer, NoteTold, nil}}
+	return []Effect{Store{Key: farewellPrefix + f.id}, Note{Pairing: f.id, Computer: f.Computer, Kind: NoteTold}}
 }
 
 // tickFarewells sends those that are due and gives up those that are too old.

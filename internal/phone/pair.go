@@ -45,7 +45,7 @@ func (c *Core) reopen(p *pairRecord) []Effect {
 	case stateWords:
 		return []Effect{ShowWords{p.id, p.Computer, p.Handshake.Words()}}
 	}
-	return []Effect{Note{p.id, p.Computer, NotePaired, nil}}
+	return []Effect{Note{Pairing: p.id, Computer: p.Computer, Kind: NotePaired}}
 }
 
 func newPairing(now time.Time, inv wire.Invitation) (*pairRecord, []Effect, error) {
@@ -90,7 +90,7 @@ func (c *Core) handshake(now time.Time, p *pairRecord, frame []byte) []Effect {
 	ack, err := p.Handshake.Receive(now, frame, c.cfg.Version, p.ownAddresses())
 	switch {
 	case errors.Is(err, pairing.ErrUnpaired):
-		return append(c.forget(p), Note{p.id, p.Computer, NoteRefused, nil})
+		return append(c.forget(p), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteRefused})
 	case err != nil:
 		c.dropped++
 		return nil
@@ -132,7 +132,7 @@ func (c *Core) confirm(now time.Time, ev Confirm) []Effect {
 	p.Epochs = []epochRecord{{
 		Epoch: *h.Epoch, EC: sealbox.PublicKey(h.EC), ES: sealbox.PublicKey(h.ESPub), Opened: true,
 	}}
-	return []Effect{c.putPairing(p), c.introduce(now, p), Note{p.id, p.Computer, NotePaired, nil}}
+	return []Effect{c.putPairing(p), c.introduce(now, p), Note{Pairing: p.id, Computer: p.Computer, Kind: NotePaired}}
 }
 
 // ackAgain sends the ack of the hello, which a crash may have swallowed.
@@ -167,7 +167,7 @@ func (c *Core) live(p *pairRecord) []Effect {
 		return nil
 	}
 	p.Handshake, p.Link = nil, ""
-	effects := []Effect{c.putPairing(p), Note{p.id, p.Computer, NoteLive, nil}}
+	effects := []Effect{c.putPairing(p), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteLive}}
 	if p.Rendezvous != nil {
 		effects = append(effects, c.closeRendezvous(p)...)
 	}

@@ -50,7 +50,7 @@ func (c *Core) sessionFrame(now time.Time, p *pairRecord, frame, body []byte) []
 	r := m.Request
 	switch {
 	case r.Unpair != nil:
-		return append(c.forget(p), Note{p.id, p.Computer, NoteUnpaired, nil})
+		return append(c.forget(p), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteUnpaired})
 	case r.Me.NC != nil && p.Handshake != nil:
 		return c.repeatHello(now, p, frame)
 	case r.Me.NC == nil && r.EphemeralC != nil:
@@ -137,7 +137,7 @@ func (c *Core) request(now time.Time, p *pairRecord, r *wire.Request, hash []byt
 	}
 	rec = &reqRecord{pairing: p.id, id: r.ID, State: reqPending, Hash: hash, Expires: r.Expires, Epoch: epoch, Request: r}
 	if !fitsClock(now, r) {
-		return []Effect{c.refusal(now, p, rec, wire.CodeClockSkew), Note{p.id, p.Computer, NoteSkew, nil}}
+		return []Effect{c.refusal(now, p, rec, wire.CodeClockSkew), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteSkew}}
 	}
 	effects, ok := c.room(now, p)
 	if !ok {
@@ -224,7 +224,7 @@ func (c *Core) signed(now time.Time, ev Signed) []Effect {
 	}
 	effects := c.answer(now, rec, &wire.SignResponse{Signature: ev.Signature})
 	if p := c.pairings[rec.pairing]; p != nil {
-		effects = append(effects, Note{p.id, p.Computer, NoteSigned, nil})
+		effects = append(effects, Note{Pairing: p.id, Computer: p.Computer, Kind: NoteSigned, Rule: rec.Rule})
 	}
 	return effects
 }

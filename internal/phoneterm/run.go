@@ -260,6 +260,9 @@ func (p *prompter) note(n phone.Note) {
 	case phone.NoteRefused:
 		p.e.io.Printf("%s gave the pairing up\n", name)
 	case phone.NoteSigned:
+		if n.Rule != "" {
+			name += ", by rule " + n.Rule
+		}
 		p.e.io.Printf("signed for %s\n", name)
 	case phone.NoteLogDamaged:
 		p.e.sayLogDamaged(n)
