@@ -47,7 +47,7 @@ fuzz_all() {
 	fuzz_bad=0
 	for dir in $(git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u); do
 		for f in $(grep -h '^func Fuzz' "$dir"/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort -u); do
-			if go test -run '^$' -fuzz "^$f\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x "./$dir" >"$fuzz_out" 2>&1; then
+			if fuzz_one "$dir" "$f" || { fuzz_late && fuzz_one "$dir" "$f"; }; then
 				say "ok   $dir $f"
 			else
 				cat "$fuzz_out"
@@ -58,4 +58,14 @@ fuzz_all() {
 	done
 	rm -f "$fuzz_out"
 	return $fuzz_bad
+}
+
+fuzz_one() {
+	go test -run '^$' -fuzz "^$2\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x "./$1" >"$fuzz_out" 2>&1
+}
+
+# fuzz_late: the run found nothing, but Go's fuzzer took the end of its time for
+# a failure (https://go.dev/issue/75804). A finding says "Failing input".
+fuzz_late() {
+	grep -q '^    context deadline exceeded$' "$fuzz_out" && ! grep -q 'Failing input' "$fuzz_out"
 }
