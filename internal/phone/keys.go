@@ -206,7 +206,8 @@ func (c *Core) keysNotice(now time.Time, p *pairRecord) []Effect {
 	return effects
 }
 
-// declineHidden ends the cards for keys that p's computer may not use any more.
+// declineHidden ends the cards and the rules for keys that p's computer may not
+// use any more.
 func (c *Core) declineHidden(now time.Time, p *pairRecord) []Effect {
 	var effects []Effect
 	for _, r := range c.open() {
@@ -215,6 +216,11 @@ func (c *Core) declineHidden(now time.Time, p *pairRecord) []Effect {
 		}
 		if _, ok := c.allowedKey(p, r.Request.Sign.Fingerprint); !ok {
 			effects = append(effects, c.decline(now, r, wire.CodeUnknownKey, noSuchKey)...)
+		}
+	}
+	for _, r := range c.ruleList() {
+		if _, ok := c.allowedKey(p, r.Key); r.Pairing == p.id && r.Key != "" && !ok {
+			effects = append(effects, c.dropRule(r.ID)...)
 		}
 	}
 	return effects

@@ -381,3 +381,24 @@ func TestForwardedIsRefused(t *testing.T) {
 	w.do(Forward{w.pairing, false})
 	w.refused(forwarded(5), wire.CodeForwarded)
 }
+
+// TestHiddenKeyEndsItsRules: shown again, the key is asked about again. A block
+// stays.
+func TestHiddenKeyEndsItsRules(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	h := newHost(1)
+	w.ask(w.named(1, h, true, "server.example"))
+	w.allow(1, policy.Grant{Scope: policy.Host, For: time.Hour})
+	fp := sshwire.Fingerprint(w.blob)
+	w.do(AllowKey{w.pairing, fp, false})
+	if n := len(w.core.Rules(w.now)); n != 0 {
+		t.Errorf("%d rules for a hidden key", n)
+	}
+	w.do(AllowKey{w.pairing, fp, true})
+	w.ask(w.named(2, h, true, "server.example"))
+	w.do(Decide{Pairing: w.pairing, Request: wire.ID{2}, Grant: policy.Grant{Scope: policy.Block, For: time.Hour}})
+	w.do(AllowKey{w.pairing, fp, false})
+	if n := len(w.core.Rules(w.now)); n != 1 {
+		t.Errorf("%d rules, want the block", n)
+	}
+}
