@@ -25,8 +25,10 @@ const (
 	maxWaiting     = 4                // epochs that wait for their first frame
 	maxPending     = 64               // undecided requests per pairing
 	maxRemembered  = 1024             // requests per pairing, with those that are over
-	farewellLife   = 48 * time.Hour   // how long a computer is told that it was unpaired
-	maxNameRunes   = 64               // of a computer's name
+	maxRefusals    = 256              // a pairing, in refusalTime, without a question
+	refusalTime    = 10 * time.Minute
+	farewellLife   = 48 * time.Hour // how long a computer is told that it was unpaired
+	maxNameRunes   = 64             // of a computer's name
 
 	farewellPause    = 5 * time.Second // before a farewell is sent again, then doubled
 	farewellMaxPause = 30 * time.Minute
@@ -59,6 +61,7 @@ type Core struct {
 	rules     map[string]policy.Rule // by id
 	hosts     *knownhosts.Book
 	strangers map[string]strange // refused host keys, by record key
+	refusals  map[string]refusals
 	log       auditlog.Log
 	damage    logDamage
 	latest    int64 // the latest time seen, Unix seconds
@@ -75,7 +78,7 @@ func New(cfg Config, records map[string][]byte) (*Core, error) {
 		return nil, err
 	}
 	c := &Core{cfg: cfg, pairings: map[string]*pairRecord{}, requests: map[string]*reqRecord{}, farewells: map[string]*farewell{},
-		rules: map[string]policy.Rule{}, hosts: knownhosts.NewBook(), strangers: map[string]strange{}}
+		rules: map[string]policy.Rule{}, hosts: knownhosts.NewBook(), strangers: map[string]strange{}, refusals: map[string]refusals{}}
 	return c, c.loadRecords(records)
 }
 

@@ -26,6 +26,9 @@ func (c *Core) consider(now time.Time, rec *reqRecord) []Effect {
 	}
 	switch verdict, rule := policy.Decide(now, c.ruleList(), v.facts); {
 	case verdict == policy.Deny:
+		if c.flood(now, p) {
+			return nil
+		}
 		return c.decline(now, rec, wire.CodeRejected, "this computer is blocked on the phone")
 	case verdict == policy.Allow:
 		rec.Rule = rule.ID
@@ -74,6 +77,9 @@ func (c *Core) allow(now time.Time, rec *reqRecord) []Effect {
 // refuse answers what must not be signed, and remembers a host key that did not
 // fit, so that the person can trust it.
 func (c *Core) refuse(now time.Time, p *pairRecord, rec *reqRecord, v view, no *wire.SignResponse) []Effect {
+	if c.flood(now, p) {
+		return nil
+	}
 	var effects []Effect
 	switch no.Error {
 	case wire.CodeHostKey:
@@ -83,6 +89,29 @@ func (c *Core) refuse(now time.Time, p *pairRecord, rec *reqRecord, v view, no *
 		effects = append(effects, Alarm{v.card, no.Error, no.Reason})
 	}
 	return append(effects, c.decline(now, rec, no.Error, no.Reason)...)
+}
+
+// flood counts an answer that nobody was asked about, and reports whether p's
+// computer has had too many: the request is dropped then, as if it had not come.
+// So no computer can flush the log or fill the screen with refusals.
+func (c *Core) flood(now time.Time, p *pairRecord) bool {
+	r := c.refusals[p.id]
+	if now.Sub(r.since) >= refusalTime || now.Before(r.since) {
+		r = refusals{since: now}
+	}
+	r.n++
+	c.refusals[p.id] = r
+	if r.n > maxRefusals {
+		c.dropped++
+		return true
+	}
+	return false
+}
+
+// refusals is how many requests of a computer were declined by themselves.
+type refusals struct {
+	since time.Time
+	n     int
 }
 
 // decline makes a decision against signing durable, with its log entry, and

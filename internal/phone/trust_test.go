@@ -402,3 +402,38 @@ func TestHiddenKeyEndsItsRules(t *testing.T) {
 		t.Errorf("%d rules, want the block", n)
 	}
 }
+
+// TestFloodOfRefusals: a computer cannot flush the log or the screen with
+// requests that are refused by themselves; what may be asked still is.
+func TestFloodOfRefusals(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	h := newHost(1)
+	answered := 0
+	for n := range maxRefusals + 50 {
+		r := w.request(0, []byte("neither a login nor a signature"))
+		r.ID = wire.ID{7, byte(n), byte(n >> 8)}
+		plain, err := wire.Encode(wire.Message{Request: r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := w.epoch.Seal(plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		effects := w.core.Handle(w.now, Frame{w.pairing, wire.NewFrame(wire.HeaderEpoch, body)})
+		answered += len(all[Send](effects))
+	}
+	if answered != maxRefusals || w.core.log.Len() != uint64(maxRefusals) {
+		t.Errorf("%d refusals are answered and %d logged, want %d", answered, w.core.log.Len(), maxRefusals)
+	}
+	plain, _ := wire.Encode(wire.Message{Request: w.named(1, h, true, "server.example")})
+	body, _ := w.epoch.Seal(plain)
+	one[Ask](t, w.core.Handle(w.now, Frame{w.pairing, wire.NewFrame(wire.HeaderEpoch, body)}))
+	w.now = w.now.Add(refusalTime)
+	r := w.request(2, []byte("the same again"))
+	plain, _ = wire.Encode(wire.Message{Request: r})
+	body, _ = w.epoch.Seal(plain)
+	if n := len(all[Send](w.core.Handle(w.now, Frame{w.pairing, wire.NewFrame(wire.HeaderEpoch, body)}))); n != 1 {
+		t.Errorf("after its time a refusal is answered %d times", n)
+	}
+}
