@@ -30,7 +30,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request, addr mailbox.Addre
 		return
 	}
 	// Any page may connect: no cookie or other standing right is involved.
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	conn, err := websocket.Accept(&handshake{ResponseWriter: w}, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil { // answered
 		s.leave()
 		return
@@ -49,6 +49,34 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request, addr mailbox.Addre
 		s.read(conn, addr)
 	})
 }
+
+// handshake lets a WebSocket begin. What the library would say to a bad request
+// repeats the request's headers; it is replaced by our own words.
+type handshake struct {
+	http.ResponseWriter
+	failed bool
+}
+
+func (h *handshake) WriteHeader(status int) {
+	if status == http.StatusSwitchingProtocols {
+		h.ResponseWriter.WriteHeader(status)
+		return
+	}
+	if !h.failed {
+		h.failed = true
+		fail(h.ResponseWriter, status, "not a WebSocket handshake")
+	}
+}
+
+func (h *handshake) Write(b []byte) (int, error) {
+	if h.failed {
+		return len(b), nil
+	}
+	return h.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController, and for the library.
+func (h *handshake) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
 // greet has the caller prove his key and makes sure that his mailbox exists. If
 // not, it says why on conn and returns false.

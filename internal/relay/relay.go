@@ -39,6 +39,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"maps"
 	"net"
@@ -181,7 +182,20 @@ const (
 	closePatience = 3 * time.Second   // for close handshakes and running posts
 )
 
-// Run serves on l, and sweeps now and from time to time, until ctx ends. Then it
+// httpLog takes what the HTTP server has to say. That a handshake failed, with
+// the address of who tried, is for maintainers only: strangers make many fail.
+type httpLog struct{ log *slog.Logger }
+
+func (h httpLog) Write(b []byte) (int, error) {
+	level, line := slog.LevelWarn, strings.TrimSpace(string(b))
+	if strings.HasPrefix(line, "http: TLS handshake error") { // there is no other sign of it
+		level = slog.LevelDebug
+	}
+	h.log.Log(context.Background(), level, line)
+	return len(b), nil
+}
+
+// Run serves on l, which may be a TLS listener, and sweeps now and from time to time, until ctx ends. Then it
 // stops accepting, closes the WebSockets ("going away"), ends the polls, lets
 // running posts finish, closes the Store, and returns nil or the first fault.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
@@ -192,7 +206,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ErrorLog:          log.New(httpLog{s.log}, "", 0),
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
