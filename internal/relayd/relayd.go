@@ -16,13 +16,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
+
+	"golang.org/x/sync/errgroup"
 
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/relay"
@@ -33,6 +33,7 @@ import (
 const (
 	storeName  = "relay.db"
 	socketName = "backup.sock"
+	certsName  = "certs" // a directory, with --domain
 )
 
 const defaultData = "kr-relay-data"
@@ -40,19 +41,34 @@ const defaultData = "kr-relay-data"
 const usage = `Keep sealed mail between computers and phones
 
 Usage:
-  kr-relay [--listen <address>] [--data <directory>] [--origin <url>]
-  kr-relay backup [--data <directory>] <file>     (more: kr-relay backup --help)
+  kr-relay [--data <directory>]                        this machine only
+  kr-relay --domain <name> [--data <directory>]        the internet
+  kr-relay --behind-proxy --origin <url> [...]         behind a web server
+  kr-relay backup [--data <directory>] <file>          (kr-relay backup --help)
 
 Takes sealed messages and keeps each until the phone or computer that it is for
-has fetched it, at most 48 hours. It cannot read them. It speaks plain HTTP: put
-a web server with a certificate before it, and name the public address with
---origin; without --origin it serves only this machine (http://localhost:PORT).
+has fetched it, at most 48 hours. It cannot read them.
+
+With --domain it gets a certificate for that name, renews it, and serves
+https://NAME. The name must lead to this machine, and ports 80 and 443 must be
+reachable from the internet. You accept the terms of the CA (Let's Encrypt).
+Without --domain it speaks plain HTTP: to this machine (http://localhost:PORT),
+or, with --behind-proxy, to a web server that has the certificate.
 
 Flags:
-  --listen <address>      where to listen (default 127.0.0.1:8080; port 0: any free one)
-  --data <directory>      where mail is kept, made if missing (default ./kr-relay-data)
+  --domain <name>         get a certificate for it and serve https; may be repeated
+  --behind-proxy          a web server on a private address has the certificate: speak
+                          plain HTTP and believe its last X-Forwarded-For; needs --origin
+                          or --domain
   --origin <url>          public address of this relay; may be repeated
-  --trust-proxy           believe the last X-Forwarded-For of a proxy on a private address
+  --data <directory>      where mail and certificates are kept, made if missing
+                          (default ./kr-relay-data)
+  --listen <address>      where to listen (default 127.0.0.1:8080, with --domain :443;
+                          port 0: any free one)
+  --listen-http <address> with --domain: for the CA's challenge and a redirect (default :80)
+  --acme-email <address>  told to the CA
+  --acme-directory <url>  another CA than Let's Encrypt
+  --acme-ca <file>        root certificates, in PEM, that vouch for --acme-directory
   --sender-rate <n>       posts a second from one sender (default 200)
   --sender-burst <n>      posts at once from one sender (default 1000)
   --sender-mailboxes <n>  new mailboxes an hour from one sender (default 120)
@@ -64,7 +80,8 @@ Flags:
 
 Examples:
   $ kr-relay
-  $ kr-relay --listen 127.0.0.1:8080 --data /var/lib/kr-relay --origin https://relay.example
+  $ kr-relay --domain relay.example --data /var/lib/kr-relay
+  $ kr-relay --behind-proxy --origin https://relay.example --data /var/lib/kr-relay
 
 Next: kr pair --relay https://relay.example
 `
@@ -96,7 +113,7 @@ func Run(ctx context.Context, args []string, version string, stdout, stderr io.W
 		fmt.Fprintln(stdout, "kr-relay", version)
 		return 0
 	}
-	if err := o.serve(ctx, stdout, stderr); err != nil {
+	if err := o.serve(ctx, version, stdout, stderr); err != nil {
 		fmt.Fprintf(stderr, "kr-relay: %v\n", err)
 		return 1
 	}
@@ -106,7 +123,9 @@ func Run(ctx context.Context, args []string, version string, stdout, stderr io.W
 type options struct {
 	listen, data string
 	origins      []string
-	trustProxy   bool
+	trustProxy   bool // behindProxy, or the flag's old name
+	behindProxy  bool
+	front        frontOptions
 	limits       relay.Limits
 	level        slog.Level
 	json         bool
@@ -117,14 +136,16 @@ func parse(args []string) (*options, error) {
 	o := &options{}
 	fs := flag.NewFlagSet("kr-relay", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // Run prints errors and help
-	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "")
+	fs.StringVar(&o.listen, "listen", "", "")
 	fs.StringVar(&o.data, "data", defaultData, "")
 	fs.Func("origin", "", func(s string) error {
 		c, err := mailbox.CanonicalOrigin(s)
 		o.origins = append(o.origins, c)
 		return err
 	})
-	fs.BoolVar(&o.trustProxy, "trust-proxy", false, "")
+	fs.BoolVar(&o.behindProxy, "behind-proxy", false, "")
+	fs.BoolVar(&o.trustProxy, "trust-proxy", false, "") // of 0.1 before --behind-proxy; not in the help
+	o.front.define(fs)
 	fs.Float64Var(&o.limits.SendRate, "sender-rate", 200, "")
 	fs.IntVar(&o.limits.SendBurst, "sender-burst", 1000, "")
 	fs.IntVar(&o.limits.NewPerHour, "sender-mailboxes", 120, "")
@@ -152,10 +173,13 @@ func parse(args []string) (*options, error) {
 	if o.data == "" {
 		return nil, errors.New("--data must name a directory")
 	}
+	if err := o.arrange(); err != nil {
+		return nil, err
+	}
 	return o, nil
 }
 
-func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
+func (o *options) serve(ctx context.Context, version string, stdout, stderr io.Writer) error {
 	var handler slog.Handler = slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.level})
 	if o.json {
 		handler = slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: o.level})
@@ -175,26 +199,28 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
+	f, err := o.openFront(ctx, version, log)
 	if err != nil {
-		return errors.Join(fmt.Errorf("listen: %w", err), store.Close())
+		return errors.Join(err, store.Close())
 	}
 	copies := listenForCopies(o.data, log)
 	if len(o.origins) == 0 {
-		log.Warn("without --origin only clients on this machine can read their mail")
+		log.Warn("without --domain or --origin only clients on this machine can read their mail")
 	}
-	if _, err := fmt.Fprintf(stdout, "listening on http://%s\n", l.Addr()); err != nil {
+	if _, err := fmt.Fprintf(stdout, "listening on %s\n", f); err != nil {
 		log.Warn("ready line not printed", "error", err)
 	}
-	log.Info("relay is up", "listen", l.Addr().String(), "origins", strings.Join(o.origins, " "))
-	ctx, stop := context.WithCancel(ctx)
-	var door sync.WaitGroup
+	log.Info("relay is up", "listen", f.main.Addr().String(), "origins", strings.Join(o.origins, " "))
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return f.run(ctx) })
 	if copies != nil {
-		door.Go(func() { handOutCopies(ctx, copies, store, log) })
+		g.Go(func() error {
+			handOutCopies(ctx, copies, store, log)
+			return nil
+		})
 	}
-	err = server.Run(ctx, l)
-	stop()
-	door.Wait()
+	g.Go(func() error { return server.Run(ctx, f.main) })
+	err = g.Wait()
 	log.Info("relay is down")
 	return err
 }
