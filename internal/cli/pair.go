@@ -42,6 +42,14 @@ are read from stdin; anything else is a no.`,
 	return c
 }
 
+// noRelayHints are the README's ways to a relay.
+var noRelayHints = []string{
+	"is there one? kr config set relay https://relay.example.com",
+	"to try it on this machine: kr-relay, and here kr config set relay http://localhost:8080",
+	"a small server with a name: kr-relay --domain relay.example.com",
+	"behind a web server or an https tunnel: kr-relay --behind-proxy --origin https://relay.example.com",
+}
+
 func runPair(ctx context.Context, e *env, o pairOptions) error {
 	cfg, err := e.readConfig()
 	if err != nil {
@@ -51,7 +59,7 @@ func runPair(ctx context.Context, e *env, o pairOptions) error {
 	req.App = first(cfg.App, req.Relay)
 	if req.Relay == "" {
 		return &term.Problem{Err: errors.New("no relay is set: computer and phone need a place to meet"), Code: codeUsage,
-			Hints: []string{"kr config set relay https://relay.example.com", "or run one yourself: kr-relay --help"}}
+			Hints: noRelayHints}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

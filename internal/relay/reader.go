@@ -97,7 +97,7 @@ func (s *Server) leave() {
 // be signed for. If ok, leave belongs after it; if not, it has answered.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request) (origins []string, ok bool) {
 	if origins = s.originsFor(r); len(origins) == 0 {
-		fail(w, http.StatusMisdirectedRequest, "this relay does not know its public origin; start it with --origin")
+		fail(w, http.StatusMisdirectedRequest, "this relay does not know its public origin; start it with --domain or --origin")
 		return nil, false
 	}
 	if !s.enter() {

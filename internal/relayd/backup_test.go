@@ -36,14 +36,14 @@ type running struct {
 	stderr *bytes.Buffer
 }
 
-func start(t testing.TB, data string) *running {
+func start(t testing.TB, data string, more ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	r := &running{stderr: &bytes.Buffer{}}
 	code := make(chan int, 1)
 	go func() {
-		code <- Run(ctx, []string{"--listen", "127.0.0.1:0", "--data", data}, "v", in, r.stderr)
+		code <- Run(ctx, append([]string{"--listen", "127.0.0.1:0", "--data", data}, more...), "v", in, r.stderr)
 		in.Close()
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')

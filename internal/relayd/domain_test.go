@@ -142,9 +142,9 @@ func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // exchange posts a frame to a new mailbox and reads it.
-func exchange(t *testing.T, rt http.RoundTripper) {
+func exchange(t *testing.T, origin string, rt http.RoundTripper) {
 	t.Helper()
-	c, err := relay.NewClient("https://relay.test", relay.Options{RoundTripper: rt})
+	c, err := relay.NewClient(origin, relay.Options{RoundTripper: rt})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,12 +188,12 @@ func TestDomain(t *testing.T) {
 	rt := r.transport(t, p.Roots(t))
 
 	live := &watched{RoundTripper: rt, seen: map[string]int{}}
-	exchange(t, live)
+	exchange(t, "https://relay.test", live)
 	if live.seen["HTTP/1.1 101"] != 1 || live.seen["HTTP/2.0 202"] != 1 {
 		t.Errorf("by WebSocket: %v", live.seen)
 	}
 	polled := &watched{RoundTripper: rt, blocked: true, seen: map[string]int{}}
-	exchange(t, polled)
+	exchange(t, "https://relay.test", polled)
 	if polled.seen["HTTP/2.0 200"] < 2 || polled.seen["HTTP/2.0 202"] != 1 {
 		t.Errorf("by polls: %v", polled.seen)
 	}

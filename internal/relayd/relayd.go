@@ -3,7 +3,8 @@
 // [Main] serves a relay on a TCP port until SIGTERM or SIGINT, then shuts down
 // in good order; a second signal ends it at once. "kr-relay backup" copies the
 // store, also while a relay has it open: that one hands out copies on a unix
-// socket in its data directory. Exit codes: 0 it ended as asked, 1 it could not
+// socket in its data directory. With --domain it serves https with certificates
+// of package certs; front.go has what comes before the relay. Exit codes: 0 it ended as asked, 1 it could not
 // start or failed, 2 the command line is wrong, 130 a backup was interrupted.
 //
 // References: [kryptonite/internal/relay.Server] does the work.
