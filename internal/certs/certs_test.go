@@ -252,6 +252,25 @@ func TestFailuresAreSaidDaily(t *testing.T) {
 	}
 }
 
+// Another name's turn does not shorten this one's pause.
+func TestPauseIsKept(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	k, err := New(Config{Domains: []string{"a.test"}, Path: t.TempDir(), Directory: "https://127.0.0.1:1/dir", Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tr try
+	first := k.attend(t.Context(), "a.test", &tr)
+	now = now.Add(30 * time.Second)
+	if at := k.attend(t.Context(), "a.test", &tr); tr.failures != 1 || !at.Equal(first) {
+		t.Errorf("within the pause: %d failures, again at %v, want 1, %v", tr.failures, at, first)
+	}
+	now = first
+	if k.attend(t.Context(), "a.test", &tr); tr.failures != 2 {
+		t.Errorf("after the pause: %d failures, want 2", tr.failures)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	refused := func(kind, words string) error {
 		return &acme.AuthorizationError{Errors: []error{&acme.Error{ProblemType: problemPrefix + kind, Detail: words}}}
