@@ -27,7 +27,7 @@ var floors = [][]string{
 	// residents
 	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest"},
 	// programs
-	{"daemon", "cli", "phoneterm", "relayd"},
+	{"daemon", "cli", "phoneterm", "relayd", "phonejs"},
 }
 
 // pure packages know no system, no net and no clock. version reads what the
@@ -122,7 +122,7 @@ func parseTree(t *testing.T) map[string]*source {
 			return err
 		}
 		if d.IsDir() {
-			if name := d.Name(); path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin") {
+			if name := d.Name(); path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin" || name == "node_modules") {
 				return filepath.SkipDir
 			}
 			return nil

@@ -1,0 +1,92 @@
+// The whole contract with the phone core. internal/phonejs/contract_test.go
+// holds this page against the Go types, in both directions.
+
+export type Base64 = string; // bytes
+export type Millis = number; // a time: Unix milliseconds, 0 is never; or how long
+export type Name = string; // of a host, "host" or "[host]:port"
+export type Proof = "proved" | "vouched" | "bound" | "unknown";
+export type Scope = "" | "host" | "computer" | "block";
+export type Code = "" | "rejected" | "refused" | "host_key" | "forwarded" | "unknown_key" | "clock_skew" | "expired" | "cancelled" | "unknown_kind";
+export type Verdict = "NoName" | "New" | "Match" | "Mismatch" | "NewType" | "Downgraded";
+export type NoteKind = "BadLink" | "NoHello" | "TooLate" | "Paired" | "Live" | "Refused" | "Unpaired" | "Told" | "Skew" | "Signed" | "LogDamaged";
+export type KeyType = "ssh-ed25519" | "ecdsa-sha2-nistp256";
+
+// What may be called. Each throws Refused for arguments that do not fit, and
+// Dead once the core has met a bug of its own.
+export interface Phone {
+  start(config: Config, records: Record<string, Base64>): null;
+  handle(now: Millis, event: Event): Effect[];
+  next(): Millis | null; // when a Tick is due
+  computers(): Computer[];
+  rules(now: Millis): Rule[];
+  pins(): Pin[];
+  strange(): Pin[]; // host keys that were refused
+  sees(pairing: string, fingerprint: string): boolean;
+  mailbox(seed: Base64): Mailbox;
+  signRead(seed: Base64, origin: string, nonce: Base64): Base64;
+  parseLink(link: string): Invitation;
+  publicKey(type: KeyType, raw: Base64): PublicKey; // raw as WebCrypto exports it
+  signature(type: KeyType, raw: Base64): Base64; // raw as WebCrypto makes it
+  authorizedKey(blob: Base64, comment: string): string;
+}
+
+// Events: what happened. Their meaning is in internal/phone/event.go.
+export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey;
+export interface Start { type: "Start" }
+export interface OpenLink { type: "OpenLink"; link: string }
+export interface Confirm { type: "Confirm"; pairing: string; yes: boolean }
+export interface Frame { type: "Frame"; pairing: string; data: Base64 }
+export interface Decide { type: "Decide"; pairing: string; request: Base64; allow: boolean; grant: Grant }
+export interface Revoke { type: "Revoke"; rule: string }
+export interface ForgetHost { type: "ForgetHost"; name: Name; scope: string }
+export interface Forward { type: "Forward"; pairing: string; ask: boolean }
+export interface TrustHost { type: "TrustHost"; name: Name; scope: string }
+export interface Signed { type: "Signed"; pairing: string; request: Base64; signature: Base64; failed: string }
+export interface Unpair { type: "Unpair"; pairing: string }
+export interface Told { type: "Told"; pairing: string }
+export interface Tick { type: "Tick" }
+export interface KeysChanged { type: "KeysChanged"; keys: SSHKey[] }
+export interface AllowKey { type: "AllowKey"; pairing: string; fingerprint: string; allow: boolean }
+
+// Effects: what to do, in order, after all Store effects of the call are durable.
+export type Effect = Store | Listen | Close | Send | Sign | ShowWords | Ask | Alarm | Withdraw | Note;
+export interface Store { type: "Store"; key: string; value: Base64 | null }
+export interface Listen { type: "Listen"; pairing: string; origin: string; seed: Base64; new: boolean }
+export interface Close { type: "Close"; pairing: string; origin: string; seed: Base64 }
+export interface Send { type: "Send"; pairing: string; to: Address[]; frame: Base64; farewell: boolean }
+export interface Sign { type: "Sign"; pairing: string; request: Base64; fingerprint: string; payload: Base64 }
+export interface ShowWords { type: "ShowWords"; pairing: string; computer: string; words: string }
+export interface Ask { type: "Ask"; card: Card }
+export interface Alarm { type: "Alarm"; card: Card; code: Code; reason: string }
+export interface Withdraw { type: "Withdraw"; pairing: string; request: Base64; why: Code }
+export interface Note { type: "Note"; pairing: string; computer: string; kind: NoteKind; err: string }
+
+// What is inside.
+export interface Config { name: string; keys: SSHKey[] }
+export interface SSHKey { publicKey: Base64; name: string }
+export interface Grant { scope: Scope; for: Millis; count: number }
+export interface Address { relay: RelayAddress | null }
+export interface RelayAddress { origin: string; mailbox: Base64 }
+export interface Mailbox { address: string; publicKey: Base64 }
+export interface Invitation { app: string; relay: string }
+export interface PublicKey { blob: Base64; fingerprint: string }
+export interface Computer { pairing: string; name: string; live: boolean; paired: Millis; heard: Millis; forward: boolean }
+export interface Rule {
+  id: string; scope: Scope; pairing: string; key: string; user: string; hostKey: string; name: string;
+  since: Millis; until: Millis; left: number; counted: boolean;
+}
+export interface Pin {
+  name: Name; scope: string; keyType: string; fingerprint: string; unix: Millis; by: string; proof: string; hostbound: boolean;
+}
+export interface Card {
+  pairing: string; request: Base64; computer: string; keyName: string;
+  user: string; namespace: string; // any text: show it as text, cleaned
+  host: Host; reported: Reported; expires: Millis;
+  name: Name; known: Verdict; pins: Pin[]; knownAs: Name[];
+  noHostRule: string; noComputerRule: string; // why not, "" when it may
+}
+export interface Host {
+  proof: Proof; keyType: string; fingerprint: string; cert: Cert | null; local: boolean; path: string[];
+}
+export interface Cert { ca: string; principals: string[]; validAfter: Millis | null; validBefore: Millis | null }
+export interface Reported { program: string; directory: string; host: string; port: number; hostKeyAlias: boolean }
