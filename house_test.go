@@ -27,7 +27,7 @@ var floors = [][]string{
 	// residents
 	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest"},
 	// programs
-	{"daemon", "cli", "phoneterm", "relayd", "phonejs"},
+	{"daemon", "cli", "phoneterm", "relayd", "phonejs", "webbuild"},
 }
 
 // pure packages know no system, no net and no clock. version reads what the
@@ -160,13 +160,44 @@ func parseTree(t *testing.T) map[string]*source {
 	return out
 }
 
-// TestDoors holds programs in cmd to 25 lines: everything else is importable.
+// TestWebAssembly holds what a phone downloads to the standard library without
+// its network, and golang.org/x/crypto: net/http alone doubles the size.
+func TestWebAssembly(t *testing.T) {
+	tree := parseTree(t)
+	seen := map[string]bool{}
+	var visit func(dir string)
+	visit = func(dir string) {
+		if seen[dir] {
+			return
+		}
+		seen[dir] = true
+		if tree[dir] == nil {
+			t.Fatalf("%s is not there", dir)
+		}
+		for imp := range tree[dir].imports {
+			first, _, _ := strings.Cut(imp, "/")
+			switch ours, isOurs := strings.CutPrefix(imp, module); {
+			case isOurs:
+				visit(ours)
+			case strings.HasPrefix(imp, "golang.org/x/crypto/") && imp != "golang.org/x/crypto/ssh", imp == "net/netip":
+			case strings.Contains(first, "."), first == "net", imp == "crypto/tls", imp == "crypto/x509":
+				t.Errorf("%s is in the phone's WebAssembly and must not import %s", dir, imp)
+			}
+		}
+	}
+	visit("cmd/phone-wasm")
+	if !seen["internal/phone"] {
+		t.Error("the phone is not in the phone's WebAssembly")
+	}
+}
+
+// TestDoors holds programs to 25 lines: everything else is importable.
 func TestDoors(t *testing.T) {
 	mains, err := filepath.Glob("cmd/*/main.go")
 	if err != nil || len(mains) == 0 {
 		t.Fatal("no programs", err)
 	}
-	for _, m := range mains {
+	for _, m := range append(mains, "web/build/main.go") {
 		fset := token.NewFileSet()
 		if _, err := parser.ParseFile(fset, m, nil, 0); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,96 @@
+package webbuild_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"kryptonite/internal/webbuild"
+
+	_ "kryptonite/internal/phonejs" // so that the test cache notices its changes
+)
+
+const maxGzip = 2_000_000 // bytes of the core: about 1.4 MB by brotli
+
+// TestBuild: the app builds with Go alone and is not too large to download.
+func TestBuild(t *testing.T) {
+	out := t.TempDir()
+	if err := webbuild.Build("../..", out); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"phone.wasm", "node/phone.mjs"} {
+		b, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var z bytes.Buffer
+		w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression)
+		w.Write(b)
+		w.Close()
+		t.Logf("%s: %d bytes, %d by gzip", name, len(b), z.Len())
+		if z.Len() > maxGzip {
+			t.Errorf("%s: %d bytes by gzip, at most %d are allowed", name, z.Len(), maxGzip)
+		}
+	}
+}
+
+// TestBroken: what esbuild does not read is named with its place.
+func TestBroken(t *testing.T) {
+	root := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("go.mod", "module x\n\ngo 1.26\n")
+	write("cmd/phone-wasm/main.go", "package main\n\nfunc main() {}\n")
+	write("web/node/phone.ts", "let x = ;\n")
+	err := webbuild.Build(root, filepath.Join(root, "dist"))
+	if err == nil || !strings.Contains(err.Error(), "web/node/phone.ts:1") {
+		t.Errorf("Build = %v, want the place of the error", err)
+	}
+}
+
+// TestStyle holds TypeScript to files of 150 lines and types that say something.
+func TestStyle(t *testing.T) {
+	comment := regexp.MustCompile(`(?s)//[^\n]*|/\*.*?\*/`)
+	vague := regexp.MustCompile(`\bany\b|@ts-|innerHTML|\beval\b`)
+	files := 0
+	err := filepath.WalkDir("../../web", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "dist") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".ts") {
+			return nil
+		}
+		files++
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if n := bytes.Count(b, []byte("\n")); n > 150 {
+			t.Errorf("%s has %d lines, 150 are allowed", path, n)
+		}
+		code := strings.ReplaceAll(comment.ReplaceAllString(string(b), ""), "AbortSignal.any(", "")
+		if m := vague.FindString(code); m != "" {
+			t.Errorf("%s says %q", path, m)
+		}
+		return nil
+	})
+	if err != nil || files == 0 {
+		t.Error(files, err)
+	}
+}

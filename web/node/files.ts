@@ -1,0 +1,57 @@
+// A store and a key in files: for tests, which start a phone again.
+import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { join } from "node:path";
+import type { Base64, Phone } from "../src/core.d.ts";
+import { type Bytes, fromBase64, toBase64 } from "../src/bytes.ts";
+import { newPair, rawPublic, type Signer, webCryptoSigner } from "../src/key.ts";
+import type { Store } from "../src/store.ts";
+
+async function replace(path: string, text: string): Promise<void> {
+  const file = await open(path + ".new", "w", 0o600);
+  await file.writeFile(text);
+  await file.sync();
+  await file.close();
+  await rename(path + ".new", path);
+}
+
+async function read<T>(path: string): Promise<T | undefined> {
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as T;
+  } catch (err) {
+    if (err instanceof Error && "code" in err && err.code === "ENOENT") return undefined;
+    throw err;
+  }
+}
+
+/** fileStore keeps all records in one file, written anew for each commit. */
+export async function fileStore(dir: string): Promise<Store> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const path = join(dir, "records.json");
+  const kept = new Map(Object.entries((await read<Record<string, Base64>>(path)) ?? {}));
+  return {
+    load: async () => Object.fromEntries(kept),
+    commit: async (changes) => {
+      for (const c of changes) {
+        if (c.value === null) kept.delete(c.key);
+        else kept.set(c.key, c.value);
+      }
+      await replace(path, JSON.stringify(Object.fromEntries(kept)));
+    },
+  };
+}
+
+/** fileSigner is a key in clear in a file: Node has nowhere else to put one. */
+export async function fileSigner(core: Phone, dir: string): Promise<Signer> {
+  const path = join(dir, "key.json");
+  const kept = await read<{ pkcs8: Base64; raw: Base64 }>(path);
+  if (kept) return webCryptoSigner(core, await importKey(fromBase64(kept.pkcs8)), fromBase64(kept.raw), "default");
+  const pair = await newPair(true);
+  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
+  const raw = await rawPublic(pair.publicKey);
+  await replace(path, JSON.stringify({ pkcs8: toBase64(pkcs8), raw: toBase64(raw) }));
+  return webCryptoSigner(core, await importKey(pkcs8), raw, "default");
+}
+
+function importKey(pkcs8: Bytes): Promise<CryptoKey> {
+  return crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", false, ["sign"]);
+}

@@ -1,0 +1,127 @@
+// The relay by fetch: posts and polls, docs/protocol.md 5.3 and 5.5.
+import type { Base64, Phone } from "./core.d.ts";
+import { type Bytes, fromBase64, toHex } from "./bytes.ts";
+import { jitter, sleep, within } from "./wait.ts";
+
+export interface Polled {
+  seq: Base64;
+  frame: Base64;
+}
+interface Poll {
+  ack?: Base64[];
+  after?: Base64;
+  wait_seconds?: number;
+  delete?: boolean;
+}
+interface PollReply {
+  nonce?: Base64;
+  frames?: Polled[];
+  deleted?: boolean;
+}
+
+/** RelayError is an answer other than the one hoped for. */
+export class RelayError extends Error {
+  constructor(readonly status: number, text: string) {
+    super(`the relay says ${status}${text ? `: ${text}` : ""}`);
+  }
+}
+
+const postLimit = 10_000; // ms, all tries of one frame
+const tryLimit = 5_000;
+const pollGrace = 20_000; // beyond what a poll waits
+const maxProofs = 3; // each that fails brings a fresh nonce
+const maxReply = 128 << 10;
+export const noFrames: Base64 = "//////////8="; // as after: send none
+
+/** postFrame posts until the relay has the frame, for 10 s: the same key in each try. */
+export async function postFrame(origin: string, mailbox: Base64, frame: Base64, signal: AbortSignal): Promise<void> {
+  const url = `${origin}/v1/mailboxes/${toHex(fromBase64(mailbox))}/frames`;
+  const headers = { "Idempotency-Key": toHex(crypto.getRandomValues(new Uint8Array(16))), "Content-Type": "application/octet-stream" };
+  const limit = within(postLimit, signal);
+  for (let pause = 50; ; pause = Math.min(2 * pause, 1000)) {
+    let failed: unknown;
+    try {
+      const answer = await request(url, headers, fromBase64(frame), within(tryLimit, limit));
+      if (answer.status === 200 || answer.status === 202) return;
+      failed = new RelayError(answer.status, answer.error);
+      if (answer.status !== 429 && answer.status < 500) throw failed;
+    } catch (err) {
+      if (err instanceof RelayError) throw err;
+      failed = err;
+    }
+    if (limit.aborted) throw failed;
+    await sleep(jitter(pause), limit).catch(() => { throw signal.aborted ? signal.reason : failed; });
+  }
+}
+
+interface Answer {
+  status: number;
+  error: string;
+  body: unknown; // JSON, or null
+}
+
+async function request(url: string, headers: Record<string, string>, body: Bytes | string, signal: AbortSignal): Promise<Answer> {
+  const response = await fetch(url, { method: "POST", headers, body, signal, cache: "no-store", credentials: "omit", redirect: "error" });
+  const text = await response.text();
+  if (text.length > maxReply) throw new Error("the relay's answer is too long");
+  let json: unknown = null;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // not the relay's words
+  }
+  const error = typeof json === "object" && json !== null && "error" in json ? String(json.error) : "";
+  return { status: response.status, error, body: json };
+}
+
+/** MailboxReader polls one mailbox, and proves each time that it may. */
+export class MailboxReader {
+  #nonce: Base64 | undefined;
+  readonly #url: string;
+  readonly #publicKey: Base64;
+
+  constructor(readonly core: Phone, readonly origin: string, readonly seed: Base64) {
+    const box = core.mailbox(seed);
+    this.#publicKey = box.publicKey;
+    this.#url = `${origin}/v1/mailboxes/${box.address}/poll`;
+  }
+
+  /** open makes sure that the mailbox exists, durably. */
+  async open(signal: AbortSignal): Promise<void> {
+    await this.poll({ after: noFrames }, signal);
+  }
+
+  /** remove deletes the mailbox and all in it, durably. */
+  async remove(signal: AbortSignal): Promise<void> {
+    const reply = await this.poll({ delete: true }, signal);
+    if (reply.deleted !== true) throw new Error("the relay did not say that the mailbox is deleted");
+  }
+
+  async poll(what: Poll, signal: AbortSignal): Promise<PollReply> {
+    const limit = within((what.wait_seconds ?? 0) * 1000 + pollGrace, signal);
+    for (let i = 0; i < maxProofs; i++) {
+      const nonce = this.#nonce;
+      this.#nonce = undefined; // it counts once
+      const proof = nonce === undefined ? {} : { public_key: this.#publicKey, nonce, signature: this.core.signRead(this.seed, this.origin, nonce) };
+      const answer = await request(this.#url, { "Content-Type": "application/json" }, JSON.stringify({ ...proof, ...what }), limit);
+      const reply = parseReply(answer.body);
+      this.#nonce = reply?.nonce;
+      if (answer.status === 200 && reply) return reply;
+      if (answer.status !== 401 || this.#nonce === undefined) throw new RelayError(answer.status, answer.error);
+    }
+    throw new Error("the relay takes none of the nonces that it gives");
+  }
+}
+
+// parseReply is null for what is not of the relay's shape.
+function parseReply(body: unknown): PollReply | null {
+  if (typeof body !== "object" || body === null) return null;
+  const { nonce, frames, deleted } = body as Record<string, unknown>;
+  if (nonce !== undefined && typeof nonce !== "string") return null;
+  if (frames !== undefined && !(Array.isArray(frames) && frames.length <= 64 && frames.every(isPolled))) return null;
+  return { ...(nonce === undefined ? {} : { nonce }), ...(frames === undefined ? {} : { frames }), deleted: deleted === true };
+}
+
+function isPolled(f: unknown): f is Polled {
+  return typeof f === "object" && f !== null && "seq" in f && typeof f.seq === "string" && "frame" in f && typeof f.frame === "string";
+}

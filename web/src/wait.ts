@@ -1,0 +1,27 @@
+// Waiting, under a signal.
+
+/** sleep resolves after ms, or rejects with the signal's reason. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const ended = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", ended);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", ended, { once: true });
+  });
+}
+
+/** within is a signal that ends with the given one, or after ms. */
+export function within(ms: number, signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+}
+
+/** jitter is ms, give or take a quarter, so that many phones do not come at once. */
+export function jitter(ms: number): number {
+  return ms * (0.75 + Math.random() / 2);
+}

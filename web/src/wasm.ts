@@ -1,0 +1,64 @@
+// Loads the phone core and calls it. What it may be asked is in core.d.ts.
+import type { Phone } from "./core.d.ts";
+
+/** Refused is an argument that the core does not take. */
+export class Refused extends Error {}
+
+/** Dead is a core that met a bug of its own, or ended. Start anew from the store. */
+export class Dead extends Error {}
+
+type Call = (method: string, args: string) => string;
+
+// What wasm_exec.js, which comes with Go, defines.
+interface GoRuntime {
+  importObject: WebAssembly.Imports;
+  run(instance: WebAssembly.Instance): Promise<void>;
+}
+declare const globalThis: {
+  Go: new () => GoRuntime;
+  krPhoneReady?: ((call: Call) => void) | undefined;
+};
+
+/** load starts a core. wasm is phone.wasm; wasm_exec.js must have run. */
+export async function load(wasm: WebAssembly.Module, signal: AbortSignal): Promise<Phone> {
+  const go = new globalThis.Go();
+  const instance = await WebAssembly.instantiate(wasm, go.importObject);
+  signal.throwIfAborted();
+  let ended = "";
+  let call: Call | undefined;
+  globalThis.krPhoneReady = (c) => (call = c);
+  // The core runs until its first wait before run returns.
+  go.run(instance).then(
+    () => (ended = "the core has ended"),
+    (err: unknown) => (ended = String(err)),
+  );
+  globalThis.krPhoneReady = undefined;
+  if (!call) throw new Dead("the core did not start");
+  return phone(call, () => ended);
+}
+
+// All methods; the type holds this list against the contract, both ways.
+const methods: Record<keyof Phone, true> = {
+  start: true, handle: true, next: true, computers: true, rules: true, pins: true, strange: true, sees: true,
+  mailbox: true, signRead: true, parseLink: true, publicKey: true, signature: true, authorizedKey: true,
+};
+
+// phone makes a method of each name: the contract has the types.
+function phone(call: Call, ended: () => string): Phone {
+  const method = (name: string) => (...args: unknown[]): unknown => {
+    if (ended()) throw new Dead(ended());
+    let reply: unknown;
+    try {
+      reply = JSON.parse(call(name, JSON.stringify(args)));
+    } catch (err) {
+      throw new Dead(ended() || String(err));
+    }
+    if (isFault(reply)) throw new (reply.type === "Dead" ? Dead : Refused)(reply.text);
+    return reply;
+  };
+  return Object.fromEntries(Object.keys(methods).map((name) => [name, method(name)])) as unknown as Phone;
+}
+
+function isFault(v: unknown): v is { type: "Dead" | "Refused"; text: string } {
+  return typeof v === "object" && v !== null && "type" in v && (v.type === "Dead" || v.type === "Refused");
+}
