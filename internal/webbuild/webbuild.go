@@ -27,7 +27,7 @@ func Build(root, out string) error {
 	if err := buildCore(root, filepath.Join(out, "phone.wasm")); err != nil {
 		return err
 	}
-	return bundle(root, out)
+	return Bundle(root, "web/node/phone.ts", filepath.Join(out, "node", "phone.mjs"))
 }
 
 func buildCore(root, to string) error {
@@ -44,7 +44,9 @@ func buildCore(root, to string) error {
 	return nil
 }
 
-func bundle(root, out string) error {
+// Bundle makes one file for Node of entry, a path below root, and of all that it
+// imports.
+func Bundle(root, entry, outfile string) error {
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return fmt.Errorf("find wasm_exec.js: %w", err)
@@ -55,8 +57,8 @@ func bundle(root, out string) error {
 	}
 	result := api.Build(api.BuildOptions{
 		AbsWorkingDir: root,
-		EntryPoints:   []string{"web/node/phone.ts"},
-		Outfile:       filepath.Join(out, "node", "phone.mjs"),
+		EntryPoints:   []string{entry},
+		Outfile:       outfile,
 		Alias:         map[string]string{"wasm_exec": filepath.Join(strings.TrimSpace(string(goroot)), "lib", "wasm", "wasm_exec.js")},
 		Bundle:        true,
 		Write:         true,

@@ -115,7 +115,7 @@ export class MailboxReader {
 
 // parseReply is null for what is not of the relay's shape.
 function parseReply(body: unknown): PollReply | null {
-  if (typeof body !== "object" || body === null) return null;
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return null;
   const { nonce, frames, deleted } = body as Record<string, unknown>;
   if (nonce !== undefined && typeof nonce !== "string") return null;
   if (frames !== undefined && !(Array.isArray(frames) && frames.length <= 64 && frames.every(isPolled))) return null;

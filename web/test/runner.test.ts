@@ -1,0 +1,81 @@
+// The one rule of the effect loop: what is decided is durable before it has
+// consequences. And what goes wrong around it.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Effect, Event } from "../src/core.d.ts";
+import { Runner } from "../src/runner.ts";
+import type { Store } from "../src/store.ts";
+import { Dead, Refused } from "../src/wasm.ts";
+import { fakePhone, fakeRelay, fakeSigner, json } from "./fakes.ts";
+
+const sign: Effect = { type: "Sign", pairing: "p", request: "r", fingerprint: "f", payload: "AAAA" };
+const send: Effect = { type: "Send", pairing: "p", to: [{ relay: { origin: "https://r.example", mailbox: "AAAA" } }, { relay: null }], frame: "AAAA", farewell: true };
+const put = (key: string): Effect => ({ type: "Store", key, value: "AAAA" });
+const unpair: Event = { type: "Unpair", pairing: "p" };
+
+function house(handle: (event: Event) => Effect[], commit: Store["commit"], signer = fakeSigner(() => "sig")) {
+  const done: string[] = [];
+  const end = new AbortController();
+  fakeRelay(() => (done.push("sent"), json(202, {})));
+  const store: Store = { load: async () => ({}), commit: async (changes, signal) => {
+    await commit(changes, signal);
+    done.push(`stored ${changes.map((c) => c.key).join()}`);
+  } };
+  const core = fakePhone((event) => (done.push(event.type), handle(event)));
+  const runner = new Runner({ core, store, signer, show: (s) => done.push(`shown ${s.type}`), log: () => undefined }, end.signal);
+  return { done, end, runner, running: runner.run() };
+}
+
+test("all records of an event are stored at once, before anything else happens", async () => {
+  const note: Effect = { type: "Note", pairing: "p", computer: "c", kind: "Live", err: "" };
+  const h = house((e) => (e.type === "Unpair" ? [note, put("a"), sign, put("b")] : e.type === "Signed" ? [put("c"), send] : []), async () => undefined);
+  await h.runner.post(unpair);
+  await h.runner.posted();
+  assert.deepEqual(h.done, ["Start", "Unpair", "stored a,b", "shown Note", "Signed", "stored c", "sent", "Told"]);
+  h.end.abort();
+  await h.running;
+});
+
+test("events wait for each other", async () => {
+  const h = house((e) => [put(e.type)], () => new Promise((resolve) => setTimeout(resolve, 5)));
+  await Promise.all([h.runner.post(unpair), h.runner.post({ type: "Tick" })]);
+  assert.deepEqual(h.done, ["Start", "stored Start", "Unpair", "stored Unpair", "Tick", "stored Tick"]);
+  h.end.abort();
+  await h.running;
+});
+
+test("a store that fails ends the phone: nothing is signed, sent or shown", async () => {
+  const h = house((e) => (e.type === "Unpair" ? [put("a"), sign, send] : []), async () => {
+    throw new Error("disk full");
+  });
+  const running = assert.rejects(h.running, /disk full/);
+  await assert.rejects(h.runner.post(unpair), /disk full/);
+  await assert.rejects(h.runner.post({ type: "Tick" }), /disk full/);
+  await running;
+  assert.deepEqual(h.done, ["Start", "Unpair"]);
+});
+
+test("a dead core ends the phone, a refused event does not", async () => {
+  let fault: Error = new Refused("no such event");
+  const h = house((e) => {
+    if (e.type === "Unpair") throw fault;
+    return [];
+  }, async () => undefined);
+  await assert.rejects(h.runner.post(unpair), Refused);
+  await h.runner.post({ type: "Tick" });
+  fault = new Dead("a bug");
+  const running = assert.rejects(h.running, Dead);
+  await assert.rejects(h.runner.post(unpair), Dead);
+  await running;
+});
+
+test("a key that does not sign says why", async () => {
+  const signed: Event[] = [];
+  const h = house((e) => (e.type === "Signed" && signed.push(e), e.type === "Unpair" ? [sign] : []), async () => undefined, fakeSigner(() => {
+    throw new Error("locked");
+  }));
+  await h.runner.post(unpair);
+  assert.deepEqual(signed, [{ type: "Signed", pairing: "p", request: "r", signature: "", failed: "locked" }]);
+  h.end.abort();
+  await h.running;
+});
