@@ -41,6 +41,18 @@ test("each nonce proves one poll", async () => {
   assert.deepEqual(asked.map((a) => a.body["signature"]), [undefined, `proof of n1 for ${origin}`, `proof of n2 for ${origin}`]);
 });
 
+test("a nonce that may have been used is not used again", async () => {
+  const asked = fakeRelay((_, n) => {
+    if (n === 2) throw new TypeError("network");
+    return json(200, { nonce: `n${n}` });
+  });
+  const box = reader();
+  await box.open(live);
+  await assert.rejects(box.open(live), /network/);
+  await box.open(live);
+  assert.deepEqual(asked.map((a) => a.body["nonce"]), [undefined, "n1", undefined]);
+});
+
 test("a relay that takes none of its nonces is given up", async () => {
   const asked = fakeRelay((_, n) => json(401, { error: "no", nonce: `n${n}` }));
   await assert.rejects(reader().open(live), /none of the nonces/);
