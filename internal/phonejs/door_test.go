@@ -128,8 +128,8 @@ func TestEffects(t *testing.T) {
 		{phone.Send{To: []wire.Address{{Relay: &wire.RelayAddress{Origin: "o"}}, {}}},
 			`{"farewell":false,"frame":"","pairing":"","to":[{"relay":{"mailbox":"","origin":"o"}},{"relay":null}],"type":"Send"}`},
 		{phone.Withdraw{Request: wire.ID{1}, Why: wire.CodeExpired}, `{"pairing":"","request":"AQAAAAAAAAAAAAAAAAAAAA==","type":"Withdraw","why":"expired"}`},
-		{phone.Note{Kind: phone.NoteBadLink, Err: errors.New("no")}, `{"computer":"","err":"no","kind":"BadLink","pairing":"","type":"Note"}`},
-		{phone.Note{Kind: phone.NoteSigned}, `{"computer":"","err":"","kind":"Signed","pairing":"","type":"Note"}`},
+		{phone.Note{Kind: phone.NoteBadLink, Err: errors.New("no")}, `{"computer":"","err":"no","kind":"BadLink","pairing":"","rule":"","type":"Note"}`},
+		{phone.Note{Kind: phone.NoteSigned}, `{"computer":"","err":"","kind":"Signed","pairing":"","rule":"","type":"Note"}`},
 	} {
 		list := []phone.Effect{row.effect}
 		if got := marshal(encode(reflect.ValueOf(list), "handle")); got != "["+row.want+"]" {

@@ -59,7 +59,7 @@ export interface ShowWords { type: "ShowWords"; pairing: string; computer: strin
 export interface Ask { type: "Ask"; card: Card }
 export interface Alarm { type: "Alarm"; card: Card; code: Code; reason: string }
 export interface Withdraw { type: "Withdraw"; pairing: string; request: Base64; why: Code }
-export interface Note { type: "Note"; pairing: string; computer: string; kind: NoteKind; err: string }
+export interface Note { type: "Note"; pairing: string; computer: string; kind: NoteKind; err: string; rule: string }
 
 // What is inside.
 export interface Config { name: string; keys: SSHKey[] }
