@@ -27,7 +27,7 @@ function house(handle: (event: Event) => Effect[], commit: Store["commit"], sign
 }
 
 test("all records of an event are stored at once, before anything else happens", async () => {
-  const note: Effect = { type: "Note", pairing: "p", computer: "c", kind: "Live", err: "" };
+  const note: Effect = { type: "Note", pairing: "p", computer: "c", kind: "Live", err: "", rule: "" };
   const h = house((e) => (e.type === "Unpair" ? [note, put("a"), sign, put("b")] : e.type === "Signed" ? [put("c"), send] : []), async () => undefined);
   await h.runner.post(unpair);
   await h.runner.posted();
