@@ -71,7 +71,7 @@ func (p *webPhone) login(t *testing.T, h *House, answer string) error {
 func TestWebPhone(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("no Node here: ", err)
+		t.Fatal("Node is missing (Debian: nodejs): ", err)
 	}
 	root, err := moduleRoot()
 	must(t, err)

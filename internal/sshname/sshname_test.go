@@ -19,7 +19,7 @@ func ssh(t testing.TB, config string) Question {
 	t.Helper()
 	exe, err := exec.LookPath("ssh")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal("ssh is missing (Debian: openssh-client): ", err)
 	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600); err != nil {
