@@ -24,27 +24,10 @@ import (
 	"kryptonite/internal/certs/certstest"
 )
 
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *buffer) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
-func (s *buffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // keeper returns one for p that hears its challenges, and its log.
-func keeper(t *testing.T, p *certstest.Pebble, cfg Config) (*Keeper, *buffer) {
+func keeper(t *testing.T, p *certstest.Pebble, cfg Config) (*Keeper, *certstest.Buffer) {
 	t.Helper()
-	log := &buffer{}
+	log := &certstest.Buffer{}
 	cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
 	cfg.Directory, cfg.Roots = p.Directory, p.CA
 	if cfg.Path == "" {
@@ -153,7 +136,7 @@ func TestNameThatLeadsNowhere(t *testing.T) {
 func TestAnotherServerAnswers(t *testing.T) {
 	t.Parallel()
 	p := certstest.Start(t, time.Hour)
-	log := &buffer{}
+	log := &certstest.Buffer{}
 	k, err := New(Config{Domains: []string{"relay.test"}, Path: t.TempDir(), Directory: p.Directory, Roots: p.CA, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +205,7 @@ func TestFiles(t *testing.T) {
 // another reason at once. Pauses grow.
 func TestFailuresAreSaidDaily(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	log := &buffer{}
+	log := &certstest.Buffer{}
 	k, err := New(Config{Domains: []string{"a.test"}, Path: t.TempDir(), Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)

@@ -25,28 +25,10 @@ import (
 	"kryptonite/internal/transport/relay"
 )
 
-// safeBuffer is a log that is read while it is written.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 // domainRelay is kr-relay --domain relay.test.
 type domainRelay struct {
 	https, http string // addresses
-	stderr      *safeBuffer
+	stderr      *certstest.Buffer
 	stop        func() // and wait
 	began       time.Time
 }
@@ -55,7 +37,7 @@ func startDomain(t *testing.T, data string, p *certstest.Pebble) *domainRelay {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
-	r := &domainRelay{stderr: &safeBuffer{}, began: time.Now()}
+	r := &domainRelay{stderr: &certstest.Buffer{}, began: time.Now()}
 	code := make(chan int, 1)
 	go func() {
 		code <- Run(ctx, []string{"--domain", "Relay.test", "--data", data, "--log-level", "debug",

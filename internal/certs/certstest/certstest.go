@@ -193,3 +193,23 @@ func writeIdentity(t testing.TB, certFile, keyFile string) *x509.CertPool {
 	pool.AppendCertsFromPEM(public)
 	return pool
 }
+
+// Buffer is a log that is read while it is written.
+type Buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write appends to the log.
+func (s *Buffer) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+// String is what was written so far.
+func (s *Buffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
