@@ -38,7 +38,8 @@ func NewHouse(bin, dir string) (*House, error) {
 	if err := os.WriteFile(filepath.Join(dir, "passphrase"), []byte("correct horse\n"), 0o600); err != nil {
 		return nil, err
 	}
-	h.Env = append(os.Environ(), "HOME="+dir, "KR_HOME="+h.Path("kr"), "SSH_AUTH_SOCK="+h.Path("kr", "agent.sock"),
+	// One shell for every tester: script(1) runs commands in $SHELL, and what asks is named by its ancestors.
+	h.Env = append(os.Environ(), "SHELL=/bin/sh", "HOME="+dir, "KR_HOME="+h.Path("kr"), "SSH_AUTH_SOCK="+h.Path("kr", "agent.sock"),
 		"PATH="+bin+":"+os.Getenv("PATH"))
 	return h, nil
 }
