@@ -9,6 +9,7 @@ export type Scope = "" | "host" | "computer" | "block";
 export type Code = "" | "rejected" | "refused" | "host_key" | "forwarded" | "unknown_key" | "clock_skew" | "expired" | "cancelled" | "unknown_kind";
 export type Verdict = "NoName" | "New" | "Match" | "Mismatch" | "NewType" | "Downgraded";
 export type NoteKind = "BadLink" | "NoHello" | "TooLate" | "Paired" | "Live" | "Refused" | "Unpaired" | "Told" | "Skew" | "Signed" | "LogDamaged";
+export type Decision = "allowed" | "rejected" | "refused" | "expired" | "damaged";
 export type KeyType = "ssh-ed25519" | "ecdsa-sha2-nistp256";
 
 // What may be called. Each throws Refused for arguments that do not fit, and
@@ -28,6 +29,8 @@ export interface Phone {
   publicKey(type: KeyType, raw: Base64): PublicKey; // raw as WebCrypto exports it
   signature(type: KeyType, raw: Base64): Base64; // raw as WebCrypto makes it
   authorizedKey(blob: Base64, comment: string): string;
+  entries(stored: Base64[]): Entry[]; // records of the log that follow each other, oldest first
+  qr(text: string): string[]; // rows of "#" and " ", without a quiet zone
 }
 
 // Events: what happened. Their meaning is in internal/phone/event.go.
@@ -89,4 +92,8 @@ export interface Host {
   proof: Proof; keyType: string; fingerprint: string; cert: Cert | null; local: boolean; path: string[];
 }
 export interface Cert { ca: string; principals: string[]; validAfter: Millis | null; validBefore: Millis | null }
+export interface Entry {
+  seq: number; unix: Millis; pairing: string; computer: string; request: Base64; decision: Decision; reason: string;
+  key: string; user: string; namespace: string; host: string; hostKey: string; proof: string; rule: string;
+}
 export interface Reported { program: string; directory: string; host: string; port: number; hostKeyAlias: boolean }

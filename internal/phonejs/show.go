@@ -1,0 +1,56 @@
+package phonejs
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"rsc.io/qr"
+
+	"kryptonite/internal/auditlog"
+	"kryptonite/internal/wire"
+)
+
+// Entry is an entry of the log, for people.
+type Entry struct {
+	Seq      int
+	Unix     time.Time
+	Pairing  string
+	Computer string
+	Request  wire.ID
+	Decision auditlog.Decision
+	Reason   string
+
+	Key, User, Namespace, Host, HostKey, Proof, Rule string
+}
+
+// entries reads stored entries of the log, which must follow each other.
+func entries(stored [][]byte) ([]Entry, error) {
+	read, _, err := auditlog.Read(stored)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Entry, len(read))
+	for i, e := range read {
+		list[i] = Entry{int(e.Seq), e.Time(), e.Pairing, e.Computer, e.Request, e.Decision, e.Reason,
+			e.Key, e.User, e.Namespace, e.Host, e.HostKey, e.Proof, e.Rule}
+	}
+	return list, nil
+}
+
+// qrCode draws text as a QR code: rows of "#" and " ", without a quiet zone.
+func qrCode(text string) ([]string, error) {
+	code, err := qr.Encode(text, qr.L)
+	if err != nil {
+		return nil, fmt.Errorf("draw a QR code: %w", err)
+	}
+	rows := make([]string, code.Size)
+	for y := range rows {
+		var row strings.Builder
+		for x := range code.Size {
+			row.WriteByte(map[bool]byte{true: '#', false: ' '}[code.Black(x, y)])
+		}
+		rows[y] = row.String()
+	}
+	return rows, nil
+}

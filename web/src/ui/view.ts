@@ -1,0 +1,91 @@
+// What the screens show, and what they may do: all that ui/ knows of the rest.
+import type { Alarm, Card, Computer, Entry, Grant, Millis, Pin, Rule } from "../core.d.ts";
+import type { Key, Kind } from "../keyring.ts";
+
+/** A View is everything that is shown, made anew after each event. */
+export interface View {
+  /** loading: the core is on its way. dead: it has ended; why says so. busy: another tab is the phone. */
+  phase: "loading" | "dead" | "busy" | "ready";
+  why: string;
+  name: string; // of this phone
+  home: Home;
+  keys: Key[];
+  computers: Computer[];
+  pairing: Pairing | null; // the one under way
+  cards: Card[]; // requests that wait, oldest first
+  ended: Ended[]; // cards that were taken away, until dismissed
+  alarms: Alarm[]; // logins that were refused because of their host, until dismissed
+  unlocks: Unlock[]; // requests that a rule allows, but whose key is locked
+  rules: Rule[];
+  pins: Pin[];
+  strange: Pin[]; // host keys that were refused; one may trust them
+  log: Entry[]; // newest first, at most 200
+  messages: Message[]; // until dismissed
+}
+
+/** Home is where the app runs. tab: an iOS Safari tab, which shares no storage with the Home-Screen app. */
+export type Home = "installed" | "browser" | "tab";
+
+/** A Pairing goes link → waiting → words → agreed, then it is among the computers, or it is gone with a message. */
+export interface Pairing {
+  step: "link" | "waiting" | "words" | "agreed";
+  link: string; // as it was opened
+  relay: string; // origin, for people
+  id: string; // of the pairing; "" before waiting
+  computer: string; // "" before words
+  words: string; // "" before words
+  slow: boolean; // no hello for 15 s: someone else may have scanned the code
+}
+
+export interface Ended {
+  card: Card;
+  why: "answered" | "cancelled" | "expired" | "rejected";
+  took: Millis; // for answered
+}
+
+export interface Unlock {
+  pairing: string;
+  computer: string;
+  request: string;
+  keyName: string;
+  rule: Rule | null;
+  expires: Millis;
+}
+
+export interface Message {
+  id: number;
+  grave: boolean;
+  text: string;
+  do: string; // what to do next, or ""
+}
+
+/** Actions are what people do. Each rejects with an Error whose message is for people. */
+export interface Actions {
+  makeKey(kind: Kind, name: string): Promise<void>;
+  /** canWrap is whether passkeys are offered here at all; whether they wrap keys shows when one is made. */
+  canWrap(): Promise<boolean>;
+  rename(name: string): Promise<void>; // this phone
+  openLink(link: string): Promise<void>; // shows it; sends nothing
+  scan(video: HTMLVideoElement, signal: AbortSignal): Promise<string>; // the text of a QR code; Actions show none
+  pair(): Promise<void>; // the person wants to pair by the opened link
+  confirm(yes: boolean): Promise<void>; // the words
+  dropLink(): void;
+  decide(card: Card, allow: boolean, grant: Grant): Promise<void>;
+  unlock(u: Unlock): Promise<void>; // "Continue lease"; asks for the passkey
+  refuseUnlock(u: Unlock): Promise<void>;
+  unpair(pairing: string): Promise<void>;
+  revoke(rule: string): Promise<void>;
+  forgetHost(pin: Pin): Promise<void>;
+  trustHost(pin: Pin): Promise<void>;
+  forward(pairing: string, ask: boolean): Promise<void>;
+  see(pairing: string, fingerprint: string, allow: boolean): Promise<void>;
+  sees(pairing: string, fingerprint: string): boolean;
+  qr(text: string): string[]; // rows of "#" and " ", without a quiet zone
+  share(text: string): Promise<void>; // the system's sheet, or the clipboard
+  copy(text: string): Promise<void>;
+  dismiss(what: Ended | Alarm | Message): void;
+  restart(): void; // a dead core, or a busy one
+}
+
+/** The Grant of "once". */
+export const once: Grant = { scope: "", for: 0, count: 0 };
