@@ -49,7 +49,7 @@ export class Board {
     const was = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (!was) return;
-    const why = was.decided || (code === "cancelled" ? "cancelled" : "expired");
+    const why: Ended["why"] = was.decided || (code === "cancelled" ? "cancelled" : "expired");
     this.#ended = [...this.#ended, { card: was.card, why, took: Date.now() - was.shown }].slice(-4);
   }
 
