@@ -28,6 +28,8 @@ export interface Phone {
   parseLink(link: string): Invitation;
   publicKey(type: KeyType, raw: Base64): PublicKey; // raw as WebCrypto exports it
   signature(type: KeyType, raw: Base64): Base64; // raw as WebCrypto makes it
+  passkeyPublic(spki: Base64, application: string): PublicKey; // spki as WebAuthn's getPublicKey gives it
+  passkeySignature(a: Assertion): Base64;
   authorizedKey(blob: Base64, comment: string): string;
   entries(stored: Base64[]): Entry[]; // records of the log that follow each other, oldest first
   qr(text: string): string[]; // rows of "#" and " ", without a quiet zone
@@ -74,6 +76,7 @@ export interface RelayAddress { origin: string; mailbox: Base64 }
 export interface Mailbox { address: string; publicKey: Base64 }
 export interface Invitation { app: string; relay: string }
 export interface PublicKey { blob: Base64; fingerprint: string }
+export interface Assertion { authenticatorData: Base64; clientDataJSON: Base64; signature: Base64; origin: string }
 export interface Computer { pairing: string; name: string; live: boolean; paired: Millis; heard: Millis; forward: boolean }
 export interface Rule {
   id: string; scope: Scope; pairing: string; key: string; user: string; hostKey: string; name: string;

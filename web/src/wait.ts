@@ -16,6 +16,16 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** unless is the outcome of work, or the signal's reason if that comes first. */
+export function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const ended = (): void => reject(signal.reason);
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", ended));
+    if (signal.aborted) ended();
+    else signal.addEventListener("abort", ended, { once: true });
+  });
+}
+
 /** within is a signal that ends with the given one, or after ms. */
 export function within(ms: number, signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, AbortSignal.timeout(ms)]);

@@ -1,6 +1,6 @@
 // A core, a relay and a signer that do what a test says.
 import type { Base64, Effect, Event, Phone } from "../src/core.d.ts";
-import type { Signer } from "../src/key.ts";
+import type { Signer, ToSign } from "../src/key.ts";
 
 /** never is for what a test does not expect to be called. */
 const never = (): never => {
@@ -11,7 +11,7 @@ const never = (): never => {
 export function fakePhone(handle: (event: Event) => Effect[]): Phone {
   return {
     start: never, computers: never, rules: never, pins: never, strange: never, sees: never, parseLink: never,
-    publicKey: never, signature: never, authorizedKey: never, entries: never, qr: never,
+    publicKey: never, signature: never, passkeyPublic: never, passkeySignature: never, authorizedKey: never, entries: never, qr: never,
     handle: (_, event) => handle(event),
     next: () => null,
     mailbox: (seed) => ({ address: `address-of-${seed}`, publicKey: "pub" }),
@@ -19,7 +19,8 @@ export function fakePhone(handle: (event: Event) => Effect[]): Phone {
   };
 }
 
-export const fakeSigner = (sign: () => Base64): Signer => ({ keys: () => [], sign: async () => sign() });
+export const fakeSigner = (sign: (what: ToSign, signal: AbortSignal) => Base64 | Promise<Base64>): Signer =>
+  ({ keys: () => [], sign: async (what, signal) => sign(what, signal) });
 
 export interface Asked {
   url: string;
