@@ -21,6 +21,8 @@ export interface View {
   strange: Pin[]; // host keys that were refused; one may trust them
   log: Entry[]; // newest first, at most 200
   messages: Message[]; // until dismissed
+  version: string; // of the app, "" when unknown
+  docs: string; // an https URL, "" for none
 }
 
 /** Home is where the app runs. tab: an iOS Safari tab, which shares no storage with the Home-Screen app. */
@@ -73,7 +75,7 @@ export interface Actions {
   decide(card: Card, allow: boolean, grant: Grant): Promise<void>;
   unlock(u: Unlock): Promise<void>; // "Continue lease"; asks for the passkey
   refuseUnlock(u: Unlock): Promise<void>;
-  unpair(pairing: string): Promise<void>;
+  unpair(pairing: string): Promise<void>; // also one that is not live yet
   revoke(rule: string): Promise<void>;
   forgetHost(pin: Pin): Promise<void>;
   trustHost(pin: Pin): Promise<void>;
@@ -83,9 +85,12 @@ export interface Actions {
   qr(text: string): string[]; // rows of "#" and " ", without a quiet zone
   share(text: string): Promise<void>; // the system's sheet, or the clipboard
   copy(text: string): Promise<void>;
-  dismiss(what: Ended | Alarm | Message): void;
+  dismiss(what: Ended | Alarm | Message): void; // also one of an earlier View: compare ids
   restart(): void; // a dead core, or a busy one
 }
+
+/** NoPRF is what makeKey("wrapped") rejects with where a passkey cannot wrap keys: a plain one is offered then. */
+export class NoPRF extends Error {}
 
 /** The Grant of "once". */
 export const once: Grant = { scope: "", for: 0, count: 0 };

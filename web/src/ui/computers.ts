@@ -1,0 +1,66 @@
+// The paired computers, and one of them.
+import type { Computer } from "../core.d.ts";
+import { t } from "../text/en.ts";
+import { type Ui, toggle } from "./context.ts";
+import { type Child, type Node, h } from "./dom.ts";
+import { button, fact, list, long, note, outside, row, section, toggleSwitch, topic } from "./parts.ts";
+import { ruleRow } from "./rules.ts";
+import { heading, sheet } from "./sheet.ts";
+import { ago, date } from "./when.ts";
+
+export function computerRow(ui: Ui, c: Computer): Node {
+  return row(outside(c.name, 48), {
+    icon: "computers", key: c.pairing,
+    sub: c.live ? t.computer.heard(ago(c.heard, ui.now)) : t.computer.notLive,
+    onclick: () => ui.go({ name: "computer", pairing: c.pairing }),
+  });
+}
+
+export function computers(ui: Ui): Child {
+  return [
+    topic(ui, t.tabs.computers),
+    ui.view.computers.length === 0 ? note("plain", "computers", t.computer.none) : list(ui.view.computers.map((c) => computerRow(ui, c))),
+    h("div", { class: "stack" },
+      button(ui, t.pair.scan, () => ui.go({ name: "scan" }), { class: "primary wide", icon: "camera" }),
+      button(ui, t.pair.haveLink, () => ui.go({ name: "pair" }), { class: "text wide" })),
+  ];
+}
+
+export function computer(ui: Ui, pairing: string): Child {
+  const c = ui.view.computers.find((x) => x.pairing === pairing);
+  if (!c) return [topic(ui, t.tabs.computers, true), note("plain", "computers", t.computer.gone)];
+  const rules = ui.view.rules.filter((r) => r.pairing === pairing);
+  const name = outside(c.name, 32);
+  return [
+    topic(ui, outside(c.name, 48), true),
+    !c.live && note("plain", "clock", t.computer.notLiveSays),
+    h("dl", { class: "facts card" },
+      c.name.length > 48 && fact(t.computer.name, long(ui, `computer ${pairing}`, c.name, 48)),
+      fact(t.computer.paired, date(c.paired, ui.now)), fact(t.computer.lastHeard, ago(c.heard, ui.now))),
+    rules.length > 0 && section(t.home.leases, list(rules.map((r) => ruleRow(ui, r)))),
+    section(t.computer.keys, list(ui.view.keys.map((k) =>
+      toggleSwitch(ui, `see ${pairing} ${k.fingerprint}`, outside(k.name, 48), t.kind[k.kind].word, ui.actions.sees(pairing, k.fingerprint),
+        (on) => ui.actions.see(pairing, k.fingerprint, on))))),
+    section(t.computer.forwarding, list(
+      toggleSwitch(ui, `forward ${pairing}`, t.computer.forward, t.computer.forwardSays(name), c.forward, (on) => ui.actions.forward(pairing, on)))),
+    h("div", { class: "stack apart" }, button(ui, t.computer.unpair, () => toggle(ui, `unpair ${pairing}`), { class: "danger wide" })),
+  ];
+}
+
+export function unpairSheet(ui: Ui): Node | null {
+  const c = ui.view.computers.find((x) => ui.state.open.has(`unpair ${x.pairing}`));
+  if (!c) return null;
+  const id = `unpair ${c.pairing}`;
+  const close = (): void => ui.change((s) => s.open.delete(id));
+  return sheet({ key: id, class: "over", role: "alertdialog", label: "unpair-title", close },
+    heading("unpair-title", id, t.computer.unpairTitle(outside(c.name, 48))),
+    h("p", {}, t.computer.unpairSays), h("p", {}, t.computer.unpairKeys),
+    h("footer", {}, h("div", { class: "answer" },
+      button(ui, t.cancel, close),
+      button(ui, t.computer.unpair, { id, run: async () => {
+        if (!ui.arm.ready(id)) return;
+        await ui.actions.unpair(c.pairing);
+        close();
+        ui.back();
+      } }, { class: "danger", off: !ui.arm.ready(id) }))));
+}

@@ -1,0 +1,55 @@
+// What may be allowed beyond one request, or rejected.
+import type { Grant, Millis } from "../core.d.ts";
+import { t } from "../text/en.ts";
+import { type Child, h } from "./dom.ts";
+import type { Ui } from "./context.ts";
+import { type Group, cardId, hostName } from "./group.ts";
+import { button, outside } from "./parts.ts";
+import { once } from "./view.ts";
+
+const minute = 60_000;
+const blockTime = 10 * minute;
+const times: { text: string; for: Millis }[] = [
+  { text: t.min(15), for: 15 * minute },
+  { text: t.hours(1), for: 60 * minute },
+  { text: t.hours(3), for: 180 * minute },
+];
+const logins = { count: 10, for: 180 * minute }; // a count holds for a time, too
+
+/** decide answers all of a group; a grant goes with the first. */
+export async function decide(ui: Ui, group: Group, allow: boolean, grant: Grant): Promise<void> {
+  const [first, ...rest] = group;
+  await ui.actions.decide(first, allow, grant);
+  for (const card of rest) if (ui.view.cards.includes(card)) await ui.actions.decide(card, allow, once);
+}
+
+/** choices are shown instead of the facts, after "Allow for…" or "More". */
+export function choices(ui: Ui, group: Group, which: "allow" | "more", ready: () => boolean): Child {
+  const card = group[0];
+  const answer = (text: string, allow: boolean, grant: Grant, off: boolean, cls = "plain", of = group): Child =>
+    button(ui, text, { id: `decide ${cardId(card)}`, run: async () => {
+      if (ready()) await decide(ui, of, allow, grant);
+    } }, { class: cls, off });
+  if (which === "more") {
+    return [
+      group.length > 1 && h("div", { class: "choice" },
+        h("p", {}, t.card.oneSays(group.length)), answer(t.card.onlyOne, true, once, false, "plain", [card])),
+      h("div", { class: "choice" },
+        h("p", {}, t.card.blockSays(outside(card.computer, 32))), answer(t.card.block, false, { scope: "block", for: blockTime, count: 0 }, false, "danger")),
+    ];
+  }
+  const host = card.noHostRule !== "";
+  const computer = card.noComputerRule !== "";
+  return [
+    h("div", { class: "choice", role: "group", "aria-labelledby": "rule-host" },
+      h("h2", { id: "rule-host" }, t.card.forHost, " ", outside(card.user, 32), "@", outside(hostName(card) || t.card.thisKey, 48)),
+      h("p", {}, host ? [t.card.notPossible, " ", h("bdi", {}, card.noHostRule), "."] : t.card.forHostSays(outside(card.computer, 32))),
+      h("div", { class: "buttons" },
+        times.map((x) => answer(x.text, true, { scope: "host", for: x.for, count: 0 }, host)),
+        answer(t.card.logins(logins.count), true, { scope: "host", ...logins }, host))),
+    h("div", { class: "choice", role: "group", "aria-labelledby": "rule-computer" },
+      h("h2", { id: "rule-computer" }, t.card.forComputer(outside(card.computer, 48))),
+      h("p", {}, computer ? [t.card.notPossible, " ", h("bdi", {}, card.noComputerRule), "."] : t.card.forComputerSays),
+      h("div", { class: "buttons" }, times.map((x) => answer(x.text, true, { scope: "computer", for: x.for, count: 0 }, computer)))),
+  ];
+}

@@ -1,0 +1,31 @@
+// Requests that are alike are one question: same pairing, user, host key, key.
+import type { Card } from "../core.d.ts";
+
+export type Group = [Card, ...Card[]];
+
+/** cardId names a request among all pairings. */
+export function cardId(card: Card): string {
+  return `${card.pairing} ${card.request}`;
+}
+
+/** groups keeps the order of the oldest of each. Content that nobody saw is never alike, nor is a host without a key. */
+export function groups(cards: Card[]): Group[] {
+  const out = new Map<string, Group>();
+  for (const card of cards) {
+    const h = card.host;
+    const alike = card.namespace === "" && h.fingerprint !== "";
+    const id = alike
+      ? JSON.stringify([card.pairing, card.keyName, card.user, h.fingerprint, h.proof, h.local, h.path, card.name, card.known])
+      : cardId(card);
+    const group = out.get(id);
+    if (group) group.push(card);
+    else out.set(id, [card]);
+  }
+  return [...out.values()];
+}
+
+/** hostName is what people call the host: its name, what its key is known as, or what was reported. */
+export function hostName(card: Card): string {
+  const r = card.reported;
+  return card.name || card.knownAs[0] || (r.host && r.port !== 22 && r.port !== 0 ? `[${r.host}]:${r.port}` : r.host);
+}

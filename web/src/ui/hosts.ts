@@ -1,0 +1,50 @@
+// The servers whose keys are pinned, and the keys that were refused.
+import type { Pin } from "../core.d.ts";
+import { t } from "../text/en.ts";
+import { trust } from "./alarm.ts";
+import { type Ui, computerName, toggle } from "./context.ts";
+import { type Child, type Node, h } from "./dom.ts";
+import { button, fingerprint, note, outside, section, topic } from "./parts.ts";
+import { heading, sheet } from "./sheet.ts";
+import { date } from "./when.ts";
+
+function pinId(p: Pin): string {
+  return `${p.name} ${p.scope} ${p.fingerprint}`;
+}
+
+export function hosts(ui: Ui): Child {
+  return [
+    topic(ui, t.hosts.title, true),
+    h("p", { class: "dim" }, t.hosts.says),
+    ui.view.strange.length > 0 && section(t.hosts.strange, h("p", { class: "dim" }, t.hosts.strangeSays),
+      ui.view.strange.map((p) => h("article", { class: "pin danger", key: pinId(p) }, about(ui, p), trust(ui, p, pinId(p), () => undefined)))),
+    ui.view.pins.length === 0 ? note("plain", "pin", t.hosts.none) : section(t.hosts.pinned, ui.view.pins.map((p) =>
+      h("article", { class: "pin", key: pinId(p) }, about(ui, p),
+        button(ui, t.hosts.forget, () => toggle(ui, `forget ${pinId(p)}`), { class: "text", label: t.hosts.forgetLabel(p.name) })))),
+  ];
+}
+
+function about(ui: Ui, p: Pin): Child {
+  return [
+    h("h3", {}, outside(p.name, 96)),
+    fingerprint(p.fingerprint, p.keyType),
+    h("p", { class: "dim small" }, t.hosts.since(date(p.unix, ui.now), outside(p.by, 32)), p.proof !== "" && ` · ${t.proofWord(p.proof)}`),
+    p.scope !== "" && h("p", { class: "dim small" }, t.hosts.only(outside(computerName(ui, p.scope) || p.by, 32))),
+  ];
+}
+
+export function forgetSheet(ui: Ui): Node | null {
+  const p = ui.view.pins.find((x) => ui.state.open.has(`forget ${pinId(x)}`));
+  if (!p) return null;
+  const id = `forget ${pinId(p)}`;
+  const close = (): void => ui.change((s) => s.open.delete(id));
+  return sheet({ key: id, class: "over", role: "alertdialog", label: "forget-title", close },
+    heading("forget-title", id, t.hosts.forgetTitle(outside(p.name, 96))), h("p", {}, t.hosts.forgetSays),
+    h("footer", {}, h("div", { class: "answer" },
+      button(ui, t.cancel, close),
+      button(ui, t.hosts.forget, { id, run: async () => {
+        if (!ui.arm.ready(id)) return;
+        await ui.actions.forgetHost(p);
+        close();
+      } }, { class: "danger", off: !ui.arm.ready(id) }))));
+}

@@ -1,0 +1,39 @@
+// Small icons of 24 x 24, drawn by strokes in the colour of the text.
+import { h, type Node } from "./dom.ts";
+
+const paths = {
+  home: "M4 11 12 4l8 7v8.5a.5.5 0 0 1-.5.5H15v-6H9v6H4.500a.5.5 0 0 1-.5-.5z",
+  activity: "M4 6h16M4 12h16M4 18h10",
+  computers: "M5 5h14v10H5zM2.500 19h19M10 15v4M14 15v4",
+  settings: "M4 7h9M17 7h3M4 17h3M11 17h9M15 4.500v5M9 14.500v5",
+  key: "M14.500 9.500a4 4 0 1 0-3.200 3.900L13 15h2v2h2v2h3v-3l-6.200-6.200zM8.700 8.200h.1",
+  proved: "M12 3l7 2.500v5.500c0 4.500-3 8-7 10-4-2-7-5.500-7-10V5.500zM8.500 12l2.500 2.500 4.500-5",
+  vouched: "M12 3l7 2.500v5.500c0 4.500-3 8-7 10-4-2-7-5.500-7-10V5.500z",
+  bound: "M9.500 14.500l5-5M8 11l-2 2a3.500 3.500 0 0 0 5 5l2-2M16 13l2-2a3.500 3.500 0 0 0-5-5l-2 2",
+  reported: "M4 5h16v11h-9l-4 4v-4H4z",
+  unknown: "M12 3a9 9 0 1 0 0 18 9 9 0 1 0 0-18zM9.500 9.500c0-3.300 5-3.300 5 0 0 2-2.500 2-2.500 4M12 16.700v.1",
+  pin: "M9 4h6l-1 6 3 3.500H7L10 10zM12 13.500V20",
+  alert: "M12 4 2.500 20h19zM12 10v5M12 17.400v.1",
+  check: "M12 3a9 9 0 1 0 0 18 9 9 0 1 0 0-18zM8 12l3 3 5-6",
+  no: "M12 3a9 9 0 1 0 0 18 9 9 0 1 0 0-18zM8.500 8.500l7 7M15.500 8.500l-7 7",
+  clock: "M12 3a9 9 0 1 0 0 18 9 9 0 1 0 0-18zM12 7v5l3 2",
+  forward: "M4 7h9a4 4 0 0 1 4 4v7M13 14l4 4 4-4",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  share: "M12 15V4M8 7.500 12 4l4 3.500M6 11H5v9h14v-9h-1",
+  qr: "M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h3v3h-3zM20 14v3M17 20h3",
+  camera: "M4 7h4l1.500-2h5L16 7h4v12H4zM12 9.500a3.500 3.500 0 1 0 0 7 3.500 3.500 0 1 0 0-7z",
+  link: "M9.500 14.500l5-5M8 11l-2 2a3.500 3.500 0 0 0 5 5l2-2M16 13l2-2a3.500 3.500 0 0 0-5-5l-2 2",
+  back: "M15 5l-7 7 7 7",
+  next: "M9 5l7 7-7 7",
+  plus: "M12 5v14M5 12h14",
+  close: "M6 6l12 12M18 6 6 18",
+  sign: "M4 19c3-6 5-12 7-12s-1 8 1 8 2-3 4-3 1 3 4 3M4 21h16",
+  phone: "M8 3h8a1 1 0 0 1 1 1v16a1 1 0 0 1-1 1H8a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM11 18h2",
+} as const;
+
+export type IconName = keyof typeof paths;
+
+/** icon is decoration: words beside it say the same. */
+export function icon(name: IconName, className = ""): Node {
+  return h("svg", { class: `icon ${className}`, viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" }, h("path", { d: paths[name] }));
+}

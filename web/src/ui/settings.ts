@@ -1,0 +1,52 @@
+// Settings: the phone's name, its keys, what it knows, and what to trust.
+import { t } from "../text/en.ts";
+import type { Ui } from "./context.ts";
+import { type Child, h } from "./dom.ts";
+import { keyChoices } from "./keychoice.ts";
+import { button, fact, list, outside, row, section, topic } from "./parts.ts";
+import { text } from "./welcome.ts";
+
+export function settings(ui: Ui): Child {
+  const { view } = ui;
+  return [
+    topic(ui, t.tabs.settings),
+    section(t.settings.phone, h("form", {
+      class: "inline",
+      onsubmit: (event) => {
+        event.preventDefault();
+        const name = text(event, "phone");
+        if (name) ui.run("rename", async () => {
+          await ui.actions.rename(name);
+          ui.say(t.settings.renamed);
+        });
+      },
+    },
+    h("label", { for: "phone" }, t.welcome.name),
+    h("div", { class: "field" }, h("input", { id: "phone", name: "phone", value: view.name, maxlength: 64, autocomplete: "off", required: true }),
+      h("button", { type: "submit", class: "plain", "aria-busy": ui.state.busy.has("rename") ? "true" : undefined }, t.settings.save)))),
+    section(t.home.keys, list(view.keys.map((k) => row(outside(k.name, 48), { icon: "key", sub: t.kind[k.kind].says, key: k.fingerprint, ...(k.kind === "plain" ? { tone: "warn" } : {}) })),
+      row(t.settings.addKey, { icon: "plus", onclick: () => ui.go({ name: "addKey" }) }))),
+    section(t.settings.known, list(row(t.hosts.title, {
+      icon: "pin", sub: t.settings.hostsSub(view.pins.length, view.strange.length), onclick: () => ui.go({ name: "hosts" }),
+      ...(view.strange.length > 0 ? { tone: "danger" } : {}),
+    }))),
+    section(t.settings.trust, h("div", { class: "card prose" }, t.settings.trustSays.map((p) => h("p", {}, p)), h("p", {}, t.welcome.address1, " ", h("strong", {}, outside(location.host, 80)), t.welcome.address2))),
+    section(t.settings.about, h("dl", { class: "facts card" },
+      view.version !== "" && fact(t.settings.version, outside(view.version, 48)),
+      fact(t.settings.address, outside(location.host, 80)),
+      fact(t.settings.runs, t.settings.home[view.home])),
+    view.docs !== "" && h("a", { class: "button text", href: view.docs, rel: "noopener noreferrer", target: "_blank" }, t.settings.docs)),
+  ];
+}
+
+export function addKey(ui: Ui): Child {
+  return [
+    topic(ui, t.settings.addKey, true),
+    h("p", { class: "dim" }, t.settings.addKeySays),
+    keyChoices(ui, t.settings.keyName, t.settings.keyDefault(ui.view.keys.length + 1), async (kind, name) => {
+      await ui.actions.makeKey(kind, name);
+      ui.back();
+    }),
+    button(ui, t.cancel, () => ui.back(), { class: "text wide" }),
+  ];
+}

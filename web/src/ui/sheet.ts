@@ -1,0 +1,50 @@
+// Sheets: modal dialogs at the bottom edge, or over everything.
+import { t } from "../text/en.ts";
+import { type Child, type Node, h } from "./dom.ts";
+
+interface SheetOptions {
+  key: string;
+  class?: string;
+  role?: "dialog" | "alertdialog";
+  label: string; // id of the heading
+  /** close puts the sheet away and decides nothing: Escape and a tap beside it do that too. */
+  close: (() => void) | undefined;
+}
+
+/** sheet keeps focus inside. Its heading gets the first focus, so that Enter presses nothing. */
+export function sheet(o: SheetOptions, ...children: Child[]): Node {
+  return h(
+    "dialog",
+    {
+      key: o.key, class: `sheet ${o.class ?? ""}`, role: o.role ?? "dialog", "aria-labelledby": o.label,
+      mounted: (el, gone) => {
+        if (!(el instanceof HTMLDialogElement)) return;
+        el.showModal();
+        el.querySelector<HTMLElement>("[autofocus]")?.focus();
+        gone.addEventListener("abort", () => el.close()); // gives the focus back
+      },
+      oncancel: (event) => {
+        event.preventDefault();
+        o.close?.();
+      },
+      // A browser may insist on closing at the second Escape.
+      onclose: (event) => {
+        const el = event.target;
+        if (!(el instanceof HTMLDialogElement) || !el.isConnected || el.open) return;
+        if (o.close) o.close();
+        else el.showModal();
+      },
+      onclick: (event) => {
+        if (event.target === event.currentTarget) o.close?.();
+      },
+    },
+    h("div", { class: "inner" },
+      o.close && h("button", { type: "button", class: "handle", "aria-label": t.putAway, onclick: o.close }),
+      children),
+  );
+}
+
+/** heading names a sheet. key tells one subject from the next, so that the focus goes to each. */
+export function heading(id: string, key: string, ...children: Child[]): Node {
+  return h("h1", { id, key, tabindex: -1, autofocus: true, mounted: (el) => el.focus() }, children);
+}

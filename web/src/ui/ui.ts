@@ -1,0 +1,113 @@
+// The screens of the phone. mount shows Views in root and calls actions.
+import type { Millis } from "../core.d.ts";
+import { alarmSheet } from "./alarm.ts";
+import { Arm } from "./arm.ts";
+import { cardSheet } from "./card.ts";
+import { type Page, type State, type Ui, newState } from "./context.ts";
+import { type Child, tree } from "./dom.ts";
+import { endedSheet } from "./ended.ts";
+import { forgetSheet } from "./hosts.ts";
+import { unpairSheet } from "./computers.ts";
+import { qrSheet } from "./keycard.ts";
+import { screen } from "./screen.ts";
+import { unlockSheet } from "./unlock.ts";
+import type { Actions, View } from "./view.ts";
+
+const tick = 1000; // ms between drawings while a time runs
+const saidFor = 3000; // ms that a short word of success stays
+
+/** mount takes over root, once. */
+export function mount(root: HTMLElement, actions: Actions): { show(view: View): void } {
+  const draw = tree(root);
+  const state = newState();
+  let view: View | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let errors = 0;
+  let drawing = false;
+  const arm = new Arm(() => redraw());
+
+  function redraw(): void {
+    if (!view || drawing) return;
+    drawing = true;
+    const now = Date.now();
+    const ui = make(view, now);
+    tidy(ui.view, state);
+    draw([screen(ui), modal(ui)]);
+    arm.drawn();
+    drawing = false;
+    clearTimeout(timer);
+    if (runs(view, now)) timer = setTimeout(redraw, tick - (now % tick));
+  }
+
+  function change(f: (s: State) => void): void {
+    f(state);
+    redraw();
+  }
+
+  function make(shown: View, now: Millis): Ui {
+    return {
+      view: shown, actions, state, now, arm, redraw, change,
+      run: (id, action) => {
+        if (state.busy.has(id)) return;
+        change((s) => s.busy.add(id));
+        action()
+          .catch((err: unknown) => state.errors.push({ id: ++errors, text: err instanceof Error ? err.message : String(err) }))
+          .finally(() => change((s) => s.busy.delete(id)));
+      },
+      say: (text) => {
+        change((s) => (s.said = text));
+        setTimeout(() => state.said === text && change((s) => (s.said = "")), saidFor);
+      },
+      go: (page) => {
+        history.pushState({ page: state.pages.length + 1 }, "");
+        change((s) => s.pages.push(page));
+        enter();
+      },
+      back: () => {
+        if (state.pages.length > 0) history.back();
+      },
+    };
+  }
+
+  // A page is read from its top, and its title has the focus.
+  function enter(): void {
+    scrollTo(0, 0);
+    root.querySelector<HTMLElement>("h1")?.focus({ preventScroll: true });
+  }
+
+  addEventListener("popstate", () => {
+    if (state.pages.length === 0) return;
+    change((s) => s.pages.pop());
+    enter();
+  });
+  // A card that comes back into view may have changed while nobody looked.
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && arm.again());
+  addEventListener("focus", () => arm.again());
+
+  return {
+    show: (next) => {
+      view = next;
+      redraw();
+    },
+  };
+}
+
+// modal is the one dialog that is open: what is urgent first.
+function modal(ui: Ui): Child {
+  if (ui.view.phase !== "ready") return null;
+  return alarmSheet(ui) ?? cardSheet(ui) ?? endedSheet(ui) ?? unlockSheet(ui) ?? qrSheet(ui) ?? unpairSheet(ui) ?? forgetSheet(ui);
+}
+
+// tidy drops what the state says of things that are gone.
+function tidy(view: View, state: State): void {
+  if (view.cards.length + view.unlocks.length === 0) state.aside.clear();
+  const p = view.pairing;
+  if (!p) state.left.clear();
+  const pairs = (page: Page | undefined): boolean => page?.name === "scan" || page?.name === "pair";
+  while (p && pairs(state.pages.at(-1))) state.pages.pop(); // the steps go on there
+}
+
+/** runs reports whether something shown changes with time alone. */
+function runs(view: View, now: Millis): boolean {
+  return document.visibilityState === "visible" && (view.cards.length > 0 || view.unlocks.length > 0 || view.rules.some((r) => r.until > now));
+}
