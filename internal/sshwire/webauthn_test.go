@@ -2,7 +2,6 @@ package sshwire
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -19,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"kryptonite/internal/sshwire/passkeytest"
 	"kryptonite/vectors"
 )
 
@@ -63,63 +63,19 @@ func loadWebAuthn(t testing.TB) []webauthnVector {
 	return f.Vectors
 }
 
-// authenticator is a security key in software. It signs the same way each time.
-type authenticator struct {
-	key         *ecdsa.PrivateKey
-	application string
-}
+// given is what a platform says around the data.
+type given = passkeytest.Given
 
-func newAuthenticator(seed byte, application string) authenticator {
-	secret := sha256.Sum256([]byte{seed})
-	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), secret[:])
-	if err != nil {
-		panic(err)
-	}
-	return authenticator{key, application}
-}
-
-func (a authenticator) blob() []byte {
-	spki, err := x509.MarshalPKIXPublicKey(a.key.Public())
-	if err != nil {
-		panic(err)
-	}
-	blob, err := PasskeyBlob(spki, a.application)
+func blobOf(p passkeytest.Passkey) []byte {
+	blob, err := PasskeyBlob(p.SPKI(), p.Application)
 	if err != nil {
 		panic(err)
 	}
 	return blob
 }
 
-// given is one call of WebAuthn's get: what the platform says around it.
-type given struct {
-	flags      byte
-	counter    uint32
-	extensions []byte
-	origin     string
-	clientData string // instead of what a browser writes
-}
-
-func clientData(data []byte, origin, tail string) string {
-	return `{"type":"webauthn.get","challenge":"` + base64.RawURLEncoding.EncodeToString(data) + `","origin":"` + origin + `"` + tail
-}
-
-func (a authenticator) assert(data []byte, g given) Assertion {
-	if g.clientData == "" {
-		g.clientData = clientData(data, g.origin, `,"crossOrigin":false}`)
-	}
-	application, client := sha256.Sum256([]byte(a.application)), sha256.Sum256([]byte(g.clientData))
-	auth := append(application[:], g.flags)
-	auth = append(binary.BigEndian.AppendUint32(auth, g.counter), g.extensions...)
-	digest := sha256.Sum256(append(bytes.Clone(auth), client[:]...))
-	der, err := a.key.Sign(nil, digest[:], crypto.SHA256) // nil: RFC 6979
-	if err != nil {
-		panic(err)
-	}
-	return Assertion{auth, []byte(g.clientData), der, g.origin}
-}
-
 // unchecked writes an assertion as an SSH signature, whatever it says.
-func unchecked(a Assertion) WebAuthn {
+func unchecked(a passkeytest.Assertion) WebAuthn {
 	r, s, ok := parseDER(a.Signature)
 	if !ok {
 		panic("bug in a test: no DER")
@@ -134,17 +90,17 @@ func fileData() []byte {
 
 func webAuthnVectors() webauthnVectors {
 	f := webauthnVectors{Comment: "Signatures of passkeys. OpenSSH PROTOCOL.u2f, ssh-ecdsa-sk.c; W3C WebAuthn §5.8.1.1, §6.1. The data of each is an SSHSIG of the file \"a file\\n\" in the namespace \"file\". All bytes are hex; expect (of parsing and verifying signature): ok, signature, malformed or unsupported; of_assertion: ok if signature is what the phone makes of assertion, malformed if it refuses it."}
-	phone, data := newAuthenticator(1, "phone.example"), fileData()
+	phone, data := passkeytest.New(1, "phone.example"), fileData()
 	const origin = "https://phone.example"
-	add := func(name, expect, browser, comment string, a Assertion, sig []byte) {
-		f.Vectors = append(f.Vectors, webauthnVector{name, comment, phone.blob(), data,
+	add := func(name, expect, browser, comment string, a passkeytest.Assertion, sig []byte) {
+		f.Vectors = append(f.Vectors, webauthnVector{name, comment, blobOf(phone), data,
 			&assertionFields{a.AuthenticatorData, a.ClientDataJSON, a.Signature, a.Origin}, sig, expect, browser})
 	}
 	try := func(name, expect string, g given, comment string) {
-		if g.origin == "" {
-			g.origin = origin
+		if g.Origin == "" {
+			g.Origin = origin
 		}
-		a := phone.assert(data, g)
+		a := phone.Assert(data, g)
 		browser := "ok"
 		if expect != "ok" {
 			browser = "malformed"
@@ -153,49 +109,49 @@ func webAuthnVectors() webauthnVectors {
 	}
 	ext := []byte("\xa1\x6bhmac-secret\xf5")
 	for _, flags := range []byte{0x01, 0x05, 0x09, 0x1d} {
-		try("flags "+string("0123456789abcdef"[flags>>4])+string("0123456789abcdef"[flags&15]), "ok", given{flags: flags}, "sshd 9.2 takes it")
+		try("flags "+string("0123456789abcdef"[flags>>4])+string("0123456789abcdef"[flags&15]), "ok", given{Flags: flags}, "sshd 9.2 takes it")
 	}
-	try("flags 85 with extensions", "ok", given{flags: 0x85, extensions: ext}, "sshd 9.2 takes it")
-	try("counter", "ok", given{flags: 0x05, counter: 0xfedcba98}, "not compared by anybody")
-	try("flags 00", "signature", given{flags: 0x00}, "user presence is required here, as sshd does; ssh-keygen -Y verify does not")
-	try("flags 04", "signature", given{flags: 0x04}, "user presence is required here, as sshd does; ssh-keygen -Y verify does not")
-	try("flags 45", "signature", given{flags: 0x45}, "AT: an attestation is no signature")
-	try("flags 85 without extensions", "signature", given{flags: 0x85}, "ED")
-	try("flags 05 with extensions", "signature", given{flags: 0x05, extensions: ext}, "ED")
-	try("origin of an app", "ok", given{flags: 0x05, origin: "android:apk-key-hash:abc"}, "not compared with the application")
-	try("origin elsewhere", "ok", given{flags: 0x05, origin: "https://evil.example"}, "not compared with the application: the browser does that")
-	try("origin with a quote", "signature", given{flags: 0x05, origin: `https://phone.example","x":"`}, "would end the string")
-	try("origin not that of the client data", "signature", given{flags: 0x05, clientData: clientData(data, "https://other.example", "}")}, "byte for byte")
-	try("client data ends after origin", "ok", given{flags: 0x05, clientData: clientData(data, origin, "}")}, "")
-	try("client data with more members", "ok", given{flags: 0x05, clientData: clientData(data, origin, `,"crossOrigin":false,"other_keys_can_be_added_here":"x"}`)}, "browsers add members")
-	try("client data from a frame", "ok", given{flags: 0x05, clientData: clientData(data, origin, `,"crossOrigin":true,"topOrigin":"https://evil.example"}`)}, "not looked at, as in sshd")
+	try("flags 85 with extensions", "ok", given{Flags: 0x85, Extensions: ext}, "sshd 9.2 takes it")
+	try("counter", "ok", given{Flags: 0x05, Counter: 0xfedcba98}, "not compared by anybody")
+	try("flags 00", "signature", given{Flags: 0x00}, "user presence is required here, as sshd does; ssh-keygen -Y verify does not")
+	try("flags 04", "signature", given{Flags: 0x04}, "user presence is required here, as sshd does; ssh-keygen -Y verify does not")
+	try("flags 45", "signature", given{Flags: 0x45}, "AT: an attestation is no signature")
+	try("flags 85 without extensions", "signature", given{Flags: 0x85}, "ED")
+	try("flags 05 with extensions", "signature", given{Flags: 0x05, Extensions: ext}, "ED")
+	try("origin of an app", "ok", given{Flags: 0x05, Origin: "android:apk-key-hash:abc"}, "not compared with the application")
+	try("origin elsewhere", "ok", given{Flags: 0x05, Origin: "https://evil.example"}, "not compared with the application: the browser does that")
+	try("origin with a quote", "signature", given{Flags: 0x05, Origin: `https://phone.example","x":"`}, "would end the string")
+	try("origin not that of the client data", "signature", given{Flags: 0x05, ClientData: passkeytest.ClientData(data, "https://other.example", "}")}, "byte for byte")
+	try("client data ends after origin", "ok", given{Flags: 0x05, ClientData: passkeytest.ClientData(data, origin, "}")}, "")
+	try("client data with more members", "ok", given{Flags: 0x05, ClientData: passkeytest.ClientData(data, origin, `,"crossOrigin":false,"other_keys_can_be_added_here":"x"}`)}, "browsers add members")
+	try("client data from a frame", "ok", given{Flags: 0x05, ClientData: passkeytest.ClientData(data, origin, `,"crossOrigin":true,"topOrigin":"https://evil.example"}`)}, "not looked at, as in sshd")
 	hashed := sha256.Sum256(data)
-	try("challenge is a hash", "signature", given{flags: 0x05, clientData: clientData(hashed[:], origin, "}")}, "the challenge is the whole of the data")
+	try("challenge is a hash", "signature", given{Flags: 0x05, ClientData: passkeytest.ClientData(hashed[:], origin, "}")}, "the challenge is the whole of the data")
 	f.Vectors[len(f.Vectors)-1].Browser = "ok" // the phone does not know here what was to be signed
-	try("challenge is cut", "signature", given{flags: 0x05, clientData: clientData(data[:len(data)-1], origin, "}")}, "the whole of the data")
+	try("challenge is cut", "signature", given{Flags: 0x05, ClientData: passkeytest.ClientData(data[:len(data)-1], origin, "}")}, "the whole of the data")
 	f.Vectors[len(f.Vectors)-1].Browser = "ok"
-	padded := strings.Replace(clientData(data, origin, "}"), `","origin`, `=","origin`, 1)
-	try("challenge is padded", "signature", given{flags: 0x05, clientData: padded}, "base64url without padding")
-	std := strings.Replace(clientData(data, origin, "}"), base64.RawURLEncoding.EncodeToString(data), base64.RawStdEncoding.EncodeToString(data), 1)
-	if std == clientData(data, origin, "}") {
+	padded := strings.Replace(passkeytest.ClientData(data, origin, "}"), `","origin`, `=","origin`, 1)
+	try("challenge is padded", "signature", given{Flags: 0x05, ClientData: padded}, "base64url without padding")
+	std := strings.Replace(passkeytest.ClientData(data, origin, "}"), base64.RawURLEncoding.EncodeToString(data), base64.RawStdEncoding.EncodeToString(data), 1)
+	if std == passkeytest.ClientData(data, origin, "}") {
 		panic("bug in a test: the data shows no difference between the alphabets")
 	}
-	try("challenge in the other alphabet", "signature", given{flags: 0x05, clientData: std}, "base64url")
-	try("client data with a space", "signature", given{flags: 0x05, clientData: strings.Replace(clientData(data, origin, "}"), ",", ", ", 1)}, "byte for byte")
-	try("client data in another order", "signature", given{flags: 0x05, clientData: `{"challenge":"` + base64.RawURLEncoding.EncodeToString(data) + `","origin":"` + origin + `","type":"webauthn.get"}`}, "type, challenge, origin")
-	try("client data of a new credential", "signature", given{flags: 0x05, clientData: strings.Replace(clientData(data, origin, "}"), ".get", ".create", 1)}, "byte for byte")
-	try("client data empty", "signature", given{flags: 0x05, clientData: " "}, "byte for byte")
+	try("challenge in the other alphabet", "signature", given{Flags: 0x05, ClientData: std}, "base64url")
+	try("client data with a space", "signature", given{Flags: 0x05, ClientData: strings.Replace(passkeytest.ClientData(data, origin, "}"), ",", ", ", 1)}, "byte for byte")
+	try("client data in another order", "signature", given{Flags: 0x05, ClientData: `{"challenge":"` + base64.RawURLEncoding.EncodeToString(data) + `","origin":"` + origin + `","type":"webauthn.get"}`}, "type, challenge, origin")
+	try("client data of a new credential", "signature", given{Flags: 0x05, ClientData: strings.Replace(passkeytest.ClientData(data, origin, "}"), ".get", ".create", 1)}, "byte for byte")
+	try("client data empty", "signature", given{Flags: 0x05, ClientData: " "}, "byte for byte")
 
-	good := phone.assert(data, given{flags: 0x05, origin: origin})
+	good := phone.Assert(data, given{Flags: 0x05, Origin: origin})
 	sig := unchecked(good)
 	n := elliptic.P256().Params().N
-	other := newAuthenticator(1, "other.example").assert(data, given{flags: 0x05, origin: origin})
+	other := passkeytest.New(1, "other.example").Assert(data, given{Flags: 0x05, Origin: origin})
 	change := func(name, expect, comment string, b []byte) {
-		f.Vectors = append(f.Vectors, webauthnVector{Name: name, Comment: comment, Key: phone.blob(), Data: data, Signature: b, Expect: expect})
+		f.Vectors = append(f.Vectors, webauthnVector{Name: name, Comment: comment, Key: blobOf(phone), Data: data, Signature: b, Expect: expect})
 	}
 	of := func(c func(*WebAuthn)) []byte { return with(sig, c).Marshal() }
 	change("of another application", "signature", "its hash is signed", unchecked(other).Marshal())
-	change("of another key", "signature", "", unchecked(newAuthenticator(2, "phone.example").assert(data, given{flags: 0x05, origin: origin})).Marshal())
+	change("of another key", "signature", "", unchecked(passkeytest.New(2, "phone.example").Assert(data, given{Flags: 0x05, Origin: origin})).Marshal())
 	change("another counter", "signature", "it is signed", of(func(s *WebAuthn) { s.Counter++ }))
 	change("another flag", "signature", "they are signed", of(func(s *WebAuthn) { s.Flags = 0x01 }))
 	change("more client data", "signature", "it is signed", of(func(s *WebAuthn) { s.ClientData = append(bytes.Clone(s.ClientData), ' ') }))
@@ -213,7 +169,7 @@ func webAuthnVectors() webauthnVectors {
 
 // passkeyVectors are keys of the type, and what is wrong with others.
 func passkeyVectors(f *vectorFile) {
-	blob := newAuthenticator(1, "phone.example").blob()
+	blob := blobOf(passkeytest.New(1, "phone.example"))
 	point := string(blob[len(packed(KeyPasskey))+len(packed("nistp256"))+4:][:65])
 	key := func(typ, curve, q, application string) []byte {
 		return []byte(packed(typ) + packed(curve) + packed(q) + packed(application))
@@ -315,12 +271,12 @@ func TestWebAuthnFlips(t *testing.T) {
 // TestWebAuthnIsNoPlainSignature: no signature of one kind counts as one of the
 // other, so no plain ECDSA signature can pass for a touch.
 func TestWebAuthnIsNoPlainSignature(t *testing.T) {
-	phone, data := newAuthenticator(1, "phone.example"), fileData()
-	key, err := ParsePublicKey(phone.blob())
+	phone, data := passkeytest.New(1, "phone.example"), fileData()
+	key, err := ParsePublicKey(blobOf(phone))
 	if err != nil || key.Type() != KeyPasskey {
 		t.Fatal(key.Type(), err)
 	}
-	b, err := SignP256(phone.key, data)
+	b, err := SignP256(phone.Key, data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +290,7 @@ func TestWebAuthnIsNoPlainSignature(t *testing.T) {
 			t.Errorf("a plain signature called %s: %v", format, err)
 		}
 	}
-	point, err := phone.key.PublicKey.Bytes()
+	point, err := phone.Key.PublicKey.Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +302,7 @@ func TestWebAuthnIsNoPlainSignature(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sig := unchecked(phone.assert(data, given{flags: 0x05, origin: "https://phone.example"}))
+	sig := unchecked(phone.Assert(data, given{Flags: 0x05, Origin: "https://phone.example"}))
 	for _, k := range []PublicKey{p256, {}} {
 		if err := k.VerifyWebAuthn(data, sig); !errors.Is(err, ErrSignature) {
 			t.Errorf("a passkey's signature by %q: %v", k.Type(), err)
@@ -359,19 +315,16 @@ func TestWebAuthnIsNoPlainSignature(t *testing.T) {
 
 // TestWebAuthnHost: a host that signs its session by WebAuthn proves nothing.
 func TestWebAuthnHost(t *testing.T) {
-	host, id := newAuthenticator(3, "ssh:"), make([]byte, 32)
-	sig := unchecked(host.assert(id, given{flags: 0x05, origin: "https://host.example"}))
-	if err := (Bind{HostKey: host.blob(), SessionID: id, Signature: sig.Marshal()}).Verify(); !errors.Is(err, ErrUnsupported) {
+	host, id := passkeytest.New(3, "ssh:"), make([]byte, 32)
+	sig := unchecked(host.Assert(id, given{Flags: 0x05, Origin: "https://host.example"}))
+	if err := (Bind{HostKey: blobOf(host), SessionID: id, Signature: sig.Marshal()}).Verify(); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("Verify = %v, want ErrUnsupported", err)
 	}
 }
 
 func TestPasskeyBlob(t *testing.T) {
-	phone := newAuthenticator(1, "phone.example")
-	spki, err := x509.MarshalPKIXPublicKey(phone.key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
+	phone := passkeytest.New(1, "phone.example")
+	spki := phone.SPKI()
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -408,7 +361,7 @@ func TestPasskeyBlob(t *testing.T) {
 
 // TestAssertionDER: only the one DER form of two positive numbers is taken.
 func TestAssertionDER(t *testing.T) {
-	good := newAuthenticator(1, "phone.example").assert(fileData(), given{flags: 0x05, origin: "https://phone.example"})
+	good := passkeytest.New(1, "phone.example").Assert(fileData(), given{Flags: 0x05, Origin: "https://phone.example"})
 	r33, s32 := "\x02\x21\x00\x80"+strings.Repeat("r", 31), "\x02\x20"+strings.Repeat("s", 32)
 	for _, c := range []struct{ name, der, want string }{
 		{"good", string(good.Signature), "ok"},
@@ -431,19 +384,19 @@ func TestAssertionDER(t *testing.T) {
 	} {
 		a := good
 		a.Signature = []byte(c.der)
-		if _, err := WebAuthnSignature(a); word(err) != c.want {
+		if _, err := WebAuthnSignature(Assertion(a)); word(err) != c.want {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
 	}
 	for n := range minAuthData {
 		a := good
 		a.AuthenticatorData = good.AuthenticatorData[:n]
-		if _, err := WebAuthnSignature(a); !errors.Is(err, ErrMalformed) {
+		if _, err := WebAuthnSignature(Assertion(a)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("authenticatorData of %d bytes: %v", n, err)
 		}
 	}
-	a := newAuthenticator(1, "phone.example").assert(make([]byte, MaxSize), given{flags: 0x05, origin: "https://phone.example"})
-	if _, err := WebAuthnSignature(a); !errors.Is(err, ErrMalformed) {
+	a := passkeytest.New(1, "phone.example").Assert(make([]byte, MaxSize), given{Flags: 0x05, Origin: "https://phone.example"})
+	if _, err := WebAuthnSignature(Assertion(a)); !errors.Is(err, ErrMalformed) {
 		t.Errorf("a signature beyond MaxSize: %v", err)
 	}
 }
