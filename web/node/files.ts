@@ -40,16 +40,23 @@ export async function fileStore(dir: string): Promise<Store> {
   };
 }
 
+/** keptOr is what the file holds; it is made and written when there is none. */
+export async function keptOr<T>(path: string, make: () => Promise<T>): Promise<T> {
+  const kept = await read<T>(path);
+  if (kept !== undefined) return kept;
+  const made = await make();
+  await replace(path, JSON.stringify(made));
+  return made;
+}
+
 /** fileSigner is a key in clear in a file: Node has nowhere else to put one. */
 export async function fileSigner(core: Phone, dir: string): Promise<Signer> {
-  const path = join(dir, "key.json");
-  const kept = await read<{ pkcs8: Base64; raw: Base64 }>(path);
-  if (kept) return webCryptoSigner(core, await importKey(fromBase64(kept.pkcs8)), fromBase64(kept.raw), "default");
-  const pair = await newPair(true);
-  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
-  const raw = await rawPublic(pair.publicKey);
-  await replace(path, JSON.stringify({ pkcs8: toBase64(pkcs8), raw: toBase64(raw) }));
-  return webCryptoSigner(core, await importKey(pkcs8), raw, "default");
+  const kept = await keptOr(join(dir, "key.json"), async () => {
+    const pair = await newPair(true);
+    const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
+    return { pkcs8: toBase64(pkcs8), raw: toBase64(await rawPublic(pair.publicKey)) };
+  });
+  return webCryptoSigner(core, await importKey(fromBase64(kept.pkcs8)), fromBase64(kept.raw), "default");
 }
 
 function importKey(pkcs8: Bytes): Promise<CryptoKey> {

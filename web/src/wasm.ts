@@ -41,7 +41,7 @@ export async function load(wasm: WebAssembly.Module, signal: AbortSignal): Promi
 const methods: Record<keyof Phone, true> = {
   start: true, handle: true, next: true, computers: true, rules: true, pins: true, strange: true, sees: true,
   mailbox: true, signRead: true, parseLink: true, publicKey: true, signature: true, authorizedKey: true,
-  entries: true, qr: true,
+  passkeyPublic: true, passkeySignature: true, entries: true, qr: true,
 };
 
 // phone makes a method of each name: the contract has the types.

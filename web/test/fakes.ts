@@ -11,7 +11,8 @@ const never = (): never => {
 export function fakePhone(handle: (event: Event) => Effect[]): Phone {
   return {
     start: never, computers: never, rules: never, pins: never, strange: never, sees: never, parseLink: never,
-    publicKey: never, signature: never, authorizedKey: never, entries: never, qr: never,
+    publicKey: never, signature: never, passkeyPublic: never, passkeySignature: never, authorizedKey: never,
+    entries: never, qr: never,
     handle: (_, event) => handle(event),
     next: () => null,
     mailbox: (seed) => ({ address: `address-of-${seed}`, publicKey: "pub" }),
