@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"pairing", "mailbox", "keystore", "keystore/keystoretest", "transport", "auditlog", "hostauth", "knownhosts"},
 	{"policy"},
 	// doors to the world and carriers
-	{"statedir", "peer", "asker", "sshname", "term", "control", "transport/memory", "transport/relay", "transport/transporttest"},
+	{"statedir", "peer", "asker", "sshname", "sshversion", "term", "control", "transport/memory", "transport/relay", "transport/transporttest"},
 	// residents
 	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest"},
 	// programs
