@@ -18,6 +18,9 @@ const (
 	maxSeq    = 1<<53 - 1 // of a notice: what every reader of JSON keeps
 	maxBlob   = 1 << 10   // bytes of a public key
 	noSuchKey = "this phone has no such key"
+
+	maxPasskeyData = 16 << 10 // bytes to sign: a passkey's signature repeats them in base64
+	maxSignature   = 32 << 10 // bytes of a signature: in base64 it still fits a frame
 )
 
 // KeysChanged says which keys this phone has from now on: after one was made,

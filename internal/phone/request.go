@@ -219,6 +219,9 @@ func (c *Core) signed(now time.Time, ev Signed) []Effect {
 	if rec == nil || rec.State != reqDecided {
 		return nil
 	}
+	if len(ev.Signature) > maxSignature {
+		ev.Failed = "the signature is too long"
+	}
 	if ev.Failed != "" {
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeRefused, Reason: ev.Failed})
 	}

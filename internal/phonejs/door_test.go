@@ -21,6 +21,7 @@ import (
 	"kryptonite/internal/phone"
 	"kryptonite/internal/policy"
 	"kryptonite/internal/sshwire"
+	"kryptonite/internal/sshwire/passkeytest"
 	"kryptonite/internal/wire"
 )
 
@@ -88,6 +89,9 @@ func TestRefused(t *testing.T) {
 		"no seed":       call(d, "mailbox", "AAAA"),
 		"no link":       call(d, "parseLink", link),
 		"no signature":  call(d, "signature", "ssh-ed25519", "AAAA"),
+		"no passkey":    call(d, "passkeyPublic", "AAAA", "phone.example"),
+		"no assertion":  call(d, "passkeySignature", map[string]any{"authenticatorData": "", "clientDataJSON": "", "signature": "", "origin": ""}),
+		"half of one":   call(d, "passkeySignature", map[string]any{"authenticatorData": "", "origin": ""}),
 		"no key type":   call(d, "publicKey", "ssh-rsa", "AAAA"),
 	} {
 		if !strings.HasPrefix(got, `{"text":"`) || !strings.HasSuffix(got, `"type":"Refused"}`) {
@@ -216,6 +220,38 @@ func checkKey(t *testing.T, d *Door, typ string, raw, rawSig, data []byte) {
 	}
 }
 
+// TestPasskey: what WebAuthn makes verifies as SSH.
+func TestPasskey(t *testing.T) {
+	d, data, key := new(Door), []byte("data"), passkeytest.New(1, "phone.example")
+	var pub struct {
+		Blob        []byte
+		Fingerprint string
+	}
+	if err := json.Unmarshal([]byte(call(d, "passkeyPublic", b64(key.SPKI()), key.Application)), &pub); err != nil {
+		t.Fatal(err)
+	}
+	a := key.Assert(data, passkeytest.Given{Flags: 0x1d, Origin: "https://phone.example"})
+	var sig []byte
+	if err := json.Unmarshal([]byte(call(d, "passkeySignature", map[string]any{"authenticatorData": b64(a.AuthenticatorData),
+		"clientDataJSON": b64(a.ClientDataJSON), "signature": b64(a.Signature), "origin": a.Origin})), &sig); err != nil {
+		t.Fatal(err)
+	}
+	public, err := sshwire.ParsePublicKey(pub.Blob)
+	if err != nil || public.Fingerprint() != pub.Fingerprint {
+		t.Fatalf("%v, %s", err, pub.Fingerprint)
+	}
+	parsed, err := sshwire.ParseWebAuthn(sig)
+	if err == nil {
+		err = public.VerifyWebAuthn(data, parsed)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	if line := call(d, "authorizedKey", b64(pub.Blob), "pixel"); !strings.HasPrefix(line, `"sk-ecdsa-sha2-nistp256@openssh.com `) {
+		t.Error(line)
+	}
+}
+
 // FuzzCall: no arguments kill the core, but keys that are none.
 func FuzzCall(f *testing.F) {
 	f.Add("handle", `[1,{"type":"OpenLink","link":"HTTPS://A.EXAMPLE/#"}]`)
@@ -223,6 +259,8 @@ func FuzzCall(f *testing.F) {
 	f.Add("start", `[{"name":"x","keys":[]},{"pairing/x":"e30="}]`)
 	f.Add("rules", `[1700000000000]`)
 	f.Add("signature", `["ecdsa-sha2-nistp256","AAAA"]`)
+	f.Add("passkeyPublic", `["AAAA","phone.example"]`)
+	f.Add("passkeySignature", `[{"authenticatorData":"AAAA","clientDataJSON":"AAAA","signature":"AAAA","origin":""}]`)
 	f.Fuzz(func(t *testing.T, method, args string) {
 		d := new(Door)
 		d.Call("start", `[{"name":"x","keys":[]},{}]`)

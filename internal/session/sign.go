@@ -76,11 +76,21 @@ func checked(publicKey, payload []byte, r *wire.SignResponse) ([]byte, error) {
 	if err != nil {
 		return nil, &RefusedError{"the key of this pairing cannot be read"}
 	}
-	sig, err := sshwire.ParseSignature(r.Signature)
-	if err != nil || sig.Format != key.Type() || key.Verify(payload, sig) != nil {
+	if !holds(key, payload, r.Signature) {
 		return nil, &RefusedError{"the signature it sent does not hold"}
 	}
 	return r.Signature, nil
+}
+
+// holds reports whether signature is key's over exactly payload, in the one
+// format that goes with the key. [kr-protocol] §4.5.
+func holds(key sshwire.PublicKey, payload, signature []byte) bool {
+	if key.Type() == sshwire.KeyPasskey {
+		sig, err := sshwire.ParseWebAuthn(signature)
+		return err == nil && key.VerifyWebAuthn(payload, sig) == nil
+	}
+	sig, err := sshwire.ParseSignature(signature)
+	return err == nil && sig.Format == key.Type() && key.Verify(payload, sig) == nil
 }
 
 // request is one request on its way to an answer.

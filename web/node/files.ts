@@ -46,17 +46,22 @@ interface Kept {
   raw: Base64;
 }
 
+/** keptOr is what the file holds; it is made and written when there is none. */
+export async function keptOr<T>(path: string, make: () => Promise<T>): Promise<T> {
+  const kept = await read<T>(path);
+  if (kept !== undefined) return kept;
+  const made = await make();
+  await replace(path, JSON.stringify(made));
+  return made;
+}
+
 /** fileSigner is a key in clear in a file: Node has nowhere else to put one. */
 export async function fileSigner(core: Phone, dir: string): Promise<Signer> {
-  const path = join(dir, "key.json");
-  let kept = await read<Kept>(path);
-  if (!kept) {
+  const { type, raw, pkcs8 } = await keptOr<Kept>(join(dir, "key.json"), async () => {
     const { type, keys } = await newPair(true);
     const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
-    kept = { type, pkcs8: toBase64(pkcs8), raw: toBase64(await rawPublic(keys.publicKey)) };
-    await replace(path, JSON.stringify(kept));
-  }
-  const { type, raw, pkcs8 } = kept;
+    return { type, pkcs8: toBase64(pkcs8), raw: toBase64(await rawPublic(keys.publicKey)) };
+  });
   const key = await crypto.subtle.importKey("pkcs8", fromBase64(pkcs8), algorithm(type), false, ["sign"]);
   const pub = core.publicKey(type, raw);
   return {

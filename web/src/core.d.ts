@@ -28,8 +28,8 @@ export interface Phone {
   parseLink(link: string): Invitation;
   publicKey(type: KeyType, raw: Base64): PublicKey; // raw as WebCrypto exports it
   signature(type: KeyType, raw: Base64): Base64; // raw as WebCrypto makes it
-  passkeyPublic(spki: Base64, application: string): PublicKey; // spki as WebAuthn's getPublicKey gives it
-  passkeySignature(a: Assertion): Base64;
+  passkeyPublic(spki: Base64, application: string): PublicKey; // spki as getPublicKey() gives it, ES256 only; the RP ID
+  passkeySignature(assertion: Assertion): Base64; // the challenge was the whole payload
   authorizedKey(blob: Base64, comment: string): string;
   entries(stored: Base64[]): Entry[]; // records of the log that follow each other, oldest first
   qr(text: string): string[]; // rows of "#" and " ", without a quiet zone
@@ -75,8 +75,8 @@ export interface Address { relay: RelayAddress | null }
 export interface RelayAddress { origin: string; mailbox: Base64 }
 export interface Mailbox { address: string; publicKey: Base64 }
 export interface Invitation { app: string; relay: string }
-export interface PublicKey { blob: Base64; fingerprint: string }
 export interface Assertion { authenticatorData: Base64; clientDataJSON: Base64; signature: Base64; origin: string }
+export interface PublicKey { blob: Base64; fingerprint: string }
 export interface Computer { pairing: string; name: string; live: boolean; paired: Millis; heard: Millis; forward: boolean }
 export interface Rule {
   id: string; scope: Scope; pairing: string; key: string; user: string; hostKey: string; name: string;

@@ -24,3 +24,15 @@ export function deviceName(): string {
   const known: [RegExp, string][] = [[/iPhone/, "iPhone"], [/iPad/, "iPad"], [/Android/, "Android phone"], [/Mac/, "Mac"], [/Windows/, "Windows"], [/CrOS/, "Chromebook"]];
   return known.find(([sign]) => sign.test(navigator.userAgent))?.[1] ?? "browser";
 }
+
+/** share opens the system's sheet, or copies where there is none. */
+export async function share(text: string): Promise<void> {
+  if (!("share" in navigator)) return copy(text);
+  await navigator.share({ text }).catch((err: unknown) => {
+    if (!(err instanceof DOMException && err.name === "AbortError")) throw err; // given up
+  });
+}
+
+export async function copy(text: string): Promise<void> {
+  await navigator.clipboard.writeText(text);
+}

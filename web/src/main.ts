@@ -1,0 +1,55 @@
+// The web phone starts here.
+import "wasm_exec";
+import { App } from "./app.ts";
+import { home, openedLink } from "./place.ts";
+import { type Started, start } from "./start.ts";
+import { mount } from "./ui/ui.ts";
+import type { View } from "./ui/view.ts";
+
+declare const BUILD: { wasm: string; qr: string; version: string }; // by internal/webbuild
+
+const link = openedLink(); // first of all
+const root = document.getElementById("app");
+if (!root) throw new Error("the page has no place for the app");
+
+const end = new AbortController();
+let phase: View["phase"] = "loading";
+let why = "";
+let drawn = false;
+const note = (err: unknown): void => void (end.signal.aborted || console.warn(err));
+const app = new App({ qrWasm: BUILD.qr, changed, note, restart: () => location.reload() });
+const ui = mount(root, app);
+
+// changed draws once for all that happens in one turn.
+function changed(): void {
+  if (drawn) return;
+  drawn = true;
+  queueMicrotask(() => {
+    drawn = false;
+    ui.show({ ...app.parts(), phase, why, home: home(), version: BUILD.version, docs: "" });
+  });
+}
+
+function become(p: View["phase"], because = ""): void {
+  [phase, why] = [p, because];
+  changed();
+}
+
+async function live(): Promise<void> {
+  const phone: Started = await start({ wasm: BUILD.wasm, ask: (what, signal) => app.ask(what, signal), show: (what) => app.show(what), note }, end.signal);
+  app.begin(phone);
+  addEventListener("hashchange", () => open(openedLink()));
+  become("ready");
+  open(link);
+  await phone.runner.run();
+}
+
+function open(opened: string): void {
+  if (opened) app.openLink(opened).catch((err: unknown) => app.board.say({ grave: false, text: `This is no link to pair with: ${String(err)}`, do: "" }));
+}
+
+changed();
+live().catch((err: unknown) => {
+  become("dead", err instanceof Error ? err.message : String(err));
+  end.abort(err);
+});
