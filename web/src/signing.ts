@@ -40,6 +40,6 @@ const name = (what: { pairing: string; request: string }): string => `${what.pai
 
 /** sentence is what an error says to people, and to the computer: one line of bounded length. */
 function sentence(err: unknown): string {
-  const text = (err instanceof Error ? err.message : String(err)).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim();
+  const text = (err instanceof Error ? err.message : String(err)).replace(/[\s\p{C}]+/gu, " ").trim();
   return (text || "the key could not be used").slice(0, 200);
 }
