@@ -214,6 +214,7 @@ func (p *pairer) paired(phone control.Phone) {
 	for _, k := range phone.Keys {
 		t.Printf("%s\n", k.AuthorizedKey)
 	}
+	p.e.passkeyNote(phone.Keys)
 	t.Sayf("\nNext: add that line to ~/.ssh/authorized_keys on a server, or to your SSH keys at\n"+
 		"GitHub. Then let ssh ask your phone:\n\n  $ SSH_AUTH_SOCK=%s ssh root@server.example\n",
 		p.e.agentSocket())
