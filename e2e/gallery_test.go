@@ -1,0 +1,200 @@
+package e2e
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"kryptonite/internal/webbuild"
+)
+
+// galleryDir is where pictures of the screens go, when it is set.
+var galleryDir = os.Getenv("GALLERY")
+
+// The screens must do under a policy that is no weaker than the app's.
+const galleryCSP = "default-src 'none'; script-src 'self'; style-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+//go:embed testdata/gallery.js
+var galleryChecks string
+
+// startGallery serves the gallery and opens a tab for it.
+func startGallery(t *testing.T) (tab context.Context, url string) {
+	t.Helper()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("Chromium is missing (Debian: chromium): ", err)
+	}
+	dir := t.TempDir()
+	if err := webbuild.Bundle("..", "web/gallery/main.ts", filepath.Join(dir, "gallery.mjs")); err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{"../web/gallery/index.html": "index.html", "../web/src/ui/style.css": "style.css"} {
+		b, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, to), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := http.FileServer(http.Dir(dir))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", galleryCSP)
+		if strings.HasSuffix(r.URL.Path, ".mjs") {
+			w.Header().Set("Content-Type", "text/javascript")
+		}
+		if r.URL.Path == "/favicon.ico" {
+			return
+		}
+		files.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("lang", "en-GB"), chromedp.Flag("use-fake-device-for-media-stream", true))
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	alloc, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	tab, closeTab := chromedp.NewContext(alloc)
+	t.Cleanup(closeTab)
+	if err := chromedp.Do(tab); err != nil { // the tab lives as long as its first context
+		t.Fatal(err)
+	}
+	go func() { // ends with the tab
+		for m, err := range chromedp.Console(tab) {
+			if err != nil {
+				return
+			}
+			if m.IsException() || m.Type == "error" {
+				t.Errorf("the console says %s", m)
+			}
+		}
+	}()
+	return tab, srv.URL
+}
+
+func openScreen(t *testing.T, tab context.Context, url, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(tab, 30*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Navigate(url+"/?screen="+name)); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("document.documentElement.dataset.ready !== undefined")); err != nil {
+		t.Fatalf("%s does not get ready: %v", name, err)
+	}
+}
+
+func eval[T any](t *testing.T, tab context.Context, js string) T {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(tab, 60*time.Second)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("%.80s: %v", js, err)
+	}
+	return v
+}
+
+func setTheme(t *testing.T, tab context.Context, theme string) {
+	t.Helper()
+	_, err := chromedp.Call(tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func setSize(t *testing.T, tab context.Context, width, height int64) {
+	t.Helper()
+	if err := chromedp.Do(tab, chromedp.EmulateViewport(width, height, chromedp.EmulateScale(2), chromedp.EmulateMobile)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestGallery shows every screen in both themes, at the sizes of phones, with
+// huge text and with hostile names: nothing leaves the screen, buttons are
+// large enough, and axe finds no serious fault. With GALLERY=DIR it takes
+// pictures.
+func TestGallery(t *testing.T) {
+	tab, url := startGallery(t)
+	axe, err := os.ReadFile("../web/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("axe is missing (cd web && npm ci): ", err)
+		}
+		t.Log("not checked: accessibility (cd web && npm ci)")
+	}
+	openScreen(t, tab, url, "home")
+	names := eval[[]string](t, tab, "gallery.names")
+	if len(names) < 50 {
+		t.Fatalf("only %d screens", len(names))
+	}
+	only := os.Getenv("GALLERY_ONLY")
+	for _, theme := range []string{"light", "dark"} {
+		setTheme(t, tab, theme)
+		for _, name := range names {
+			hostile := strings.HasPrefix(name, "hostile-")
+			if only != "" && !strings.Contains(name, only) || hostile && theme == "dark" {
+				continue
+			}
+			t.Run(theme+"/"+name, func(t *testing.T) {
+				setSize(t, tab, 390, 844)
+				openScreen(t, tab, url, name)
+				eval[bool](t, tab, galleryChecks+"; true")
+				for _, size := range []struct{ width, height, text int64 }{{390, 844, 100}, {360, 740, 100}, {320, 568, 100}, {390, 844, 200}, {1280, 800, 100}} {
+					setSize(t, tab, size.width, size.height)
+					eval[bool](t, tab, fmt.Sprintf("document.documentElement.style.fontSize = '%d%%'; true", size.text))
+					for _, fault := range eval[[]string](t, tab, "faults()") {
+						t.Errorf("%dx%d, text of %d %%: %s", size.width, size.height, size.text, fault)
+					}
+					if galleryDir != "" && (size.width <= 390 || !hostile) {
+						png, err := chromedp.Run(tab, chromedp.CaptureScreenshot())
+						if err != nil {
+							t.Fatal(err)
+						}
+						file := fmt.Sprintf("%s-%s-%d", name, theme, size.width)
+						if size.text != 100 {
+							file += "-text"
+						}
+						if err := os.WriteFile(filepath.Join(galleryDir, file+".png"), png, 0o644); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				setSize(t, tab, 390, 844)
+				eval[bool](t, tab, "document.documentElement.style.fontSize = ''; true")
+				if axe != nil && !hostile {
+					eval[bool](t, tab, string(axe)+"; true")
+					for _, fault := range eval[[]string](t, tab, "accessible()") {
+						t.Errorf("axe: %s", fault)
+					}
+				}
+			})
+		}
+	}
+}
+
+// calls are the actions that the screens have called.
+func calls(t *testing.T, tab context.Context) string {
+	t.Helper()
+	b, err := json.Marshal(eval[[]string](t, tab, "gallery.calls.map((c) => c[0])"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,92 @@
+// Views as the gallery shows them, and Actions that note what was called.
+import type { Card, Computer, Entry, Millis, Pin, Rule } from "../src/core.d.ts";
+import type { Key } from "../src/keyring.ts";
+import type { Actions, View } from "../src/ui/view.ts";
+
+/** now never moves, so that pictures are the same each time. */
+export const now: Millis = Date.UTC(2026, 10, 24, 14, 4, 8);
+const minute = 60_000;
+const hour = 60 * minute;
+const may = Date.UTC(2026, 4, 3, 9, 12);
+
+const print = "SHA256:uNiVztksCsDhcc0u9e8BrQa3mBfcCKqqd7oYgHLnZ0Y";
+export const otherPrint = "SHA256:p2QAMXNIC1TJYWeIOttrVc98_R1BUFWu3_LiyKgUfQM";
+const keyPrint = "SHA256:mVPwvezndPv_ARoIadVY98vAC0g-P_5633yTC4d_wXE";
+
+export const key: Key = {
+  kind: "wrapped", name: "Pixel 9", publicKey: "AAAA", fingerprint: keyPrint, created: may,
+  line: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl Pixel 9",
+};
+export const plainKey: Key = { ...key, kind: "plain", name: "spare", fingerprint: otherPrint };
+export const passkey: Key = { ...key, kind: "passkey", name: "git only", fingerprint: `${keyPrint}x` };
+
+export const laptop: Computer = { pairing: "p1", name: "laptop", live: true, paired: may, heard: now - 2 * minute, forward: false };
+export const server: Computer = { pairing: "p2", name: "build-server", live: true, paired: may, heard: now - 26 * hour, forward: true };
+
+export const pin: Pin = { name: "server.example.com", scope: "", keyType: "ssh-ed25519", fingerprint: print, unix: may, by: "laptop", proof: "proved", hostbound: true };
+export const nasPin: Pin = { name: "[nas.local]:2222", scope: "p1", keyType: "ecdsa-sha2-nistp256", fingerprint: otherPrint, unix: may, by: "laptop", proof: "vouched", hostbound: false };
+
+export const card: Card = {
+  pairing: "p1", request: "r1", computer: "laptop", keyName: "Pixel 9", user: "root", namespace: "",
+  host: { proof: "proved", keyType: "ssh-ed25519", fingerprint: print, cert: null, local: true, path: [] },
+  reported: { program: "git push", directory: "~/shop", host: "server.example.com", port: 22, hostKeyAlias: false },
+  expires: now + 42_000, name: "server.example.com", known: "Match", pins: [pin], knownAs: ["server.example.com"],
+  noHostRule: "", noComputerRule: "",
+};
+
+export const rule: Rule = {
+  id: "rule1", scope: "host", pairing: "p1", key: keyPrint, user: "root", hostKey: print, name: "server.example.com",
+  since: now - hour, until: now + 96 * minute, left: 7, counted: true,
+};
+
+export const entry: Entry = {
+  seq: 41, unix: now - 4 * minute, pairing: "p1", computer: "laptop", request: "r0", decision: "allowed", reason: "",
+  key: keyPrint, user: "root", namespace: "", host: "server.example.com", hostKey: print, proof: "proved", rule: "",
+};
+
+export const log: Entry[] = [
+  entry,
+  { ...entry, seq: 40, unix: now - 31 * minute, rule: "rule1" },
+  { ...entry, seq: 39, unix: now - 2 * hour, decision: "refused", user: "git", host: "github.com", reason: "github.com shows the host key SHA256:p2QA… (ssh-ed25519); pinned on the phone since 3 May 2026 is SHA256:uNiV… (ssh-ed25519)" },
+  { ...entry, seq: 38, unix: now - 3 * hour, decision: "rejected", user: "deploy", host: "[nas.local]:2222", proof: "vouched" },
+  { ...entry, seq: 37, unix: now - 26 * hour, decision: "expired", computer: "build-server", pairing: "p2" },
+  { ...entry, seq: 36, unix: now - 27 * hour, namespace: "git", user: "", host: "", hostKey: "", proof: "" },
+  { ...entry, seq: 35, unix: now - 80 * hour, decision: "damaged", computer: "", user: "", host: "", hostKey: "", proof: "", key: "", reason: "entry 34 does not follow 33; 34 entries were set aside" },
+];
+
+export const empty: View = {
+  phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], pairing: null, cards: [], ended: [], alarms: [],
+  unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], version: "0.9.0", docs: "https://example.com/docs",
+};
+
+export const full: View = { ...empty, computers: [laptop, server], pins: [pin, nasPin], rules: [rule], log };
+
+/** actions note each call in calls, and do nothing. */
+export function actions(calls: unknown[][], over: Partial<Actions>): Actions {
+  const note = (name: string) => (...args: unknown[]): Promise<void> => {
+    calls.push([name, ...args]);
+    return Promise.resolve();
+  };
+  const sync = (name: string) => (...args: unknown[]): void => void calls.push([name, ...args]);
+  return {
+    makeKey: note("makeKey"), canWrap: () => Promise.resolve(true), rename: note("rename"), openLink: note("openLink"),
+    scan: (_video, signal) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    pair: note("pair"), confirm: note("confirm"), dropLink: sync("dropLink"), decide: note("decide"), unlock: note("unlock"),
+    refuseUnlock: note("refuseUnlock"), unpair: note("unpair"), revoke: note("revoke"), forgetHost: note("forgetHost"), trustHost: note("trustHost"),
+    forward: note("forward"), see: note("see"), sees: (_pairing, fingerprint) => fingerprint === key.fingerprint,
+    qr: () => fakeCode(29), share: note("share"), copy: note("copy"), dismiss: sync("dismiss"), restart: sync("restart"),
+    ...over,
+  };
+}
+
+// Looks like a QR code, and says nothing.
+function fakeCode(size: number): string[] {
+  const corner = (x: number, y: number): boolean | undefined => {
+    const near = (v: number): number => (v < 8 ? v : v > size - 9 ? size - 1 - v : -1);
+    const [a, b] = [near(x), near(y)];
+    if (a < 0 || b < 0 || (x > size - 9 && y > size - 9)) return undefined;
+    const ring = Math.max(Math.abs(a - 3), Math.abs(b - 3));
+    return ring !== 2 && ring < 4;
+  };
+  return Array.from({ length: size }, (_r, y) => Array.from({ length: size }, (_c, x) => ((corner(x, y) ?? (x * 7 + y * 13 + x * y) % 3 === 0) ? "#" : " ")).join(""));
+}

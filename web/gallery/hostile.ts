@@ -1,0 +1,27 @@
+// Names that people with bad intentions send.
+import type { View } from "../src/ui/view.ts";
+import { card, entry, full, key, laptop, pin, rule } from "./fakes.ts";
+
+const html = `"><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>`;
+const bidi = "ro\u202eot\u2066moc.elpmaxe\u200b\u0000\u001b[31m\r\n";
+const zalgo = "h" + "\u0336\u0301\u0316\u0329".repeat(200) + "ost";
+const huge = (text: string): string => text.repeat(Math.ceil(65536 / text.length)).slice(0, 65536);
+
+/** hostile has such names wherever they may come from. */
+export function hostile(name: string): View {
+  const odd = { ...card, user: name, computer: name, keyName: name, name, knownAs: [name, name], reported: { program: name, directory: name, host: name, port: 22, hostKeyAlias: false },
+    host: { ...card.host, keyType: name.slice(0, 300), cert: { ca: name.slice(0, 300), principals: [name, name, name, name, name, name], validAfter: null, validBefore: null } } };
+  return {
+    ...full, name, version: name, why: name,
+    keys: [{ ...key, name, line: name }],
+    computers: [{ ...laptop, name }, { ...laptop, pairing: "p3", name }],
+    pins: [{ ...pin, name, by: name }], strange: [{ ...pin, name, by: name }],
+    rules: [{ ...rule, user: name, name }, { ...rule, id: "r2", scope: "block" }],
+    log: [{ ...entry, user: name, computer: name, host: name, reason: name }, { ...entry, seq: 2, namespace: name }],
+    messages: [{ id: 1, grave: true, text: name, do: name }, { id: 2, grave: false, text: name, do: name }],
+    cards: [odd], alarms: [], unlocks: [],
+    ended: [{ card: odd, why: "expired", took: 0 }],
+  };
+}
+
+export const names = { html, bidi, zalgo, huge: huge("W"), hugeHtml: huge(html), hugeBidi: huge(bidi), spaces: huge("a ") };

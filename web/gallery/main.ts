@@ -1,0 +1,41 @@
+// The gallery: every screen with made-up Views, for pictures and for tests. Not shipped.
+import { mount } from "../src/ui/ui.ts";
+import type { View } from "../src/ui/view.ts";
+import { actions, now } from "./fakes.ts";
+import { screens } from "./screens.ts";
+
+declare global {
+  interface Window {
+    gallery: { names: string[]; calls: unknown[][]; view: View; show(change: Partial<View>): void };
+  }
+}
+
+Date.now = () => now;
+
+const calls: unknown[][] = [];
+const name = new URLSearchParams(location.search).get("screen") ?? "home";
+const screen = screens[name];
+const root = document.getElementById("app");
+if (!root || !screen) throw new Error(`no screen ${name}`);
+
+const ui = mount(root, actions(calls, screen.actions ?? {}));
+window.gallery = {
+  names: Object.keys(screens), calls, view: screen.view,
+  show: (change) => ui.show((window.gallery.view = { ...window.gallery.view, ...change })),
+};
+ui.show(screen.view);
+
+/** press presses what has these words, as a person would. */
+async function press(words: string): Promise<void> {
+  const all = Array.from(document.querySelectorAll<HTMLElement>("button, input[type=checkbox]"));
+  const el = all.find((b) => `${b.getAttribute("aria-label") ?? ""} ${b.textContent} ${b.closest("label")?.textContent ?? ""}`.includes(words));
+  if (!el) throw new Error(`nothing says ${words}`);
+  el.click();
+  await new Promise((done) => setTimeout(done, 20));
+}
+
+for (const words of screen.press ?? []) {
+  if (words === "wait") await new Promise((done) => setTimeout(done, 600));
+  else await press(words);
+}
+document.documentElement.dataset["ready"] = name;

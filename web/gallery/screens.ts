@@ -1,0 +1,90 @@
+// The screens of the gallery, by name.
+import type { Card } from "../src/core.d.ts";
+import { type Actions, NoPRF, type View } from "../src/ui/view.ts";
+import { card, empty, full, laptop, nasPin, now, otherPrint, passkey, pin, plainKey, rule, server } from "./fakes.ts";
+import { hostile, names } from "./hostile.ts";
+
+/** A Screen is a View and the buttons that are pressed to get there. */
+export interface Screen {
+  view: View;
+  press?: string[]; // "wait" waits until buttons work
+  actions?: Partial<Actions>;
+}
+
+const cards = (...of: Card[]): Screen => ({ view: { ...full, cards: of }, press: ["wait"] });
+const unsure = { noHostRule: "the host is not proved", noComputerRule: "the host is not proved" };
+const fresh: Card = { ...card, known: "New", pins: [], knownAs: [], name: "new.example.org", reported: { ...card.reported, program: "ssh", host: "new.example.org" } };
+const vouched: Card = { ...card, host: { ...card.host, proof: "vouched" }, noComputerRule: "the host is vouched for only" };
+const bound: Card = { ...card, host: { ...card.host, proof: "bound" }, ...unsure };
+const nothing = { ...card.host, proof: "unknown", fingerprint: "", keyType: "", local: false } as const;
+const reported: Card = { ...card, host: { ...nothing, local: true }, known: "NoName", pins: [], knownAs: [], name: "", ...unsure };
+const unknown: Card = { ...reported, reported: { program: "", directory: "", host: "", port: 0, hostKeyAlias: false } };
+const forwarded: Card = { ...card, name: "", known: "NoName", pins: [], host: { ...card.host, local: false, path: [otherPrint, "SHA256:zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"] }, noHostRule: "it may be forwarded", noComputerRule: "it may be forwarded" };
+const cert: Card = { ...card, knownAs: ["server.example.com", "git.example.com", "10.0.0.5"], host: { ...card.host, cert: { ca: otherPrint, principals: ["server.example.com", "git.example.com"], validAfter: now - 1e9, validBefore: now + 1e10 } } };
+const sshsig: Card = { ...card, user: "", namespace: "git", host: nothing, name: "", known: "NoName", pins: [], knownAs: [], reported: { ...card.reported, program: "git commit", host: "" }, noHostRule: "its content was not shown to this phone", noComputerRule: "its content was not shown to this phone" };
+const alike = [1, 2, 3, 4].map((n) => ({ ...card, request: `r${n}`, expires: now + 40_000 + n * 1000 }));
+const longName: Card = { ...card, user: "deployment-automation", name: "[ip-10-24-113-201.eu-central-1.compute.internal.example.com]:2222" };
+const changed: Card = { ...card, known: "Mismatch", host: { ...card.host, fingerprint: otherPrint } };
+const strange = [{ ...pin, fingerprint: otherPrint, proof: "proved", unix: now }];
+const alarm = (c: Card, code: "host_key" | "forwarded" = "host_key"): Screen => ({ view: { ...full, strange, alarms: [{ type: "Alarm", card: c, code, reason: "" }] } });
+const pairing = { step: "link", link: "https://phone.example.com/#X", relay: "https://relay.example.com", id: "p9", computer: "", words: "", slow: false } as const;
+const pairs = (over: Partial<View["pairing"] & object>): Screen => ({ view: { ...full, pairing: { ...pairing, ...over } }, press: ["wait"] });
+const unlock = { pairing: "p1", computer: "laptop", request: "r1", keyName: "Pixel 9", rule, expires: now + 50_000 };
+const tab = (name: string, over: Partial<View> = {}, ...more: string[]): Screen => ({ view: { ...full, ...over }, press: [name, ...more] });
+const evil = (name: keyof typeof names): Record<string, Screen> => {
+  const view = hostile(names[name]);
+  const calm = { ...view, cards: [], ended: [] };
+  const odd = view.cards[0] ?? card;
+  return {
+    [`hostile-card-${name}`]: { view, press: ["wait"] },
+    [`hostile-rules-${name}`]: { view, press: ["wait", "Allow for"] },
+    [`hostile-home-${name}`]: { view: calm },
+    [`hostile-activity-${name}`]: { view: calm, press: ["Activity", "Allowed"] },
+    [`hostile-settings-${name}`]: { view: calm, press: ["Settings"] },
+    [`hostile-hosts-${name}`]: { view: calm, press: ["Settings", "Known hosts"] },
+    [`hostile-alarm-${name}`]: { view: { ...calm, alarms: [{ type: "Alarm", card: { ...odd, known: "Mismatch", pins: view.pins }, code: "host_key", reason: odd.user }] } },
+    [`hostile-pair-${name}`]: { view: { ...calm, pairing: { ...pairing, step: "words", relay: odd.user, computer: odd.user, words: `${odd.user} ${odd.user}` } }, press: ["wait"] },
+  };
+};
+
+export const screens: Record<string, Screen> = {
+  loading: { view: { ...empty, phase: "loading" } },
+  dead: { view: { ...empty, phase: "dead", why: "panic: bug: answer without a request (core.go:211)" } },
+  busy: { view: { ...empty, phase: "busy" } },
+  welcome: { view: { ...empty, keys: [], name: "", home: "browser" } },
+  "welcome-more": { view: { ...empty, keys: [], name: "", pairing }, press: ["More ways"] },
+  "welcome-noprf": { view: { ...empty, keys: [], name: "Pixel 9" }, press: ["Make a protected key"], actions: { makeKey: () => Promise.reject(new NoPRF("the passkey of this phone cannot lock keys")) } },
+  "welcome-nopasskeys": { view: { ...empty, keys: [], name: "Pixel 9" }, actions: { canWrap: () => Promise.resolve(false) } },
+  "ios-tab": { view: { ...empty, keys: [], home: "tab" } },
+  empty: { view: empty },
+  home: { view: full },
+  "home-waiting": { view: { ...full, cards: [card, fresh], unlocks: [{ ...unlock, request: "r7" }], keys: [...full.keys, plainKey] }, press: ["Put aside", "Put aside"] },
+  "home-messages": { view: { ...full, messages: [{ id: 1, grave: true, text: "The log was damaged and begun anew.", do: "Look at Activity: entries may be missing." }, { id: 2, grave: false, text: "laptop uses this phone now", do: "" }] } },
+  "key-qr": { view: full, press: ["Code"] },
+  "key-line": { view: full, press: ["Show the whole line"] },
+  "card-proved": cards(card), "card-first": cards(fresh), "card-vouched": cards(vouched), "card-bound": cards(bound), "card-reported": cards(reported), "card-unknown": cards(unknown),
+  "card-forwarded": cards(forwarded), "card-cert": cards(cert), "card-sshsig": cards(sshsig), "card-alike": cards(...alike), "card-several": cards(card, { ...fresh, request: "r2" }, { ...sshsig, request: "r3" }),
+  "card-long": cards(longName), "card-short": cards({ ...card, expires: now + 9000 }), "card-new": { view: { ...full, cards: [card] } },
+  "card-lookalike": cards({ ...card, user: "r\u043e\u043et" }),
+  "card-rules": { view: { ...full, cards: [card] }, press: ["Allow for", "wait"] },
+  "card-rules-off": { view: { ...full, cards: [bound] }, press: ["Allow for", "wait"] },
+  "card-more": { view: { ...full, cards: alike }, press: ["More", "wait"] },
+  "ended-expired": { view: { ...full, ended: [{ card: { ...card, request: "" }, why: "expired", took: 0 }] } },
+  "ended-toasts": { view: { ...full, ended: [{ card, why: "answered", took: 3100 }, { card: fresh, why: "cancelled", took: 0 }] } },
+  "alarm-changed": alarm(changed),
+  "alarm-trust": { ...alarm(changed), press: ["I know why", "I compared", "wait"] },
+  "alarm-newtype": alarm({ ...changed, known: "NewType", host: { ...changed.host, keyType: "ecdsa-sha2-nistp256" } }),
+  "alarm-downgraded": alarm({ ...card, known: "Downgraded" }),
+  "alarm-forwarded": alarm(forwarded, "forwarded"),
+  unlock: { view: { ...full, unlocks: [unlock] }, press: ["wait"] },
+  "pair-link": pairs({}), "pair-waiting": pairs({ step: "waiting" }), "pair-slow": pairs({ step: "waiting", slow: true }),
+  "pair-words": pairs({ step: "words", computer: "laptop", words: "VELVET ORBIT" }), "pair-agreed": pairs({ step: "agreed", computer: "laptop", words: "VELVET ORBIT" }),
+  "pair-left": { ...pairs({ step: "agreed", computer: "laptop", words: "VELVET ORBIT" }), press: ["Go to Home"] },
+  pair: tab("Computers", {}, "I have a link"), scan: tab("Computers", {}, "Scan the code"),
+  activity: tab("Activity"), "activity-open": tab("Activity", {}, "git@github.com"), "activity-none": tab("Activity", { log: [] }),
+  computers: tab("Computers", { computers: [laptop, server, { ...laptop, pairing: "p4", name: "new-one", live: false, heard: 0 }] }), "computers-none": tab("Computers", { computers: [] }),
+  computer: tab("Computers", { keys: [...full.keys, plainKey, passkey] }, "laptop"), unpair: tab("Computers", {}, "laptop", "Unpair", "wait"),
+  hosts: tab("Settings", { strange, pins: [pin, nasPin] }, "Known hosts"), forget: tab("Settings", {}, "Known hosts", "Forget server", "wait"),
+  settings: tab("Settings", { keys: [...full.keys, plainKey] }), "add-key": tab("Settings", {}, "Add a key"),
+  ...evil("html"), ...evil("bidi"), ...evil("zalgo"), ...evil("huge"), ...evil("hugeHtml"), ...evil("hugeBidi"), ...evil("spaces"),
+};
