@@ -79,7 +79,7 @@ func takeTokens(r *wire.Request) []wire.LeaseToken {
 // opens is what opens the key under a rule, if the computer brought its half.
 func (c *Core) opens(r policy.Rule, tokens []wire.LeaseToken) *opener {
 	l := c.leases[r.ID]
-	if l == nil || !r.Closed {
+	if l == nil {
 		return nil
 	}
 	for _, t := range tokens {
@@ -112,7 +112,6 @@ func (c *Core) wrap(rec *reqRecord, e *Sign) {
 // the computer. A rule whose key was not wrapped goes on as one without Closed.
 func (c *Core) wrapped(now time.Time, rec *reqRecord, blob []byte) ([]Effect, wire.LeaseToken) {
 	h := rec.halves
-	rec.halves = nil
 	r, ok := c.rules[rec.Rule]
 	if h == nil || !ok || r.Over(now) {
 		return nil, wire.LeaseToken{}

@@ -415,7 +415,21 @@ func TestKeyThatIsNotWrapped(t *testing.T) {
 			t.Errorf("%s: later %+v, %+v", name, s, resp)
 		}
 	}
-	w := newClosedWorld(t)
+	w := newClosedWorld(t) // once it could, then not any more
+	_, resp := w.grants(policy.Grant{Scope: policy.Host})
+	w.nothing, w.now = true, w.now.Add(10*time.Minute)
+	ev, r := w.asks()
+	effects := w.play(ev)
+	if rules := w.core.Rules(w.now); w.answer(effects, r).LeaseToken.Rule != "" || w.halves() != 0 || rules[0].Closed {
+		t.Errorf("not wrapped again: %d halves, rules %+v", w.halves(), rules)
+	}
+	if !slices.ContainsFunc(all[Send](effects), func(s Send) bool {
+		n := w.notice(s.Frame)
+		return n != nil && slices.Equal(n.LeasesOver, []string{resp.LeaseToken.Rule})
+	}) {
+		t.Error("the computer is not told that its token is of no use")
+	}
+	w = newClosedWorld(t)
 	w.fake = make([]byte, maxWrapped)
 	if _, resp := w.grants(policy.Grant{Scope: policy.Host}); resp.LeaseToken.Rule == "" || w.halves() != 1 {
 		t.Error("the longest wrapped key is not taken")
@@ -490,16 +504,39 @@ func TestCrashBetweenDecisionAndUse(t *testing.T) {
 	}
 }
 
-// TestRevokedWhileSigning: no half is kept and no token is given.
-func TestRevokedWhileSigning(t *testing.T) {
+// TestOverWhileSigning: no half is kept and no token is given.
+func TestOverWhileSigning(t *testing.T) {
+	for name, end := range map[string]func(*closedWorld, func(Event) []Effect){
+		"revoked": func(_ *closedWorld, handle func(Event) []Effect) { handle(Revoke{"*"}) },
+		"expired": func(w *closedWorld, _ func(Event) []Effect) { w.now = w.now.Add(time.Minute) },
+	} {
+		w := newClosedWorld(t)
+		ev, r := w.asks()
+		w.play(ev)
+		handle := func(ev Event) []Effect { return handled(w.core, w.now, ev, w.disk) } // one run
+		s := one[Sign](t, handle(Decide{Pairing: w.pairing, Request: r.ID, Allow: true, Grant: policy.Grant{Scope: policy.Host, For: time.Minute, Closed: true}}))
+		end(w, handle)
+		if resp := w.answer(handle(w.vault.sign(s)), r); resp.Error != "" || resp.LeaseToken.Rule != "" || w.halves() != 0 {
+			t.Errorf("%s: %+v, %d halves", name, resp, w.halves())
+		}
+		for _, r := range w.core.requests {
+			if r.halves != nil {
+				t.Errorf("%s: both halves are in memory after the answer", name)
+			}
+		}
+	}
+}
+
+// TestToldOnce: in one run, too.
+func TestToldOnce(t *testing.T) {
 	w := newClosedWorld(t)
-	ev, r := w.asks()
-	w.play(ev)
-	handle := func(ev Event) []Effect { return handled(w.core, w.now, ev, w.disk) } // one run
-	s := one[Sign](t, handle(Decide{Pairing: w.pairing, Request: r.ID, Allow: true, Grant: policy.Grant{Scope: policy.Host, For: time.Hour, Closed: true}}))
-	handle(Revoke{"*"})
-	if resp := w.answer(handle(w.vault.sign(s)), r); resp.Error != "" || resp.LeaseToken.Rule != "" || w.halves() != 0 {
-		t.Errorf("%+v, %d halves", resp, w.halves())
+	w.grants(policy.Grant{Scope: policy.Host})
+	handle := func(ev Event) []Effect { return handled(w.core, w.now, ev, w.disk) }
+	if n := len(all[Send](handle(Revoke{"*"}))); n != 1 {
+		t.Errorf("%d frames tell of it", n)
+	}
+	if n := len(all[Send](handle(Tick{}))); n != 0 {
+		t.Errorf("the next event tells it by %d frames again", n)
 	}
 }
 
