@@ -42,7 +42,11 @@ func (s *Session) Sign(ctx context.Context, publicKey []byte, req wire.SignReque
 		if resp.Error == wire.CodeClockSkew && try == 0 {
 			continue // the answer told the phone's time: once more, with a new id
 		}
-		return checked(publicKey, req.Payload, resp)
+		sig, err := checked(publicKey, req.Payload, resp)
+		if err == nil {
+			s.keepLease(req.Fingerprint, resp.LeaseToken)
+		}
+		return sig, err
 	}
 }
 
@@ -202,7 +206,8 @@ func (s *Session) newRequest(req wire.SignRequest) (*request, error) {
 	if s.unpaired {
 		return nil, ErrUnpaired
 	}
-	now := s.cfg.Now().Add(s.offset)
+	now := s.phoneNow()
+	req.LeaseTokens = s.leaseTokens(req.Fingerprint)
 	msg := &wire.Request{ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(),
 		K: wire.Protocol, V: s.cfg.Version, KeysSeq: s.keysSeq, Sign: &req}
 	if err := s.renew(msg); err != nil {
@@ -269,7 +274,7 @@ func (r *request) cancel(ctx context.Context) {
 		return
 	}
 	s.mu.Lock()
-	now, seq := s.cfg.Now().Add(s.offset), s.keysSeq
+	now, seq := s.phoneNow(), s.keysSeq
 	s.mu.Unlock()
 	plain, err := wire.Encode(wire.Message{Request: &wire.Request{
 		ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(), K: wire.Protocol, V: s.cfg.Version,
