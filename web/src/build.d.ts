@@ -1,0 +1,7 @@
+// What internal/webbuild puts in.
+
+/** PHONE_WASM is the path of the core at this origin. */
+declare const PHONE_WASM: string;
+
+// Comes with Go. It defines globalThis.Go.
+declare module "wasm_exec" {}
