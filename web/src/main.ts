@@ -6,18 +6,17 @@ import { type Started, start } from "./start.ts";
 import { mount } from "./ui/ui.ts";
 import type { View } from "./ui/view.ts";
 
-declare const BUILD: { wasm: string; qr: string; version: string }; // by internal/webbuild
-
 const link = openedLink(); // first of all
 const root = document.getElementById("app");
 if (!root) throw new Error("the page has no place for the app");
 
+const build = /-([0-9a-f]{8})/.exec(PHONE_WASM)?.[1] ?? ""; // tells one app from another
 const end = new AbortController();
 let phase: View["phase"] = "loading";
 let why = "";
 let drawn = false;
 const note = (err: unknown): void => void (end.signal.aborted || console.warn(err));
-const app = new App({ qrWasm: BUILD.qr, changed, note, restart: () => location.reload() });
+const app = new App({ qrWasm: QR_WASM, changed, note, restart: () => location.reload() });
 const ui = mount(root, app);
 
 // changed draws once for all that happens in one turn.
@@ -26,7 +25,7 @@ function changed(): void {
   drawn = true;
   queueMicrotask(() => {
     drawn = false;
-    ui.show({ ...app.parts(), phase, why, home: home(), version: BUILD.version, docs: "" });
+    ui.show({ ...app.parts(), phase, why, home: home(), version: build, docs: "" });
   });
 }
 
@@ -36,7 +35,7 @@ function become(p: View["phase"], because = ""): void {
 }
 
 async function live(): Promise<void> {
-  const phone: Started = await start({ wasm: BUILD.wasm, ask: (what, signal) => app.ask(what, signal), show: (what) => app.show(what), note }, end.signal);
+  const phone: Started = await start({ wasm: PHONE_WASM, ask: (what, signal) => app.ask(what, signal), show: (what) => app.show(what), note }, end.signal);
   app.begin(phone);
   addEventListener("hashchange", () => open(openedLink()));
   become("ready");
