@@ -105,7 +105,7 @@ export class Runner {
   }
 
   async #sign({ pairing, request, fingerprint, payload }: Sign): Promise<Event> {
-    const signed = { type: "Signed", pairing, request, signature: "", failed: "" } as const;
+    const signed = { type: "Signed", pairing, request, signature: "", failed: "", wrapped: "" } as const;
     try {
       return { ...signed, signature: await this.#a.signer.sign(fingerprint, payload, this.#signal) };
     } catch (err) {

@@ -88,4 +88,4 @@ export interface Actions {
 }
 
 /** The Grant of "once". */
-export const once: Grant = { scope: "", for: 0, count: 0 };
+export const once: Grant = { scope: "", for: 0, count: 0, closed: false };
