@@ -527,6 +527,32 @@ func TestOverWhileSigning(t *testing.T) {
 	}
 }
 
+// TestWrappedAtTheSameTime: of two signatures that both wait for the person, the
+// first one makes the token, so that it does not matter which answer arrives first.
+func TestWrappedAtTheSameTime(t *testing.T) {
+	for _, cannot := range []bool{false, true} { // wrap the second time
+		w := newClosedWorld(t)
+		w.grants(policy.Grant{Scope: policy.Host})
+		w.now = w.now.Add(10 * time.Minute)
+		handle := func(ev Event) []Effect { return handled(w.core, w.now, ev, w.disk) }
+		ev, r1 := w.asks()
+		s1 := one[Sign](t, handle(ev))
+		ev, r2 := w.asks()
+		s2 := one[Sign](t, handle(ev))
+		if s1.Wrap == nil || s2.Wrap == nil || bytes.Equal(s1.Wrap, s2.Wrap) {
+			t.Fatalf("to sign %+v and %+v", s1, s2)
+		}
+		token := w.answer(handle(w.vault.sign(s2)), r2).LeaseToken
+		w.nothing = cannot
+		if again := w.answer(handle(w.vault.sign(s1)), r1).LeaseToken; token.Rule == "" || again.Rule != "" {
+			t.Errorf("tokens for %q and %q, want one", token.Rule, again.Rule)
+		}
+		if s, _ := w.signs(token); s.Unwrap == nil {
+			t.Errorf("then %+v", s)
+		}
+	}
+}
+
 // TestToldOnce: in one run, too.
 func TestToldOnce(t *testing.T) {
 	w := newClosedWorld(t)
