@@ -111,20 +111,25 @@ func (c *Core) wrap(rec *reqRecord, e *Sign) {
 	}
 	rec.halves = newHalves(old)
 	e.Wrap, _ = rec.halves.derive(r)
+	e.Renew = old != nil
 }
 
 // wrapped takes the wrapped key that a Wrap asked for, and returns the token for
-// the computer. A rule whose key was not wrapped goes on as one without Closed.
+// the computer. A rule whose key was not wrapped goes on as one without Closed;
+// one whose key was not wrapped anew may be luckier next time.
 func (c *Core) wrapped(now time.Time, rec *reqRecord, blob []byte) ([]Effect, wire.LeaseToken) {
 	h := rec.halves
 	r, ok := c.rules[rec.Rule]
-	if h == nil || !ok || r.Over(now) || c.leases[r.ID] != h.old { // another one may have been wrapped at the same time
+	if h == nil || !ok || !r.Closed || r.Over(now) || c.leases[r.ID] != h.old { // another one may have been wrapped at the same time
 		return nil, wire.LeaseToken{}
 	}
-	if len(blob) == 0 || len(blob) > maxWrapped {
+	switch bad := len(blob) == 0 || len(blob) > maxWrapped; {
+	case bad && h.old == nil:
 		r.Closed = false
 		c.rules[r.ID] = r
-		return append(c.dropLease(r), putRule(r)), wire.LeaseToken{}
+		return []Effect{putRule(r)}, wire.LeaseToken{}
+	case bad:
+		return nil, wire.LeaseToken{}
 	}
 	_, check := h.derive(r)
 	l := &lease{V: recordVersion, L: h.l, Wrapped: slices.Clone(blob), Check: check, Made: now.Unix()}

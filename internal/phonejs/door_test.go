@@ -125,7 +125,7 @@ func TestEffects(t *testing.T) {
 	}{
 		{phone.Store{Key: "a", Value: []byte("b")}, `{"key":"a","type":"Store","value":"Yg=="}`},
 		{phone.Sign{Request: wire.ID{1}, Wrap: []byte("w")},
-			`{"fingerprint":"","pairing":"","payload":"","request":"AQAAAAAAAAAAAAAAAAAAAA==","type":"Sign","unwrap":"","wrap":"dw==","wrapped":""}`},
+			`{"fingerprint":"","pairing":"","payload":"","renew":false,"request":"AQAAAAAAAAAAAAAAAAAAAA==","type":"Sign","unwrap":"","wrap":"dw==","wrapped":""}`},
 		{phone.Store{Key: "a"}, `{"key":"a","type":"Store","value":null}`},
 		{phone.Send{To: []wire.Address{{Relay: &wire.RelayAddress{Origin: "o"}}, {}}},
 			`{"farewell":false,"frame":"","pairing":"","to":[{"relay":{"mailbox":"","origin":"o"}},{"relay":null}],"type":"Send"}`},
