@@ -21,6 +21,7 @@ type tab struct {
 // openApp opens the relay's app in a page.
 func openApp(t testing.TB, h *House, p *Page, link string) *tab {
 	t.Helper()
+	p.Expect(`status of 401`) // the first poll asks for a nonce
 	must(t, p.Open(link))
 	return &tab{p, t, h}
 }
@@ -101,7 +102,7 @@ func (p *tab) pair(offer *Pairing, makeKey ...string) {
 	if code, err := offer.Kr.Wait(); code != 0 || err != nil {
 		p.t.Fatalf("kr pair: exit %d, %v\n%s", code, err, offer.Kr.Output())
 	}
-	p.sees("is paired")
+	p.tap("Go to Home")
 }
 
 // login logs in in the background.

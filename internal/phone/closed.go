@@ -34,8 +34,12 @@ type lease struct {
 	Made    int64         `json:"made_unix_seconds"`
 }
 
-// halves are a new lease until its key is wrapped. They are in memory only.
-type halves struct{ t, l sealbox.Key32 }
+// halves are a new lease until its key is wrapped, and the one that it replaces.
+// They are in memory only.
+type halves struct {
+	t, l sealbox.Key32
+	old  *lease
+}
 
 // opener is what opens a wrapped key.
 type opener struct{ key, wrapped []byte }
@@ -46,8 +50,8 @@ type over struct {
 	until         int64
 }
 
-func newHalves() *halves {
-	h := new(halves)
+func newHalves(old *lease) *halves {
+	h := &halves{old: old}
 	for _, b := range [][]byte{h.t[:], h.l[:]} {
 		if _, err := rand.Read(b); err != nil {
 			panic("phone: bug: no randomness: " + err.Error())
@@ -86,7 +90,7 @@ func (c *Core) opens(r policy.Rule, tokens []wire.LeaseToken) *opener {
 		if t.Rule != r.ID {
 			continue
 		}
-		key, check := (&halves{t.Token, l.L}).derive(r)
+		key, check := (&halves{t: t.Token, l: l.L}).derive(r)
 		if subtle.ConstantTimeCompare(check, l.Check) == 1 {
 			return &opener{key, l.Wrapped}
 		}
@@ -101,25 +105,31 @@ func (c *Core) wrap(rec *reqRecord, e *Sign) {
 	if !ok || !r.Closed {
 		return
 	}
-	if l := c.leases[r.ID]; l != nil && rec.Request.Unix <= l.Made+int64(tokenOnItsWay/time.Second) {
+	old := c.leases[r.ID]
+	if old != nil && rec.Request.Unix <= old.Made+int64(tokenOnItsWay/time.Second) {
 		return
 	}
-	rec.halves = newHalves()
+	rec.halves = newHalves(old)
 	e.Wrap, _ = rec.halves.derive(r)
+	e.Renew = old != nil
 }
 
 // wrapped takes the wrapped key that a Wrap asked for, and returns the token for
-// the computer. A rule whose key was not wrapped goes on as one without Closed.
+// the computer. A rule whose key was not wrapped goes on as one without Closed;
+// one whose key was not wrapped anew may be luckier next time.
 func (c *Core) wrapped(now time.Time, rec *reqRecord, blob []byte) ([]Effect, wire.LeaseToken) {
 	h := rec.halves
 	r, ok := c.rules[rec.Rule]
-	if h == nil || !ok || r.Over(now) {
+	if h == nil || !ok || !r.Closed || r.Over(now) || c.leases[r.ID] != h.old { // another one may have been wrapped at the same time
 		return nil, wire.LeaseToken{}
 	}
-	if len(blob) == 0 || len(blob) > maxWrapped {
+	switch bad := len(blob) == 0 || len(blob) > maxWrapped; {
+	case bad && h.old == nil:
 		r.Closed = false
 		c.rules[r.ID] = r
-		return append(c.dropLease(r), putRule(r)), wire.LeaseToken{}
+		return []Effect{putRule(r)}, wire.LeaseToken{}
+	case bad:
+		return nil, wire.LeaseToken{}
 	}
 	_, check := h.derive(r)
 	l := &lease{V: recordVersion, L: h.l, Wrapped: slices.Clone(blob), Check: check, Made: now.Unix()}

@@ -274,6 +274,27 @@ func TestTokenIsLost(t *testing.T) {
 	}
 }
 
+// TestKeyThatIsNotWrappedAnew: it is tried again, with the next signature.
+func TestKeyThatIsNotWrappedAnew(t *testing.T) {
+	w := newClosedWorld(t)
+	first, resp := w.grants(policy.Grant{Scope: policy.Host})
+	w.now = w.now.Add(10 * time.Minute)
+	w.nothing = true
+	for range 2 {
+		if s, again := w.signs(); s.Wrap == nil || !s.Renew || again.LeaseToken.Rule != "" || !w.core.Rules(w.now)[0].Closed {
+			t.Errorf("not wrapped: %+v, rules %+v", s, w.core.Rules(w.now))
+		}
+	}
+	if s, _ := w.signs(resp.LeaseToken); s.Unwrap == nil || s.Renew {
+		t.Errorf("the first token after that: %+v", s)
+	}
+	w.nothing = false
+	s, again := w.signs()
+	if now, _ := w.signs(again.LeaseToken); first.Renew || !s.Renew || now.Unwrap == nil {
+		t.Errorf("wrapped again: %+v, then %+v", s, now)
+	}
+}
+
 // TestWrongTokens open nothing: the person is asked.
 func TestWrongTokens(t *testing.T) {
 	w := newClosedWorld(t)
@@ -415,21 +436,7 @@ func TestKeyThatIsNotWrapped(t *testing.T) {
 			t.Errorf("%s: later %+v, %+v", name, s, resp)
 		}
 	}
-	w := newClosedWorld(t) // once it could, then not any more
-	_, resp := w.grants(policy.Grant{Scope: policy.Host})
-	w.nothing, w.now = true, w.now.Add(10*time.Minute)
-	ev, r := w.asks()
-	effects := w.play(ev)
-	if rules := w.core.Rules(w.now); w.answer(effects, r).LeaseToken.Rule != "" || w.halves() != 0 || rules[0].Closed {
-		t.Errorf("not wrapped again: %d halves, rules %+v", w.halves(), rules)
-	}
-	if !slices.ContainsFunc(all[Send](effects), func(s Send) bool {
-		n := w.notice(s.Frame)
-		return n != nil && slices.Equal(n.LeasesOver, []string{resp.LeaseToken.Rule})
-	}) {
-		t.Error("the computer is not told that its token is of no use")
-	}
-	w = newClosedWorld(t)
+	w := newClosedWorld(t)
 	w.fake = make([]byte, maxWrapped)
 	if _, resp := w.grants(policy.Grant{Scope: policy.Host}); resp.LeaseToken.Rule == "" || w.halves() != 1 {
 		t.Error("the longest wrapped key is not taken")
@@ -524,6 +531,50 @@ func TestOverWhileSigning(t *testing.T) {
 				t.Errorf("%s: both halves are in memory after the answer", name)
 			}
 		}
+	}
+}
+
+// TestWrappedAtTheSameTime: of two signatures that both wait for the person, the
+// first one makes the token, so that it does not matter which answer arrives first.
+func TestWrappedAtTheSameTime(t *testing.T) {
+	for _, cannot := range []bool{false, true} { // wrap the second time
+		w := newClosedWorld(t)
+		w.grants(policy.Grant{Scope: policy.Host})
+		w.now = w.now.Add(10 * time.Minute)
+		handle := func(ev Event) []Effect { return handled(w.core, w.now, ev, w.disk) }
+		ev, r1 := w.asks()
+		s1 := one[Sign](t, handle(ev))
+		ev, r2 := w.asks()
+		s2 := one[Sign](t, handle(ev))
+		if s1.Wrap == nil || s2.Wrap == nil || bytes.Equal(s1.Wrap, s2.Wrap) {
+			t.Fatalf("to sign %+v and %+v", s1, s2)
+		}
+		token := w.answer(handle(w.vault.sign(s2)), r2).LeaseToken
+		w.nothing = cannot
+		if again := w.answer(handle(w.vault.sign(s1)), r1).LeaseToken; token.Rule == "" || again.Rule != "" {
+			t.Errorf("tokens for %q and %q, want one", token.Rule, again.Rule)
+		}
+		if s, _ := w.signs(token); s.Unwrap == nil {
+			t.Errorf("then %+v", s)
+		}
+	}
+}
+
+// TestFirstSayCounts: of two signatures that both ask for a first wrapped key, one
+// without makes the rule one without Closed, and it stays so.
+func TestFirstSayCounts(t *testing.T) {
+	w := newClosedWorld(t)
+	ev, r1 := w.asks()
+	w.play(ev)
+	handle := func(ev Event) []Effect { return handled(w.core, w.now, ev, w.disk) }
+	s1 := one[Sign](t, handle(Decide{Pairing: w.pairing, Request: r1.ID, Allow: true, Grant: policy.Grant{Scope: policy.Host, For: time.Hour, Closed: true}}))
+	ev, r2 := w.asks()
+	s2 := one[Sign](t, handle(ev))
+	second := w.vault.sign(s2)
+	w.nothing = true
+	w.answer(handle(w.vault.sign(s1)), r1)
+	if resp := w.answer(handle(second), r2); len(second.Wrapped) == 0 || resp.LeaseToken.Rule != "" || w.halves() != 0 || w.core.Rules(w.now)[0].Closed {
+		t.Errorf("a token for %q, %d halves, rules %+v", resp.LeaseToken.Rule, w.halves(), w.core.Rules(w.now))
 	}
 }
 

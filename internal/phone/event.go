@@ -146,9 +146,12 @@ type Send struct {
 //
 // Wrap: once the key is open for this signature, the keystore also seals the
 // private key under Wrap, used for that once, by an AEAD with Fingerprint as
-// additional data, and returns nonce and ciphertext as Signed.Wrapped. If it
-// cannot, it signs all the same, and the rule goes on without. It keeps neither
-// Wrap nor the result.
+// additional data, and returns nonce and ciphertext as Signed.Wrapped. It keeps
+// neither Wrap nor the result. A key that is open, but cannot be read, it opens
+// again by asking the person; not for Renew: the computer has lost its half, and
+// a key that is open signs without anybody. If it cannot wrap, it signs all the
+// same, and the rule goes on without Closed, or, for Renew, is tried again with the
+// next signature.
 //
 // Unwrap: the keystore opens Wrapped, which is such a result, under Unwrap, and
 // signs with that key without asking anybody. It keeps nothing of it: the key
@@ -161,6 +164,7 @@ type Sign struct {
 	Fingerprint string
 	Payload     []byte
 	Wrap        []byte
+	Renew       bool // with Wrap
 	Unwrap      []byte
 	Wrapped     []byte
 }

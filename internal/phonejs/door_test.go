@@ -81,7 +81,7 @@ func TestRefused(t *testing.T) {
 		"field missing": call(d, "handle", 1, map[string]any{"type": "Unpair"}),
 		"field unknown": call(d, "handle", 1, map[string]any{"type": "Tick", "now": 1}),
 		"wrong kind":    call(d, "handle", 1, map[string]any{"type": "Unpair", "pairing": 1}),
-		"short id":      call(d, "handle", 1, map[string]any{"type": "Signed", "pairing": "", "request": "AA==", "signature": "", "failed": ""}),
+		"short id":      call(d, "handle", 1, map[string]any{"type": "Signed", "pairing": "", "request": "AA==", "signature": "", "failed": "", "wrapped": ""}),
 		"half a time":   call(d, "handle", 1.5, map[string]any{"type": "Tick"}),
 		"null":          call(d, "handle", nil, nil),
 		"twice":         call(d, "start", map[string]any{"name": "x", "keys": []any{}}, map[string]any{}),
@@ -128,6 +128,8 @@ func TestEffects(t *testing.T) {
 		want   string
 	}{
 		{phone.Store{Key: "a", Value: []byte("b")}, `{"key":"a","type":"Store","value":"Yg=="}`},
+		{phone.Sign{Request: wire.ID{1}, Wrap: []byte("w")},
+			`{"fingerprint":"","pairing":"","payload":"","renew":false,"request":"AQAAAAAAAAAAAAAAAAAAAA==","type":"Sign","unwrap":"","wrap":"dw==","wrapped":""}`},
 		{phone.Store{Key: "a"}, `{"key":"a","type":"Store","value":null}`},
 		{phone.Send{To: []wire.Address{{Relay: &wire.RelayAddress{Origin: "o"}}, {}}},
 			`{"farewell":false,"frame":"","pairing":"","to":[{"relay":{"mailbox":"","origin":"o"}},{"relay":null}],"type":"Send"}`},
@@ -154,9 +156,9 @@ func TestEffects(t *testing.T) {
 // TestDecide: a grant's time crosses in milliseconds.
 func TestDecide(t *testing.T) {
 	in := map[string]any{"type": "Decide", "pairing": "p", "request": b64(make([]byte, 16)), "allow": true,
-		"grant": map[string]any{"scope": "host", "for": 3.6e6, "count": 2.0}}
+		"grant": map[string]any{"scope": "host", "for": 3.6e6, "count": 2.0, "closed": true}}
 	v, err := decode(in, eventType, "handle")
-	want := phone.Decide{Pairing: "p", Allow: true, Grant: policy.Grant{Scope: policy.Host, For: time.Hour, Count: 2}}
+	want := phone.Decide{Pairing: "p", Allow: true, Grant: policy.Grant{Scope: policy.Host, For: time.Hour, Count: 2, Closed: true}}
 	if err != nil || v.Interface() != phone.Event(want) {
 		t.Errorf("%+v, %v, want %+v", v, err, want)
 	}

@@ -30,6 +30,7 @@ func TestBroken(t *testing.T) {
 	}
 	write("go.mod", "module x\n\ngo 1.26\n")
 	write("cmd/phone-wasm/main.go", "package main\n\nfunc main() {}\n")
+	write("cmd/qr-wasm/main.go", "package main\n\nfunc main() {}\n")
 	write("web/node/phone.ts", "let x = ;\n")
 	err := webbuild.Build(root, filepath.Join(root, "dist"))
 	if err == nil || !strings.Contains(err.Error(), "web/node/phone.ts:1") {

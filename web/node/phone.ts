@@ -46,7 +46,7 @@ async function answer(line: string): Promise<void> {
   if (!card || (line !== "allow" && line !== "reject")) throw new Error(`there is nothing to answer with ${line}`);
   const tapped = performance.now();
   const { pairing, request } = card;
-  await runner.post({ type: "Decide", pairing, request, allow: line === "allow", grant: { scope: "", for: 0, count: 0 } });
+  await runner.post({ type: "Decide", pairing, request, allow: line === "allow", grant: { scope: "", for: 0, count: 0, closed: false } });
   const signed = performance.now();
   await runner.posted();
   say({ type: "Took", stored: signed - tapped, sent: performance.now() - tapped });

@@ -46,7 +46,7 @@ export interface Revoke { type: "Revoke"; rule: string }
 export interface ForgetHost { type: "ForgetHost"; name: Name; scope: string }
 export interface Forward { type: "Forward"; pairing: string; ask: boolean }
 export interface TrustHost { type: "TrustHost"; name: Name; scope: string }
-export interface Signed { type: "Signed"; pairing: string; request: Base64; signature: Base64; failed: string }
+export interface Signed { type: "Signed"; pairing: string; request: Base64; signature: Base64; failed: string; wrapped: Base64 }
 export interface Unpair { type: "Unpair"; pairing: string }
 export interface Told { type: "Told"; pairing: string }
 export interface Tick { type: "Tick" }
@@ -60,7 +60,10 @@ export interface Store { type: "Store"; key: string; value: Base64 | null }
 export interface Listen { type: "Listen"; pairing: string; origin: string; seed: Base64; new: boolean }
 export interface Close { type: "Close"; pairing: string; origin: string; seed: Base64 }
 export interface Send { type: "Send"; pairing: string; to: Address[]; frame: Base64; farewell: boolean }
-export interface Sign { type: "Sign"; pairing: string; request: Base64; fingerprint: string; payload: Base64 }
+export interface Sign {
+  type: "Sign"; pairing: string; request: Base64; fingerprint: string; payload: Base64;
+  wrap: Base64; renew: boolean; unwrap: Base64; wrapped: Base64; // of a rule that works while the app is closed; "" when none
+}
 export interface ShowWords { type: "ShowWords"; pairing: string; computer: string; words: string }
 export interface Ask { type: "Ask"; card: Card }
 export interface Alarm { type: "Alarm"; card: Card; code: Code; reason: string }
@@ -70,7 +73,7 @@ export interface Note { type: "Note"; pairing: string; computer: string; kind: N
 // What is inside.
 export interface Config { name: string; keys: SSHKey[] }
 export interface SSHKey { publicKey: Base64; name: string }
-export interface Grant { scope: Scope; for: Millis; count: number }
+export interface Grant { scope: Scope; for: Millis; count: number; closed: boolean }
 export interface Address { relay: RelayAddress | null }
 export interface RelayAddress { origin: string; mailbox: Base64 }
 export interface Mailbox { address: string; publicKey: Base64 }
@@ -80,7 +83,7 @@ export interface PublicKey { blob: Base64; fingerprint: string }
 export interface Computer { pairing: string; name: string; live: boolean; paired: Millis; heard: Millis; forward: boolean }
 export interface Rule {
   id: string; scope: Scope; pairing: string; key: string; user: string; hostKey: string; name: string;
-  since: Millis; until: Millis; left: number; counted: boolean;
+  since: Millis; until: Millis; left: number; counted: boolean; closed: boolean;
 }
 export interface Pin {
   name: Name; scope: string; keyType: string; fingerprint: string; unix: Millis; by: string; proof: string; hostbound: boolean;

@@ -17,6 +17,7 @@ let why = "";
 let drawn = false;
 const note = (err: unknown): void => void (end.signal.aborted || console.warn(err));
 const app = new App({ qrWasm: QR_WASM, changed, note, restart: () => location.reload() });
+root.replaceChildren(); // what the page said before
 const ui = mount(root, app);
 
 // changed draws once for all that happens in one turn.

@@ -14,7 +14,7 @@ export function sentence({ kind, computer, err }: Note): Sentence | null {
     case "BadLink": return { grave: false, text: `This is no link to pair with: ${err}`, do: "Run kr pair on the computer and scan its code." };
     case "TooLate": return { grave: false, text: "The code's time is over. Nothing was paired.", do: "Run kr pair again: a code lives for five minutes." };
     case "Refused": return { grave: false, text: `${name} was not paired: one side said no, or kr pair was ended.`, do: "If the words differed, scan a new code of kr pair." };
-    case "Live": return { grave: false, text: `${name} is paired. Its logins will ask here.`, do: "" };
+    case "Live": return { grave: false, text: `${name} uses this phone now.`, do: "" };
     case "Unpaired": return { grave: false, text: `${name} is not paired any more.`, do: "The public key still stands on your servers: take it off there if you want to." };
     case "Told": return { grave: false, text: `${name} knows that it is unpaired.`, do: "" };
     case "Skew": return { grave: false, text: `A request of ${name} was refused: the clocks do not agree.`, do: "Check date and time here and there." };

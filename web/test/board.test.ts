@@ -45,7 +45,7 @@ test("a pairing goes its steps, and another's words do not end it", () => {
   assert.equal(board.view().pairing?.step, "agreed");
   board.show(note("Live"));
   assert.equal(board.view().pairing, null);
-  assert.match(board.view().messages.at(-1)?.text ?? "", /laptop is paired/);
+  assert.match(board.view().messages.at(-1)?.text ?? "", /laptop uses this phone/);
 });
 
 test("messages are bounded, and go when dismissed", () => {

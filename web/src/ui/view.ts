@@ -93,4 +93,4 @@ export interface Actions {
 export class NoPRF extends Error {}
 
 /** The Grant of "once". */
-export const once: Grant = { scope: "", for: 0, count: 0 };
+export const once: Grant = { scope: "", for: 0, count: 0, closed: false };
