@@ -20,6 +20,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	chromepage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/storage"
 	"golang.org/x/crypto/ssh"
 
@@ -567,4 +569,81 @@ func TestPasskey(t *testing.T) {
 	for _, request := range []string{"a", "b"} {
 		check(request, run[string](t, p, "work."+request))
 	}
+}
+
+// TestTurns: of several tabs one is the phone, and there is always one.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	origin := servePlatform(t)
+	b := newBrowser(t, newProfile(t))
+	tab := func(stubborn bool) *Page {
+		t.Helper()
+		p := newPage(t, b, origin)
+		run[any](t, p, fmt.Sprintf(`globalThis.turn = kr.beThePhone(%t); null`, stubborn))
+		return p
+	}
+	is := func(p *Page, state string) {
+		t.Helper()
+		must(t, p.Await(fmt.Sprintf("globalThis.state === %q", state)))
+	}
+	take := func(p *Page) { t.Helper(); run[any](t, p, "turn.take(); null") }
+
+	first := tab(false)
+	is(first, "phone")
+	second, third := tab(false), tab(false)
+	is(second, "busy")
+	is(third, "busy")
+
+	// "Use here" passes by who waits longer.
+	take(third)
+	is(third, "phone")
+	if got := run[string](t, third, `loaded["last words"]`); got != "AAAA" {
+		t.Errorf("what the first tab committed before it let go: %q", got)
+	}
+	is(first, "busy")
+	is(second, "busy")
+	take(second)
+	is(second, "phone")
+	is(third, "busy")
+
+	// A tab that is closed, or dies, makes room for one that waits.
+	take(first)
+	is(first, "phone")
+	second.Close()
+	first.Expect(".*")
+	go Command(first, chromepage.Crash, cdp.Empty{}) // no answer comes
+	is(third, "phone")
+
+	// A page that is put aside lets go, and lines up when it comes back.
+	fourth := tab(false)
+	is(fourth, "busy")
+	run[any](t, third, `dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })); null`)
+	is(fourth, "phone")
+	run[any](t, third, `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })); null`)
+	is(third, "busy")
+	_, err := Command(fourth, chromepage.SetWebLifecycleState, chromepage.SetWebLifecycleStateParams{State: chromepage.SetWebLifecycleStateStateFrozen})
+	must(t, err)
+	is(third, "phone")
+	_, err = Command(fourth, chromepage.SetWebLifecycleState, chromepage.SetWebLifecycleStateParams{State: chromepage.SetWebLifecycleStateStateActive})
+	must(t, err)
+	is(fourth, "busy")
+
+	// Work that ends badly ends the tab's part, and only that.
+	run[any](t, third, "die(); null")
+	is(third, "failed: dead")
+	is(fourth, "phone")
+
+	// A tab that does not let go loses the phone all the same, and its store.
+	run[any](t, fourth, "finish(); null")
+	is(fourth, "done")
+	stubborn, last := tab(true), tab(false)
+	is(stubborn, "phone")
+	is(last, "busy")
+	take(last)
+	is(last, "phone")
+	if got := run[string](t, stubborn, "late()"); got != "Taken: another tab is the phone now" {
+		t.Errorf("a commit of a tab that did not let go: %q", got)
+	}
+	run[any](t, stubborn, "finish(); null")
+	is(stubborn, "busy")
 }
