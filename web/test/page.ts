@@ -5,8 +5,10 @@ import { fromBase64, toBase64 } from "../src/bytes.ts";
 import { Database } from "../src/idb.ts";
 import type { ToSign } from "../src/key.ts";
 import { Keyring } from "../src/keyring.ts";
+import { MailboxReader, postFrame } from "../src/link.ts";
 import { Turn } from "../src/locks.ts";
 import * as passkey from "../src/passkey.ts";
+import { receive } from "../src/receive.ts";
 import { idbStore } from "../src/records.ts";
 import { load } from "../src/wasm.ts";
 
@@ -69,7 +71,21 @@ function beThePhone(stubborn: boolean): Turn {
   return turn;
 }
 
+/** mail receives a mailbox; reject names a frame that is not taken. */
+async function mail(origin: string, seed: string): Promise<object> {
+  const box = new MailboxReader(await core(), origin, seed);
+  await box.open(live);
+  const end = new AbortController();
+  const state = { taken: [] as string[], notes: [] as string[], reject: "", end, box, done: Promise.resolve() };
+  state.done = receive(box, async (frame) => {
+    const text = atob(frame);
+    if (text === state.reject) throw new Error(`${text} is rejected`);
+    state.taken.push(text);
+  }, end.signal, (err) => state.notes.push(String(err)));
+  return state;
+}
+
 const ring = async (): Promise<Keyring> => Keyring.open(await core(), await Database.open(live), ask);
 const toSign = (fingerprint: string, request: string, text: string): ToSign => ({ pairing: "p", request, fingerprint, payload: btoa(text) });
 
-Object.assign(globalThis, { kr: { Database, Keyring, asked, beThePhone, core, fromBase64, idbStore, live, outcome, passkey, ring, toSign, wrapped } });
+Object.assign(globalThis, { kr: { Database, Keyring, asked, beThePhone, core, fromBase64, idbStore, live, mail, outcome, passkey, postFrame, ring, toSign, wrapped } });
