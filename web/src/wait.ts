@@ -35,3 +35,27 @@ export function within(ms: number, signal: AbortSignal): AbortSignal {
 export function jitter(ms: number): number {
   return ms * (0.75 + Math.random() / 2);
 }
+
+/** onWake calls f whenever the page comes back, to the person or to the network. Node never sleeps. */
+export function onWake(f: () => void, signal: AbortSignal): void {
+  if (typeof document === "undefined") return;
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") f();
+  }, { signal });
+  document.addEventListener("resume", f, { signal });
+  addEventListener("online", f, { signal });
+}
+
+const leastNap = 250; // ms, however often the page wakes
+
+/** nap is a sleep that ends early when the page comes back. */
+export async function nap(ms: number, signal: AbortSignal): Promise<void> {
+  const awake = new AbortController();
+  onWake(() => awake.abort(), AbortSignal.any([signal, awake.signal]));
+  try {
+    await sleep(Math.min(ms, leastNap), signal);
+    if (ms > leastNap) await sleep(ms - leastNap, AbortSignal.any([signal, awake.signal])).catch(() => signal.throwIfAborted());
+  } finally {
+    awake.abort();
+  }
+}

@@ -43,3 +43,60 @@ export function fakeRelay(answer: (asked: Asked, n: number) => Response | Promis
 }
 
 export const json = (status: number, body: object): Response => new Response(JSON.stringify(body), { status });
+
+/** FakeSocket is a WebSocket whose other end the test plays, in meet. */
+export class FakeSocket {
+  static OPEN = 1;
+  static meet: (socket: FakeSocket, n: number) => void = () => undefined;
+  static all: FakeSocket[] = [];
+  readyState = 1;
+  binaryType = "";
+  sent: (string | Uint8Array)[] = [];
+  onmessage: (e: { data: string | ArrayBuffer }) => void = () => undefined;
+  onclose: (e: { code: number }) => void = () => undefined;
+  heard: (message: string) => void = () => undefined; // what the test does about a message
+  acked: (seq: Uint8Array) => void = () => undefined;
+
+  constructor(readonly url: string) {
+    FakeSocket.all.push(this);
+    queueMicrotask(() => FakeSocket.meet(this, FakeSocket.all.length));
+  }
+
+  send(message: string | Uint8Array): void {
+    this.sent.push(message);
+    if (typeof message === "string") this.heard(message);
+    else this.acked(message);
+  }
+
+  say(message: object | Uint8Array<ArrayBuffer>): void {
+    this.onmessage({ data: message instanceof Uint8Array ? message.slice().buffer : JSON.stringify(message) });
+  }
+
+  close(code = 1006): void {
+    if (this.readyState === 3) return;
+    this.readyState = 3;
+    this.onclose({ code });
+  }
+}
+
+/** fakeSockets takes the place of WebSocket; meet plays the relay for the nth connection. */
+export function fakeSockets(meet: (socket: FakeSocket, n: number) => void): FakeSocket[] {
+  FakeSocket.meet = meet;
+  FakeSocket.all = [];
+  Object.assign(globalThis, { WebSocket: FakeSocket });
+  return FakeSocket.all;
+}
+
+/** noSockets is a browser without WebSockets. */
+export const noSockets = (): boolean => Reflect.deleteProperty(globalThis, "WebSocket");
+
+/** admit takes the proof of a reader, and lets it read frames. */
+export function admit(socket: FakeSocket, ...frames: Uint8Array<ArrayBuffer>[]): void {
+  socket.heard = (m) => {
+    if (!m.includes("proof of")) return;
+    socket.heard = () => undefined;
+    socket.say({ type: "ready" });
+    for (const f of frames) socket.say(f);
+  };
+  socket.say({ type: "challenge", nonce: btoa("n".repeat(32)) });
+}

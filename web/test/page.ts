@@ -5,7 +5,10 @@ import { fromBase64, toBase64 } from "../src/bytes.ts";
 import { Database } from "../src/idb.ts";
 import type { ToSign } from "../src/key.ts";
 import { Keyring } from "../src/keyring.ts";
+import { MailboxReader, postFrame } from "../src/link.ts";
+import { Turn } from "../src/locks.ts";
 import * as passkey from "../src/passkey.ts";
+import { receive } from "../src/receive.ts";
 import { idbStore } from "../src/records.ts";
 import { load } from "../src/wasm.ts";
 
@@ -45,7 +48,44 @@ crypto.subtle.wrapKey = async (format, key, under, how) => {
   return wrapKey(format, key, under, how);
 };
 
+/** beThePhone keeps in state what this tab is; a stubborn one does not hear that it should let go. */
+function beThePhone(stubborn: boolean): Turn {
+  const turn = new Turn();
+  const is = (state: string): void => void Object.assign(globalThis, { state });
+  const work = async (signal: AbortSignal): Promise<void> => {
+    const db = await Database.open(live);
+    const store = idbStore(db);
+    const loaded = await store.load(live);
+    Object.assign(globalThis, { loaded, late: () => outcome(store.commit([{ key: "late", value: "AAAA" }], live)) });
+    is("phone");
+    await new Promise<void>((resolve, reject) => {
+      Object.assign(globalThis, { die: () => reject(new Error("dead")), finish: resolve });
+      if (!stubborn) signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    const asked = signal.aborted && String(signal.reason).includes("wanted in another tab");
+    if (asked) await store.commit([{ key: "last words", value: "AAAA" }], live); // still allowed: nobody has taken over
+    is("let go");
+    db.close();
+  };
+  turn.run(work, () => is("busy"), live).then(() => is("done"), (err: Error) => is(`failed: ${err.message}`));
+  return turn;
+}
+
+/** mail receives a mailbox; reject names a frame that is not taken. */
+async function mail(origin: string, seed: string): Promise<object> {
+  const box = new MailboxReader(await core(), origin, seed);
+  await box.open(live);
+  const end = new AbortController();
+  const state = { taken: [] as string[], notes: [] as string[], reject: "", end, box, done: Promise.resolve() };
+  state.done = receive(box, async (frame) => {
+    const text = atob(frame);
+    if (text === state.reject) throw new Error(`${text} is rejected`);
+    state.taken.push(text);
+  }, end.signal, (err) => state.notes.push(String(err)));
+  return state;
+}
+
 const ring = async (): Promise<Keyring> => Keyring.open(await core(), await Database.open(live), ask);
 const toSign = (fingerprint: string, request: string, text: string): ToSign => ({ pairing: "p", request, fingerprint, payload: btoa(text) });
 
-Object.assign(globalThis, { kr: { Database, Keyring, asked, core, fromBase64, idbStore, live, outcome, passkey, ring, toSign, wrapped } });
+Object.assign(globalThis, { kr: { Database, Keyring, asked, beThePhone, core, fromBase64, idbStore, live, mail, outcome, passkey, postFrame, ring, toSign, wrapped } });
