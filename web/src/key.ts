@@ -5,10 +5,16 @@ import { type Bytes, fromBase64, toBase64 } from "./bytes.ts";
 /** What is to be signed: exactly the payload, for a request of a pairing. */
 export type ToSign = Omit<Sign, "type">;
 
-/** A Signer holds SSH keys. sign is in SSH wire format; its errors are for people. */
+/** Made is a signature in SSH wire format, and the key under what.wrap, or "". */
+export interface Made {
+  signature: Base64;
+  wrapped: Base64;
+}
+
+/** A Signer holds SSH keys. The errors of sign are for people. */
 export interface Signer {
   keys(): SSHKey[];
-  sign(what: ToSign, signal: AbortSignal): Promise<Base64>;
+  sign(what: ToSign, signal: AbortSignal): Promise<Made>;
 }
 
 /** A Pair is a key pair and what SSH calls its type. */

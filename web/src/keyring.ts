@@ -1,37 +1,22 @@
 // The SSH keys of this phone, as the browser can keep them.
 import type { Base64, Millis, Phone, SSHKey } from "./core.d.ts";
 import { fromBase64, toBase64 } from "./bytes.ts";
+import { openKey, sealKey } from "./closed.ts";
 import { type Database, persist } from "./idb.ts";
-import { signBy, type Signer, type ToSign } from "./key.ts";
-import { type Kept, newPlain, newWithPasskey } from "./newkey.ts";
+import { type Made, signBy, type Signer, type ToSign } from "./key.ts";
+import { type Kept, type Key, type Kind, newPlain, newWithPasskey } from "./newkey.ts";
 import * as passkey from "./passkey.ts";
 import { type Ask, Unlocked } from "./unlocked.ts";
 import { unwrap } from "./wrap.ts";
 
-/**
- * How a private key is kept:
- * wrapped: Ed25519, under the PRF secret of a passkey: nothing in clear on disk.
- * plain:   Ed25519 that no script can read, but the browser's files hold: weaker.
- * passkey: the passkey itself, sk-ecdsa-sha2-nistp256@openssh.com.
- * Browsers without Ed25519 get P-256 instead.
- */
-export type Kind = "wrapped" | "plain" | "passkey";
-
-/** A Key is what people may know of a key. */
-export interface Key {
-  kind: Kind;
-  name: string;
-  publicKey: Base64; // SSH wire format
-  fingerprint: string;
-  line: string; // for authorized_keys
-  created: Millis;
-}
+export type { Key, Kind };
 
 const tapCounts = 5_000; // ms, as long as browsers let a tap open a prompt
 
 export class Keyring implements Signer {
   readonly #kept: Map<string, Kept>;
   readonly #tapped = new Map<string, Millis>(); // requests that were just allowed
+  readonly #closed = new Map<string, Base64>(); // keys that a rule wants wrapped, by request
   readonly #unlocked: Unlocked;
 
   private constructor(readonly core: Phone, readonly db: Database, readonly ask: Ask, kept: Kept[]) {
@@ -84,15 +69,23 @@ export class Keyring implements Signer {
   /** allowed says that a person is just tapping Allow for a request: its prompt may come at once. */
   allowed(what: { pairing: string; request: Base64 }): void {
     for (const [id, at] of this.#tapped) if (Date.now() - at > tapCounts) this.#tapped.delete(id);
-    this.#tapped.set(`${what.pairing} ${what.request}`, Date.now());
+    this.#tapped.set(idOf(what), Date.now());
   }
 
-  async sign(what: ToSign, signal: AbortSignal): Promise<Base64> {
+  async sign(what: ToSign, signal: AbortSignal): Promise<Made> {
+    const signature = await this.#sign(what, signal);
+    const id = idOf(what);
+    const wrapped = this.#closed.get(id) ?? "";
+    this.#closed.delete(id);
+    return { signature, wrapped };
+  }
+
+  async #sign(what: ToSign, signal: AbortSignal): Promise<Base64> {
     const kept = this.#key(what.fingerprint);
     if (kept.kind === "plain") return signBy(this.core, kept.type, kept.key, what.payload);
-    const tapped = this.#tapped.delete(`${what.pairing} ${what.request}`) && (navigator.userActivation?.isActive ?? true);
+    const tapped = this.#tapped.delete(idOf(what)) && (navigator.userActivation?.isActive ?? true);
     if (kept.kind === "wrapped") {
-      return signBy(this.core, kept.type, await this.#unlocked.use(what, tapped, signal), what.payload);
+      return signBy(this.core, kept.type, await this.#open(what, kept, tapped, signal), what.payload);
     }
     if (kept.application !== location.hostname) throw new Error(`this passkey works only at ${kept.application}`);
     if (!tapped) await this.ask(what, signal);
@@ -127,15 +120,32 @@ export class Keyring implements Signer {
     this.#kept.set(kept.fingerprint, kept);
   }
 
+  // A rule may open the key without a person, or want it wrapped, for which it is opened anew.
+  async #open(what: ToSign, kept: Kept & { kind: "wrapped" }, tapped: boolean, signal: AbortSignal): Promise<CryptoKey> {
+    const ruled = what.unwrap && (await openKey(kept.type, what.wrapped, what.unwrap, what.fingerprint));
+    if (ruled) return ruled;
+    if (!what.wrap || what.renew) return this.#unlocked.use(what, tapped, signal);
+    if (!tapped) await this.ask(what, signal);
+    return this.#unlocked.anew(what, signal);
+  }
+
   // A passkey says yes to these bytes, and its secret opens the key.
-  async #unwrap({ fingerprint, payload }: ToSign, signal: AbortSignal): Promise<CryptoKey> {
+  async #unwrap(what: ToSign, signal: AbortSignal): Promise<CryptoKey> {
+    const { fingerprint, payload } = what;
     const kept = this.#key(fingerprint);
     if (kept.kind !== "wrapped") throw new Error("this key is not wrapped");
     const challenge = new Uint8Array(await crypto.subtle.digest("SHA-256", fromBase64(payload)));
     const { secret } = await passkey.prove(kept.credential, challenge, kept.wrapped.salt, signal);
     if (!secret) throw new passkey.NoSecret("the passkey gave no secret");
-    return unwrap(kept.type, kept.wrapped, fromBase64(kept.publicKey), secret);
+    const publicKey = fromBase64(kept.publicKey);
+    if (what.wrap) {
+      const readable = await unwrap(kept.type, kept.wrapped, publicKey, secret.slice(), true);
+      this.#closed.set(idOf(what), await sealKey(readable, what.wrap, fingerprint));
+    }
+    return unwrap(kept.type, kept.wrapped, publicKey, secret);
   }
 }
+
+const idOf = ({ pairing, request }: { pairing: string; request: Base64 }): string => `${pairing} ${request}`;
 
 const clean = (name: string): string => Array.from(name.replace(/[\s\p{C}]+/gu, " ").trim()).slice(0, 64).join("") || "default";

@@ -19,9 +19,9 @@ export class Signing {
     const prompt = new AbortController();
     this.#prompts.set(id, prompt);
     const signal = AbortSignal.any([this.signal, prompt.signal]);
-    const signed: Signed = { type: "Signed", pairing: what.pairing, request: what.request, signature: "", failed: "" };
+    const signed: Signed = { type: "Signed", pairing: what.pairing, request: what.request, signature: "", failed: "", wrapped: "" };
     try {
-      signed.signature = await unless(signal, this.signer.sign(what, signal));
+      Object.assign(signed, await unless(signal, this.signer.sign(what, signal)));
     } catch (err) {
       signed.failed = sentence(err);
     } finally {

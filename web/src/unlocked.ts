@@ -51,6 +51,17 @@ export class Unlocked {
     }
   }
 
+  /** anew opens the key by a prompt, although it may be open. */
+  async anew(what: ToSign, signal: AbortSignal): Promise<CryptoKey> {
+    const { fingerprint } = what;
+    const locks = this.#locks;
+    const key = await this.prompt(what, signal);
+    if (locks === this.#locks) this.#open.set(fingerprint, key);
+    this.keep(fingerprint, this.#until.get(fingerprint) ?? 0);
+    for (const resolve of this.#waiting.get(fingerprint) ?? []) resolve(key);
+    return key;
+  }
+
   /** keep keeps the key open until then, once it is; until 0 it closes at once. */
   keep(fingerprint: string, until: Millis): void {
     this.#until.set(fingerprint, until);
@@ -95,13 +106,7 @@ export class Unlocked {
   #begin(what: ToSign): Opening {
     const { fingerprint } = what;
     const end = new AbortController();
-    const locks = this.#locks;
-    const key = this.prompt(what, end.signal).then((key) => {
-      if (locks === this.#locks) this.#open.set(fingerprint, key);
-      this.keep(fingerprint, this.#until.get(fingerprint) ?? 0);
-      for (const resolve of this.#waiting.get(fingerprint) ?? []) resolve(key);
-      return key;
-    });
+    const key = this.anew(what, end.signal);
     const opening = { end, waiting: 0, key };
     this.#openings.set(fingerprint, opening);
     key.catch(() => undefined).then(() => this.#over(fingerprint, opening)); // who waits hears of it
