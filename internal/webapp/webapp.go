@@ -41,9 +41,10 @@ const Policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-
 	"manifest-src 'self'; worker-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
-// permissions are what the app needs of the device; browsers refuse the rest.
+// permissions are what the app needs of the device; the rest is for nobody. Not
+// named, and so as browsers have it: writing to the clipboard, and the sheet to
+// share with, which not all of them know by name.
 const permissions = "camera=(self), publickey-credentials-get=(self), publickey-credentials-create=(self), bluetooth=(self), " +
-	"clipboard-write=(self), web-share=(self), screen-wake-lock=(self), " +
 	"accelerometer=(), autoplay=(), clipboard-read=(), display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), " +
 	"gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), " +
 	"picture-in-picture=(), serial=(), storage-access=(), usb=(), xr-spatial-tracking=()"

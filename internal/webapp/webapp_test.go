@@ -163,7 +163,7 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s is for %s", name, who)
 		}
 	}
-	if want := []string{"camera", "publickey-credentials-get", "publickey-credentials-create", "bluetooth", "clipboard-write", "web-share", "screen-wake-lock"}; !slices.Equal(own, want) {
+	if want := []string{"camera", "publickey-credentials-get", "publickey-credentials-create", "bluetooth"}; !slices.Equal(own, want) {
 		t.Errorf("the app may %v, want %v", own, want)
 	}
 }
