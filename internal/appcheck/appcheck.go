@@ -19,10 +19,10 @@ import (
 	"time"
 )
 
-const (
-	maxFile     = 8 << 20 // bytes, expanded; the core has 7 million
-	fileTimeout = time.Minute
-)
+// MaxFile bounds a file, in bytes and expanded; the core has 7 million.
+const MaxFile = 8 << 20
+
+const fileTimeout = time.Minute
 
 // State is what a file turned out to be.
 type State string
@@ -111,12 +111,12 @@ func (f *File) check(ctx context.Context, rt http.RoundTripper, origin string) e
 		return fmt.Errorf("the server answered with status %d", c)
 	}
 	sum := sha256.New()
-	n, err := io.Copy(sum, io.LimitReader(resp.Body, maxFile+1))
+	n, err := io.Copy(sum, io.LimitReader(resp.Body, MaxFile+1))
 	if err != nil {
 		return fmt.Errorf("fetch the app: %w", err)
 	}
-	if n > maxFile {
-		f.State, f.Problem = Different, fmt.Sprintf("it has more than %d MiB", maxFile>>20)
+	if n > MaxFile {
+		f.State, f.Problem = Different, fmt.Sprintf("it has more than %d MiB", MaxFile>>20)
 		return nil
 	}
 	f.State, f.Got = Different, hex.EncodeToString(sum.Sum(nil))

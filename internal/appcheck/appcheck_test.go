@@ -64,7 +64,7 @@ func TestStates(t *testing.T) {
 		{"large when expanded", Different, "more than 8 MiB", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
-			z.Write(make([]byte, maxFile+2))
+			z.Write(make([]byte, MaxFile+2))
 			z.Close()
 		}},
 		{"cut off", Unread, "EOF", func(w http.ResponseWriter, r *http.Request) {
