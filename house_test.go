@@ -25,7 +25,7 @@ var floors = [][]string{
 	// doors to the world and carriers
 	{"statedir", "peer", "asker", "sshname", "sshversion", "term", "control", "transport/memory", "transport/relay", "transport/transporttest"},
 	// residents
-	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest", "webapp"},
+	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest", "webapp", "appcheck"},
 	// programs
 	{"daemon", "cli", "phoneterm", "relayd", "phonejs", "qrread", "webbuild"},
 }

@@ -18,6 +18,7 @@
 package webapp
 
 import (
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,6 +32,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -41,9 +43,10 @@ const Policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-
 	"manifest-src 'self'; worker-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
-// permissions are what the app needs of the device; browsers refuse the rest.
+// permissions are what the app needs of the device; the rest is for nobody. Not
+// named, and so as browsers have it: writing to the clipboard, and the sheet to
+// share with, which not all of them know by name.
 const permissions = "camera=(self), publickey-credentials-get=(self), publickey-credentials-create=(self), bluetooth=(self), " +
-	"clipboard-write=(self), web-share=(self), screen-wake-lock=(self), " +
 	"accelerometer=(), autoplay=(), clipboard-read=(), display-capture=(), encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), " +
 	"gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), " +
 	"picture-in-picture=(), serial=(), storage-access=(), usb=(), xr-spatial-tracking=()"
@@ -72,7 +75,7 @@ var encodings = []struct{ name, ext string }{{"br", ".br"}, {"gzip", ".gz"}, {"i
 type body struct {
 	encoding, file, etag string
 	size                 int64
-	expand               bool // file is gzip, and goes out expanded
+	expand               func() ([]byte, error) // file is gzip, and this is what goes out; or nil
 }
 
 // Handler serves an app. Use [New].
@@ -117,7 +120,8 @@ func (h *Handler) load(name string) (out []body, err error) {
 			if enc.name != "identity" {
 				continue
 			}
-			b.file, b.expand = name+".gz", true
+			b.file = name + ".gz"
+			b.expand = sync.OnceValues(func() ([]byte, error) { return h.expanded(b.file) })
 		}
 		if err := h.measure(&b); err != nil {
 			return nil, err
@@ -144,18 +148,26 @@ func (h *Handler) measure(b *body) error {
 
 // open returns what goes out.
 func (h *Handler) open(b body) (io.ReadCloser, error) {
-	f, err := h.files.Open(b.file)
-	if err != nil || !b.expand {
-		return f, err
+	if b.expand == nil {
+		return h.files.Open(b.file)
 	}
+	plain, err := b.expand()
+	return io.NopCloser(bytes.NewReader(plain)), err
+}
+
+// expanded expands a file once for all: a short request must not cost as much as
+// to expand the core.
+func (h *Handler) expanded(file string) ([]byte, error) {
+	f, err := h.files.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
 	z, err := gzip.NewReader(f)
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, err
 	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{z, f}, nil
+	return io.ReadAll(z)
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 const hash = "0123456789abcdef"
@@ -163,7 +164,7 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s is for %s", name, who)
 		}
 	}
-	if want := []string{"camera", "publickey-credentials-get", "publickey-credentials-create", "bluetooth", "clipboard-write", "web-share", "screen-wake-lock"}; !slices.Equal(own, want) {
+	if want := []string{"camera", "publickey-credentials-get", "publickey-credentials-create", "bluetooth"}; !slices.Equal(own, want) {
 		t.Errorf("the app may %v, want %v", own, want)
 	}
 }
@@ -201,6 +202,27 @@ func TestNotModified(t *testing.T) {
 		if r.code == 304 && (w.Header().Get("Cache-Control") != "no-cache" || w.Header().Get("ETag") != tag("br") || w.Header().Get("Vary") == "") {
 			t.Errorf("304 without what a cache needs: %v", w.Header())
 		}
+	}
+}
+
+// patient is a connection that has a deadline.
+type patient struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (p *patient) SetWriteDeadline(at time.Time) error {
+	p.deadline = at
+	return nil
+}
+
+// TestSlowLine: a server's write timeout, which is for short answers, does not
+// cut off the core on a slow line.
+func TestSlowLine(t *testing.T) {
+	w := &patient{ResponseRecorder: httptest.NewRecorder()}
+	some(t).ServeHTTP(w, httptest.NewRequest("GET", "/phone-"+hash+".wasm", nil))
+	if left := time.Until(w.deadline); left < 3*time.Minute || left > 5*time.Minute {
+		t.Errorf("%v are left for a file", left)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"kryptonite/internal/appcheck"
 	"kryptonite/internal/webapp"
 	"kryptonite/internal/webbuild"
 )
@@ -80,6 +81,9 @@ func TestBuild(t *testing.T) {
 		sum := sha256.Sum256([]byte(b))
 		if hashes[name] != hex.EncodeToString(sum[:]) {
 			t.Errorf("hashes.json is wrong for %s", name)
+		}
+		if len(b) > appcheck.MaxFile {
+			t.Errorf("%s has %d bytes: too many for kr check", name, len(b))
 		}
 		if m := hashed.FindStringSubmatch(name); m != nil && !strings.HasPrefix(hashes[name], m[1]) {
 			t.Errorf("%s has the SHA-256 %s", name, hashes[name])
