@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,6 +39,12 @@ func TestMain(m *testing.M) {
 // played starts a program with this name that says to be of this version.
 func played(t *testing.T, version, name string) asker.Asker {
 	t.Helper()
+	return play(t, version, name, false)
+}
+
+// play is played; replaced means that an update puts another file in its place.
+func play(t *testing.T, version, name string, replaced bool) asker.Asker {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -47,13 +54,11 @@ func played(t *testing.T, version, name string) asker.Asker {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), version)
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	path := filepath.Join(dir, name)
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(path, b, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name), b, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(filepath.Join(dir, name))
+	cmd := exec.Command(path)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +73,11 @@ func played(t *testing.T, version, name string) asker.Asker {
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
 	if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
 		t.Fatal(err)
+	}
+	if replaced {
+		if err := errors.Join(os.WriteFile(path+".new", b, 0o700), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return asker.At(cmd.Process.Pid)
 }
@@ -130,6 +140,7 @@ func TestWhoGetsPasskeys(t *testing.T) {
 		{"ssh 10.3", played(t, "10.3", "ssh"), own, root, ""},
 		{"ssh 10.3 without a bind", played(t, "10.3", "ssh"), nil, root, ""},
 		{"ssh 10.2", played(t, "10.2", "ssh"), own, false, "is OpenSSH 10.2, and passes them on from 10.3"},
+		{"ssh 10.3, updated meanwhile", play(t, "10.3", "ssh", true), own, false, "replaced while it runs"},
 		{"ssh 10.3, forwarded", played(t, "10.3", "ssh"), fwd, false, "forwarded"},
 		{"Debian's ssh", stockSSH(t), own, stockTakes, stockSays},
 		{"ssh-keygen", played(t, "9.2", "ssh-keygen"), nil, true, ""},

@@ -3,11 +3,13 @@ package sshversion
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -100,13 +102,28 @@ func TestAsksOnce(t *testing.T) {
 	}
 }
 
-// TestSlow: an ssh that hangs costs a second, and is asked again.
+// TestSlow: an ssh that hangs costs a second, leaves nothing behind, and is asked
+// again.
 func TestSlow(t *testing.T) {
-	path := script(t, t.TempDir(), "sleep 60 & wait")
+	dir := t.TempDir()
+	held := filepath.Join(dir, "held") // open as long as the child lives
+	if err := syscall.Mkfifo(held, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(held, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	path := script(t, dir, "sleep 60 > "+held+" & wait")
 	vs, start := trusting(), time.Now()
-	_, err := vs.Of(t.Context(), path)
+	_, err = vs.Of(t.Context(), path)
 	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took < limit || took > 3*limit {
 		t.Errorf("%v after %s", err, took)
+	}
+	f.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if n, err := f.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("its child lives: %d, %v", n, err)
 	}
 	if len(vs.cached) != 0 {
 		t.Error("no answer is remembered as one")
