@@ -99,7 +99,7 @@ func openScreen(t *testing.T, tab context.Context, url, name string) {
 	}
 }
 
-func eval[T any](t *testing.T, tab context.Context, js string) T {
+func galleryEval[T any](t *testing.T, tab context.Context, js string) T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(tab, 60*time.Second)
 	defer cancel()
@@ -143,7 +143,7 @@ func TestGallery(t *testing.T) {
 		t.Log("not checked: accessibility (cd web && npm ci)")
 	}
 	openScreen(t, tab, url, "home")
-	names := eval[[]string](t, tab, "gallery.names")
+	names := galleryEval[[]string](t, tab, "gallery.names")
 	if len(names) < 50 {
 		t.Fatalf("only %d screens", len(names))
 	}
@@ -158,15 +158,15 @@ func TestGallery(t *testing.T) {
 			t.Run(theme+"/"+name, func(t *testing.T) {
 				setSize(t, tab, 390, 844)
 				openScreen(t, tab, url, name)
-				eval[bool](t, tab, galleryChecks+"; true")
+				galleryEval[bool](t, tab, galleryChecks+"; true")
 				sizes := gallerySizes
 				if theme == "dark" || hostile {
 					sizes = sizes[:2] // colours do not move anything
 				}
 				for _, size := range sizes {
 					setSize(t, tab, size.width, size.height)
-					eval[bool](t, tab, fmt.Sprintf("document.documentElement.style.fontSize = '%d%%'; true", size.text))
-					for _, fault := range eval[[]string](t, tab, "faults()") {
+					galleryEval[bool](t, tab, fmt.Sprintf("document.documentElement.style.fontSize = '%d%%'; true", size.text))
+					for _, fault := range galleryEval[[]string](t, tab, "faults()") {
 						t.Errorf("%dx%d, text of %d %%: %s", size.width, size.height, size.text, fault)
 					}
 					if galleryDir != "" {
@@ -184,10 +184,10 @@ func TestGallery(t *testing.T) {
 					}
 				}
 				setSize(t, tab, 390, 844)
-				eval[bool](t, tab, "document.documentElement.style.fontSize = ''; true")
+				galleryEval[bool](t, tab, "document.documentElement.style.fontSize = ''; true")
 				if axe != nil && !hostile {
-					eval[bool](t, tab, string(axe)+"; true")
-					for _, fault := range eval[[]string](t, tab, "accessible()") {
+					galleryEval[bool](t, tab, string(axe)+"; true")
+					for _, fault := range galleryEval[[]string](t, tab, "accessible()") {
 						t.Errorf("axe: %s", fault)
 					}
 				}
@@ -199,7 +199,7 @@ func TestGallery(t *testing.T) {
 // calls are the actions that the screens have called.
 func calls(t *testing.T, tab context.Context) string {
 	t.Helper()
-	b, err := json.Marshal(eval[[]string](t, tab, "gallery.calls.map((c) => c[0])"))
+	b, err := json.Marshal(galleryEval[[]string](t, tab, "gallery.calls.map((c) => c[0])"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// at is the middle of the button that says words.
-const at = `(words) => {
+// buttonAt is the middle of the button that says words.
+const buttonAt = `(words) => {
 	const b = [...document.querySelectorAll("dialog[open] button, main button")].find((b) => (b.getAttribute("aria-label") ?? b.textContent).trim() === words);
 	if (!b) throw new Error("no button says " + words);
 	b.scrollIntoView({ block: "nearest" });
@@ -19,19 +19,20 @@ const at = `(words) => {
 	return [r.left + r.width / 2, r.top + r.height / 2];
 }`
 
-// tap presses the button that says words, with a mouse that is really there.
-func tap(t *testing.T, tab context.Context, words string) {
+// galleryTap presses the button that says words, with a mouse that is really there.
+func galleryTap(t *testing.T, tab context.Context, words string) {
 	t.Helper()
-	p := eval[[]float64](t, tab, "("+at+")('"+words+"')")
+	p := galleryEval[[]float64](t, tab, "("+buttonAt+")('"+words+"')")
 	if err := chromedp.Do(tab, chromedp.MouseClickXY(p[0], p[1])); err != nil {
 		t.Fatal(err)
 	}
-	eval[bool](t, tab, "new Promise((done) => setTimeout(() => done(true), 50))")
+	galleryEval[bool](t, tab, "new Promise((done) => setTimeout(() => done(true), 50))")
 }
 
-func settle(t *testing.T, tab context.Context) {
+// gallerySettle waits until buttons work.
+func gallerySettle(t *testing.T, tab context.Context) {
 	t.Helper()
-	eval[bool](t, tab, "new Promise((done) => setTimeout(() => done(true), 600))")
+	galleryEval[bool](t, tab, "new Promise((done) => setTimeout(() => done(true), 600))")
 }
 
 // TestScreens does what people do, and looks at what the app is asked to do.
@@ -53,42 +54,42 @@ func TestScreens(t *testing.T) {
 	}
 	show := func(t *testing.T, change string) {
 		t.Helper()
-		eval[bool](t, tab, "gallery.show("+change+"); true")
+		galleryEval[bool](t, tab, "gallery.show("+change+"); true")
 	}
 	truth := func(t *testing.T, js string) {
 		t.Helper()
-		if !eval[bool](t, tab, js) {
-			t.Errorf("not so: %s", js)
+		if !galleryEval[bool](t, tab, js) {
+			t.Errorf("not so: %s; the app was asked for %s", js, calls(t, tab))
 		}
 	}
 
 	story("a tap that was meant for something else decides nothing", "home", func(t *testing.T) {
-		settle(t, tab)
-		eval[bool](t, tab, `gallery.show({ cards: [`+someCard+`] }); document.querySelectorAll("dialog .answer button, dialog .choice button").forEach((b) => b.click()); true`)
+		gallerySettle(t, tab)
+		galleryEval[bool](t, tab, `gallery.show({ cards: [`+someCard+`] }); document.querySelectorAll("dialog .answer button, dialog .choice button").forEach((b) => b.click()); true`)
 		want(t, `[]`)
-		settle(t, tab)
-		tap(t, tab, "Allow once")
+		gallerySettle(t, tab)
+		galleryTap(t, tab, "Allow once")
 		want(t, `["decide"]`)
 	})
 	story("another card under the finger decides nothing", "card-several", func(t *testing.T) {
-		settle(t, tab)
-		eval[bool](t, tab, `gallery.show({ cards: gallery.view.cards.slice(1) }); document.querySelector("dialog button.primary").click(); true`)
+		gallerySettle(t, tab)
+		galleryEval[bool](t, tab, `gallery.show({ cards: gallery.view.cards.slice(1) }); document.querySelector("dialog button.primary").click(); true`)
 		want(t, `[]`)
 	})
 	story("a card that comes back into view decides nothing at once", "card-proved", func(t *testing.T) {
-		settle(t, tab)
-		eval[bool](t, tab, `window.dispatchEvent(new Event("focus")); document.querySelector("dialog button.primary").click(); true`)
+		gallerySettle(t, tab)
+		galleryEval[bool](t, tab, `window.dispatchEvent(new Event("blur")); window.dispatchEvent(new Event("focus")); document.querySelector("dialog button.primary").click(); true`)
 		want(t, `[]`)
 	})
 	story("Escape, the handle and a tap beside the card decide nothing", "card-proved", func(t *testing.T) {
-		settle(t, tab)
+		gallerySettle(t, tab)
 		for range 3 {
 			if err := chromedp.Do(tab, chromedp.KeyEvent(kb.Escape)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		truth(t, `document.querySelector("dialog") === null && document.querySelector(".waiting") !== null`)
-		eval[bool](t, tab, `document.querySelector(".waiting").click(); true`)
+		galleryEval[bool](t, tab, `document.querySelector(".waiting").click(); true`)
 		truth(t, `document.querySelector("dialog[open]") !== null`)
 		if err := chromedp.Do(tab, chromedp.MouseClickXY(195, 20)); err != nil {
 			t.Fatal(err)
@@ -97,7 +98,7 @@ func TestScreens(t *testing.T) {
 		want(t, `[]`)
 	})
 	story("Enter decides nothing: the title has the focus, and it stays inside", "card-proved", func(t *testing.T) {
-		settle(t, tab)
+		gallerySettle(t, tab)
 		truth(t, `document.activeElement.id === "card-title"`)
 		if err := chromedp.Do(tab, chromedp.KeyEvent(kb.Enter)); err != nil {
 			t.Fatal(err)
@@ -111,67 +112,67 @@ func TestScreens(t *testing.T) {
 		}
 	})
 	story("requests that are alike are allowed together, once each", "card-alike", func(t *testing.T) {
-		settle(t, tab)
-		eval[bool](t, tab, `gallery.show({ cards: [...gallery.view.cards, { ...gallery.view.cards[0], request: "late" }] }); true`)
-		tap(t, tab, "Allow all 5")
+		gallerySettle(t, tab)
+		galleryEval[bool](t, tab, `gallery.show({ cards: [...gallery.view.cards, { ...gallery.view.cards[0], request: "late" }] }); true`)
+		galleryTap(t, tab, "Allow all 5")
 		truth(t, `gallery.calls.map((c) => c[1].request + c[2] + c[3].scope).join() === "r1true,r2true,r3true,r4true"`) // the late one was not looked at
 	})
 	story("a lease is what was chosen", "card-rules", func(t *testing.T) {
-		settle(t, tab)
-		tap(t, tab, "10 logins")
+		gallerySettle(t, tab)
+		galleryTap(t, tab, "10 logins")
 		truth(t, `JSON.stringify(gallery.calls[0].slice(2)) === '[true,{"scope":"host","count":10,"for":10800000}]'`)
 	})
 	story("a lease that may not be cannot be chosen", "card-rules-off", func(t *testing.T) {
-		settle(t, tab)
-		eval[bool](t, tab, `document.querySelectorAll("dialog .buttons button").forEach((b) => b.click()); true`)
+		gallerySettle(t, tab)
+		galleryEval[bool](t, tab, `document.querySelectorAll("dialog .buttons button").forEach((b) => b.click()); true`)
 		want(t, `[]`)
 		truth(t, `document.querySelector("dialog").textContent.includes("the host is not proved")`)
 	})
 	story("a changed key is not trusted by taps alone in one place", "alarm-changed", func(t *testing.T) {
-		settle(t, tab)
-		tap(t, tab, "I know why the key changed…")
-		settle(t, tab)
-		tap(t, tab, "Trust the new key")
+		gallerySettle(t, tab)
+		galleryTap(t, tab, "I know why the key changed…")
+		gallerySettle(t, tab)
+		galleryTap(t, tab, "Trust the new key")
 		want(t, `[]`)
-		eval[bool](t, tab, `document.querySelector("dialog input").click(); [...document.querySelectorAll("dialog button.danger")].at(-1).click(); true`)
+		galleryEval[bool](t, tab, `document.querySelector("dialog input").click(); [...document.querySelectorAll("dialog button.danger")].at(-1).click(); true`)
 		want(t, `[]`)
-		settle(t, tab)
-		tap(t, tab, "Trust the new key")
+		gallerySettle(t, tab)
+		galleryTap(t, tab, "Trust the new key")
 		want(t, `["trustHost","dismiss"]`)
 	})
 	story("Escape does not close a changed key", "alarm-changed", func(t *testing.T) {
-		settle(t, tab)
+		gallerySettle(t, tab)
 		for range 3 {
 			if err := chromedp.Do(tab, chromedp.KeyEvent(kb.Escape)); err != nil {
 				t.Fatal(err)
 			}
-			eval[bool](t, tab, "new Promise((done) => setTimeout(() => done(true), 50))")
+			galleryEval[bool](t, tab, "new Promise((done) => setTimeout(() => done(true), 50))")
 		}
 		truth(t, `document.querySelector("dialog.alarm[open]") !== null`)
 		want(t, `[]`)
 	})
 	story("what was typed, the focus and the scroll stay when something happens", "settings", func(t *testing.T) {
-		eval[bool](t, tab, `document.getElementById("phone").focus(); document.getElementById("phone").value = ""; true`)
+		galleryEval[bool](t, tab, `document.getElementById("phone").focus(); document.getElementById("phone").value = ""; true`)
 		if err := chromedp.Do(tab, chromedp.KeyEvent("My phone")); err != nil {
 			t.Fatal(err)
 		}
-		eval[bool](t, tab, `scrollTo(0, 200); true`)
+		galleryEval[bool](t, tab, `scrollTo(0, 200); true`)
 		show(t, `{ log: [], computers: [], rules: [], messages: [{ id: 5, grave: false, text: "laptop was unpaired", do: "" }] }`)
 		truth(t, `document.activeElement.id === "phone" && document.activeElement.value === "My phone" && scrollY === 200`)
 	})
 	story("the words are confirmed after a moment, not before", "pair-words", func(t *testing.T) {
 		show(t, `{ pairing: { ...gallery.view.pairing, id: "other", words: "OTHER WORDS" } }`)
-		eval[bool](t, tab, `document.querySelectorAll(".answer button").forEach((b) => b.click()); true`)
+		galleryEval[bool](t, tab, `document.querySelectorAll(".answer button").forEach((b) => b.click()); true`)
 		want(t, `[]`)
-		settle(t, tab)
-		tap(t, tab, "Pair")
+		gallerySettle(t, tab)
+		galleryTap(t, tab, "Pair")
 		truth(t, `JSON.stringify(gallery.calls) === '[["confirm",true]]'`)
 	})
 	story("time runs by itself, and stops", "card-proved", func(t *testing.T) {
-		eval[bool](t, tab, `Date.now = () => `+later+`; true`)
-		for until := time.Now().Add(10 * time.Second); !eval[bool](t, tab, `document.querySelector("dialog .digits").textContent === "0:12"`); {
+		galleryEval[bool](t, tab, `Date.now = () => `+later+`; true`)
+		for until := time.Now().Add(10 * time.Second); !galleryEval[bool](t, tab, `document.querySelector("dialog .digits").textContent === "0:12"`); {
 			if time.Now().After(until) {
-				t.Fatal("the time stands still: ", eval[string](t, tab, `document.querySelector("dialog .digits").textContent`))
+				t.Fatal("the time stands still: ", galleryEval[string](t, tab, `document.querySelector("dialog .digits").textContent`))
 			}
 		}
 	})
@@ -185,12 +186,12 @@ func TestScreens(t *testing.T) {
 		truth(t, `gallery.calls.length === 1 && gallery.calls[0][1].why === "answered"`) // what was not answered stays
 	})
 	story("what fails is said", "empty", func(t *testing.T) {
-		eval[bool](t, tab, `gallery.fail("the relay cannot be reached; is this phone online?"); true`)
-		tap(t, tab, "Copy")
+		galleryEval[bool](t, tab, `gallery.fail("the relay cannot be reached; is this phone online?"); true`)
+		galleryTap(t, tab, "Copy")
 		truth(t, `document.querySelector("[role=alert]").textContent.includes("the relay cannot be reached")`)
 	})
 	story("back leads back", "hosts", func(t *testing.T) {
-		tap(t, tab, "Back")
+		galleryTap(t, tab, "Back")
 		truth(t, `document.querySelector("main h1").textContent === "Settings"`)
 	})
 }

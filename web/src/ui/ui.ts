@@ -82,7 +82,12 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
   });
   // A card that comes back into view may have changed while nobody looked.
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && arm.again());
-  addEventListener("focus", () => arm.again());
+  let blurred = false; // a first focus without a blur is this page's own
+  addEventListener("blur", () => (blurred = true));
+  addEventListener("focus", () => {
+    if (blurred) arm.again();
+    blurred = false;
+  });
 
   return {
     show: (next) => {
