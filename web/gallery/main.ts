@@ -40,4 +40,5 @@ for (const words of screen.press ?? []) {
   if (words === "wait") await new Promise((done) => setTimeout(done, 600));
   else await press(words);
 }
+if (screen.then) window.gallery.show(screen.then);
 document.documentElement.dataset["ready"] = name;

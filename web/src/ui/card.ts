@@ -26,9 +26,12 @@ export function cardSheet(ui: Ui): Node | null {
   const subject = JSON.stringify([id, which]);
   const ready = (): boolean => ui.arm.ready(subject);
   for (const c of group) ui.arm.ready(cardId(c));
-  const aside = (): void => ui.change((s) => waiting.forEach((g) => s.aside.add(cardId(g[0]))));
+  const aside = (): void => ui.change((s) => {
+    waiting.forEach((g) => s.aside.add(cardId(g[0])));
+    s.current = "";
+  });
   return sheet(
-    { key: "card", class: ready() ? "card" : "card arming", label: "card-title", close: aside },
+    { key: "card", class: ready() ? "card" : "card arming", label: "card-title", close: aside, closes: t.putAway },
     lastAnswer(ui),
     h("div", { class: "asks" }, h("p", {}, card.namespace ? t.card.asksSign(outside(card.computer, 32)) : t.card.asks(outside(card.computer, 32))), pager(ui, waiting, group)),
     heading("card-title", id, h("span", { class: card.user.length + hostName(card).length > 48 ? "lengthy" : "" }, card.namespace ? signTitle(ui, card) : who(ui, card))),

@@ -7,7 +7,7 @@ import { type IconName, icon } from "./icon.ts";
 
 /** outside is short text from outside, cut at max, kept apart from the text around it. */
 export function outside(text: string, max = 64): Node {
-  return h("bdi", { class: "out" }, text === "" ? t.empty : breaks(cut(text, max).text));
+  return h("bdi", { class: max > 120 ? "out flow" : "out" }, text === "" ? t.empty : breaks(cut(text, max).text));
 }
 
 const breaksAfter = /(?<=[.@/_-])/; // rather there than inside a word

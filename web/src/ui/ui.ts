@@ -24,9 +24,11 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
   let timer: ReturnType<typeof setTimeout> | undefined;
   let errors = 0;
   let drawing = false;
+  let missed = false; // a drawing that was wanted during another
   const arm = new Arm(() => redraw());
 
   function redraw(): void {
+    missed = drawing;
     if (!view || drawing) return;
     drawing = true;
     const now = Date.now();
@@ -35,6 +37,7 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
     draw([screen(ui), modal(ui)]);
     arm.drawn();
     drawing = false;
+    if (missed) queueMicrotask(redraw);
     clearTimeout(timer);
     if (runs(view, now)) timer = setTimeout(redraw, tick - (now % tick));
   }

@@ -27,7 +27,7 @@ export function unlockSheet(ui: Ui): Node | null {
   const guarded = (act: () => Promise<void>) => ({ id, run: async () => {
     if (ready()) await act();
   } });
-  return sheet({ key: "unlock", class: ready() ? "over" : "over arming", label: "unlock-title", close: aside },
+  return sheet({ key: "unlock", class: ready() ? "over" : "over arming", label: "unlock-title", close: aside, closes: t.putAway },
     h("div", { class: "big good" }, icon("key")),
     heading("unlock-title", id, t.unlock.title),
     h("p", { class: "center" }, t.unlock.goesOn(outside(u.computer, 32)), " ", h("strong", {}, goal(u))),
