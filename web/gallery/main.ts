@@ -6,7 +6,7 @@ import { screens } from "./screens.ts";
 
 declare global {
   interface Window {
-    gallery: { names: string[]; calls: unknown[][]; view: View; show(change: Partial<View>): void };
+    gallery: { names: string[]; calls: unknown[][]; view: View; show(change: Partial<View>): void; fail(text: string): void };
   }
 }
 
@@ -18,9 +18,11 @@ const screen = screens[name];
 const root = document.getElementById("app");
 if (!root || !screen) throw new Error(`no screen ${name}`);
 
-const ui = mount(root, actions(calls, screen.actions ?? {}));
+const acts = actions(calls, screen.actions ?? {});
+const ui = mount(root, acts);
 window.gallery = {
   names: Object.keys(screens), calls, view: screen.view,
+  fail: (text) => (acts.copy = () => Promise.reject(new Error(text))),
   show: (change) => ui.show((window.gallery.view = { ...window.gallery.view, ...change })),
 };
 ui.show(screen.view);
@@ -38,4 +40,5 @@ for (const words of screen.press ?? []) {
   if (words === "wait") await new Promise((done) => setTimeout(done, 600));
   else await press(words);
 }
+if (screen.then) window.gallery.show(screen.then);
 document.documentElement.dataset["ready"] = name;

@@ -28,7 +28,7 @@ export const card = {
   allow: "Allow once", allowAll: (n: number) => `Allow all ${n}`,
   reject: "Reject", rejectAll: (n: number) => `Reject all ${n}`,
   allowFor: "Allow for…", backToCard: "Back to the request",
-  lookalike: "The name has letters that can pass for others.",
+  lookalike: "The name has characters that can pass for others, or be hidden.",
   forHost: "Allow", forHostSays: <T>(computer: T) => ["Logins like this one from ", computer, ", without asking again:"],
   forComputer: <T>(computer: T) => ["Allow all of ", computer],
   forComputerSays: "Logins by this key at every server that is pinned here and proved, without asking again:",

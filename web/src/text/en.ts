@@ -39,7 +39,7 @@ export const t = {
     expired: { title: "Too late", says: <T>(computer: T) => ["The time to answer ran out, and ", computer, " went on without this key. Nothing was signed."] },
   },
   unlock: {
-    title: "Go on?",
+    title: "Continue?",
     goesOn: <T>(computer: T) => [computer, " goes on with"],
     anyHost: "a login at a known server",
     until: (time: string) => `You allowed this until ${time}.`,

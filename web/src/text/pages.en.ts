@@ -85,7 +85,7 @@ export const pages = {
     forward: "Ask about forwarded requests", forwardSays: <T>(name: T) => ["Off: what comes through a server that ", name, " forwards its agent to is refused."],
     unpair: "Unpair",
     unpairTitle: <T>(name: T) => ["Unpair ", name, "?"],
-    unpairSays: "At once it can ask for nothing any more, and its rules end. To use it again, pair it again.",
+    unpairSays: "From now on it can ask for nothing, and its rules end. To use it again, pair it again.",
     unpairKeys: "Your public keys still stand on servers. kr unpair on the computer lists where.",
   },
   hosts: {

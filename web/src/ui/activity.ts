@@ -4,7 +4,7 @@ import { t } from "../text/en.ts";
 import { type Ui, keyName, toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { type IconName, icon } from "./icon.ts";
-import { fact, fingerprint, long, note, outside, topic } from "./parts.ts";
+import { at, fact, fingerprint, long, note, outside, topic } from "./parts.ts";
 import { clock, dayName } from "./when.ts";
 
 const shown: Record<Decision, { icon: IconName; tone: string }> = {
@@ -54,7 +54,7 @@ function by(e: Entry): Child {
 function place(e: Entry): Child {
   if (e.namespace !== "") return [t.card.signTitle, " ", outside(e.namespace, 48)];
   if (e.user === "" && e.host === "") return t.activity.noPlace;
-  return [outside(e.user, 48), "@", e.host ? outside(e.host, 64) : t.card.noName];
+  return [outside(e.user, 48), at(), e.host ? outside(e.host, 64) : t.card.noName];
 }
 
 function details(ui: Ui, e: Entry, id: string): Node {

@@ -6,7 +6,7 @@ import { type Ui, computerName, toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { cardId, hostName } from "./group.ts";
 import { icon } from "./icon.ts";
-import { button, fingerprint, outside } from "./parts.ts";
+import { at, button, fingerprint, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
 import { date } from "./when.ts";
 
@@ -17,7 +17,7 @@ export function alarmSheet(ui: Ui): Node | null {
 }
 
 function where(card: Card): Child {
-  return [outside(card.user, 48), "@", outside(hostName(card) || t.card.noName, 96)];
+  return [outside(card.user, 48), at(), outside(hostName(card) || t.card.noName, 96)];
 }
 
 function changedSheet(ui: Ui, alarm: Alarm): Node {
@@ -54,7 +54,7 @@ export function trust(ui: Ui, pin: Pin, id: string, done: () => void): Child {
   const subject = `${opened} ${sure}`;
   return [
     button(ui, t.alarm.know, () => toggle(ui, opened), { class: "text", expanded: open }),
-    open && h("div", { class: "trust" },
+    open && h("div", { class: "trust", mounted: (el) => el.scrollIntoView({ block: "nearest" }) },
       h("p", {}, t.alarm.compare(outside(pin.name, 64))),
       fingerprint(pin.fingerprint, pin.keyType),
       h("label", { class: "check" },

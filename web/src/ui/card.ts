@@ -4,11 +4,12 @@ import { t } from "../text/en.ts";
 import type { Ui } from "./context.ts";
 import { toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
+import { lastAnswer } from "./ended.ts";
 import { choices, decide } from "./grants.ts";
 import { type Group, cardId, groups, hostName } from "./group.ts";
 import { forwarded, hostBox, hostFacts, who } from "./host.ts";
 import { icon } from "./icon.ts";
-import { button, fact, long, note, outside } from "./parts.ts";
+import { at, button, fact, long, note, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
 import { once } from "./view.ts";
 import { left } from "./when.ts";
@@ -22,13 +23,18 @@ export function cardSheet(ui: Ui): Node | null {
   const card = group[0];
   const id = cardId(card);
   const which = ui.state.open.has(`allow ${id}`) ? "allow" : ui.state.open.has(`more ${id}`) ? "more" : "";
-  const subject = JSON.stringify([group.map(cardId), which]);
+  const subject = JSON.stringify([id, which]);
   const ready = (): boolean => ui.arm.ready(subject);
-  const aside = (): void => ui.change((s) => waiting.forEach((g) => s.aside.add(cardId(g[0]))));
+  for (const c of group) ui.arm.ready(cardId(c));
+  const aside = (): void => ui.change((s) => {
+    waiting.forEach((g) => s.aside.add(cardId(g[0])));
+    s.current = "";
+  });
   return sheet(
-    { key: "card", class: ready() ? "card" : "card arming", label: "card-title", close: aside },
+    { key: "card", class: ready() ? "card" : "card arming", label: "card-title", close: aside, closes: t.putAway },
+    lastAnswer(ui),
     h("div", { class: "asks" }, h("p", {}, card.namespace ? t.card.asksSign(outside(card.computer, 32)) : t.card.asks(outside(card.computer, 32))), pager(ui, waiting, group)),
-    heading("card-title", id, card.namespace ? signTitle(ui, card) : who(ui, card)),
+    heading("card-title", id, h("span", { class: card.user.length + hostName(card).length > 48 ? "lengthy" : "" }, card.namespace ? signTitle(ui, card) : who(ui, card))),
     group.length > 1 && h("p", { class: "alike" }, t.card.alike(group.length)),
     h("div", { class: "scroll", key: which, tabindex: -1 }, which ? choices(ui, group, which, ready) : facts(ui, card)),
     time(ui, card),
@@ -58,8 +64,8 @@ function facts(ui: Ui, card: Card): Child {
   const id = cardId(card);
   const computer = outside(card.computer, 32);
   return [
-    card.namespace === "" ? hostBox(ui, card) : note("warn", "sign", h("strong", {}, t.card.unseen), " ", t.card.unseenSays),
     forwarded(ui, card),
+    card.namespace === "" ? hostBox(ui, card) : note("warn", "sign", h("strong", {}, t.card.unseen), " ", t.card.unseenSays),
     h("dl", { class: "facts" },
       (program || directory) && fact(t.card.program,
         h("p", {}, program && h("span", { class: "code" }, long(ui, `program ${id}`, program, 80)), directory && [" ", t.card.in, " ", h("span", { class: "code" }, long(ui, `dir ${id}`, directory, 80))]),
@@ -103,7 +109,7 @@ export function waitingRow(ui: Ui, group: Group): Node {
     s.aside.delete(cardId(card));
     s.current = cardId(card);
   });
-  const title = card.namespace ? [t.card.signTitle, " ", outside(card.namespace, 32)] : [outside(card.user, 32), "@", outside(hostName(card) || t.card.noName, 48)];
+  const title = card.namespace ? [t.card.signTitle, " ", outside(card.namespace, 32)] : [outside(card.user, 32), at(), outside(hostName(card) || t.card.noName, 48)];
   return h("li", { key: cardId(card) },
     h("button", { type: "button", class: "row waiting", onclick: show },
       icon(card.namespace ? "sign" : "key"),

@@ -4,7 +4,7 @@ import type { Ui } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { cardId, hostName } from "./group.ts";
 import { icon } from "./icon.ts";
-import { button, outside } from "./parts.ts";
+import { at, button, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
 import type { Ended } from "./view.ts";
 import { seconds } from "./when.ts";
@@ -16,7 +16,7 @@ function answered(e: Ended): boolean {
 
 function where(e: Ended): Child {
   const c = e.card;
-  return c.namespace ? [t.card.signTitle, " ", outside(c.namespace, 32)] : [outside(c.user, 24), "@", outside(hostName(c) || t.card.noName, 32)];
+  return c.namespace ? [t.card.signTitle, " ", outside(c.namespace, 32)] : [outside(c.user, 24), at(), outside(hostName(c) || t.card.noName, 32)];
 }
 
 /** endedSheet takes the place of a card that ended while it was looked at. */
@@ -30,6 +30,13 @@ export function endedSheet(ui: Ui): Node | null {
     h("p", { class: "center" }, where(e)),
     h("p", { class: "center dim" }, t.ended[e.why].says(outside(e.card.computer, 32))),
     h("footer", {}, button(ui, t.close, close, { class: "plain wide" })));
+}
+
+/** lastAnswer is said above the next card, which hides the toasts. */
+export function lastAnswer(ui: Ui): Child {
+  const e = ui.view.ended.findLast(answered);
+  if (!e || (e.why !== "answered" && e.why !== "rejected")) return null;
+  return h("p", { class: "last", role: "status" }, icon(e.why === "answered" ? "check" : "no"), h("span", {}, t.ended[e.why].title, ": ", where(e)));
 }
 
 /** endedToasts say in a line what became of a request. Answers go away by themselves. */

@@ -1,10 +1,10 @@
 // What may be allowed beyond one request, or rejected.
-import type { Grant, Millis } from "../core.d.ts";
+import type { Card, Grant, Millis } from "../core.d.ts";
 import { t } from "../text/en.ts";
 import { type Child, h } from "./dom.ts";
 import type { Ui } from "./context.ts";
 import { type Group, cardId, hostName } from "./group.ts";
-import { button, outside } from "./parts.ts";
+import { at, button, outside } from "./parts.ts";
 import { once } from "./view.ts";
 
 const minute = 60_000;
@@ -16,17 +16,19 @@ const times: { text: string; for: Millis }[] = [
 ];
 const logins = { count: 10, for: 180 * minute }; // a count holds for a time, too
 
-/** decide answers all of a group; a grant goes with the first. */
-export async function decide(ui: Ui, group: Group, allow: boolean, grant: Grant): Promise<void> {
-  const [first, ...rest] = group;
-  await ui.actions.decide(first, allow, grant);
-  for (const card of rest) if (ui.view.cards.includes(card)) await ui.actions.decide(card, allow, once);
+/**
+ * decide answers those of a group that have been counted on the screen for a
+ * moment; what came just now is asked again. A grant goes with the first.
+ */
+export async function decide(ui: Ui, group: readonly Card[], allow: boolean, grant: Grant): Promise<void> {
+  const seen = group.filter((card) => ui.arm.ready(cardId(card)));
+  for (const card of seen) await ui.actions.decide(card, allow, card === seen[0] ? grant : once);
 }
 
 /** choices are shown instead of the facts, after "Allow for…" or "More". */
 export function choices(ui: Ui, group: Group, which: "allow" | "more", ready: () => boolean): Child {
   const card = group[0];
-  const answer = (text: string, allow: boolean, grant: Grant, off: boolean, cls = "plain", of = group): Child =>
+  const answer = (text: string, allow: boolean, grant: Grant, off: boolean, cls = "plain", of: readonly Card[] = group): Child =>
     button(ui, text, { id: `decide ${cardId(card)}`, run: async () => {
       if (ready()) await decide(ui, of, allow, grant);
     } }, { class: cls, off });
@@ -42,9 +44,9 @@ export function choices(ui: Ui, group: Group, which: "allow" | "more", ready: ()
   const computer = card.noComputerRule !== "";
   return [
     h("div", { class: "choice", role: "group", "aria-labelledby": "rule-host" },
-      h("h2", { id: "rule-host" }, t.card.forHost, " ", outside(card.user, 32), "@", outside(hostName(card) || t.card.thisKey, 48)),
+      h("h2", { id: "rule-host" }, t.card.forHost, " ", outside(card.user, 32), at(), outside(hostName(card) || t.card.thisKey, 48)),
       h("p", {}, host ? [t.card.notPossible, " ", h("bdi", {}, card.noHostRule), "."] : t.card.forHostSays(outside(card.computer, 32))),
-      h("div", { class: "buttons" },
+      h("div", { class: "buttons two" },
         times.map((x) => answer(x.text, true, { scope: "host", for: x.for, count: 0 }, host)),
         answer(t.card.logins(logins.count), true, { scope: "host", ...logins }, host))),
     h("div", { class: "choice", role: "group", "aria-labelledby": "rule-computer" },

@@ -29,9 +29,9 @@ const shown: Record<Known, { icon: IconName; tone: string }> = {
 export function who(ui: Ui, card: Card): Child {
   const host = hostName(card);
   return [
-    long(ui, `user ${cardId(card)}`, card.user, 48),
-    h("span", { class: "at" }, "@"),
-    host ? long(ui, `host ${cardId(card)}`, host, 96) : h("span", { class: "nohost" }, t.card.noName),
+    long(ui, `user ${cardId(card)}`, card.user, 32),
+    h("span", { class: "at" }, "@"), h("wbr", {}),
+    host ? long(ui, `host ${cardId(card)}`, host, 80) : h("span", { class: "nohost" }, t.card.noName),
     lookalikes(card.user) && h("span", { class: "lookalike" }, t.card.lookalike),
   ];
 }

@@ -10,7 +10,8 @@ const field = "key-name";
 
 /** keyChoices asks for a name and makes a key: make does it. */
 export function keyChoices(ui: Ui, label: string, initial: string, make: (kind: Kind, name: string) => Promise<void>): Child {
-  if (ui.state.canWrap === undefined) {
+  if (ui.state.canWrap === undefined && !ui.state.busy.has("can wrap")) {
+    ui.state.busy.add("can wrap");
     ui.actions.canWrap().then(
       (can) => ui.change((s) => (s.canWrap = can)),
       () => ui.change((s) => (s.canWrap = false)),
@@ -24,8 +25,8 @@ export function keyChoices(ui: Ui, label: string, initial: string, make: (kind: 
       try {
         await make(kind, name);
       } catch (err) {
-        if (err instanceof NoPRF) ui.change((s) => (s.noPRF = true));
-        throw err;
+        if (!(err instanceof NoPRF)) throw err;
+        ui.change((s) => (s.noPRF = true)); // said below, with what can be done
       }
     },
   });

@@ -6,7 +6,7 @@ import { endedToasts } from "./ended.ts";
 import { icon } from "./icon.ts";
 import { outside } from "./parts.ts";
 
-const maxText = 400; // characters of a message; names in it may be long
+const maxText = 240; // characters of a message; names in it may be long
 
 /** banners are grave messages and errors: they stay until dismissed. */
 export function banners(ui: Ui): Child {

@@ -69,7 +69,7 @@ export function steps(ui: Ui, p: Pairing): Child {
         foot(h("div", { class: "answer" }, button(ui, t.cancel, () => ui.actions.dropLink()), button(ui, t.pair.pair, { id: "pair", run: () => ui.actions.pair() }, { class: "primary" }))));
     case "waiting":
       return h("div", { class: "steps-page" }, banners(ui),
-        h("div", { ...words, class: "body" }, h("div", { class: "big dim pulse" }, icon("computers")), h("h1", { tabindex: -1, role: "status" }, t.pair.waiting), h("p", { class: "center dim" }, t.pair.waitingSays),
+        h("div", { ...words, class: "body" }, h("div", { class: "big dim pulse" }, icon("computers")), h("h1", { tabindex: -1, role: "status" }, t.pair.waiting), !p.slow && h("p", { class: "center dim" }, t.pair.waitingSays),
           p.slow && h("div", { role: "alert" }, note("warn", "alert", h("strong", {}, t.pair.slow), " ", t.pair.slowSays))),
         foot(button(ui, t.pair.stop, end, { class: "plain wide" })));
     case "words": {

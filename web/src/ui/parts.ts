@@ -7,7 +7,13 @@ import { type IconName, icon } from "./icon.ts";
 
 /** outside is short text from outside, cut at max, kept apart from the text around it. */
 export function outside(text: string, max = 64): Node {
-  return h("bdi", { class: "out" }, cut(text, max).text || t.empty);
+  return h("bdi", { class: max > 120 ? "out flow" : "out" }, text === "" ? t.empty : breaks(cut(text, max).text));
+}
+
+const breaksAfter = /(?<=[.@/_-])/; // rather there than inside a word
+
+function breaks(text: string): Child {
+  return text.length > 200 ? text : text.split(breaksAfter).map((part, i) => [i > 0 && h("wbr", {}), part]);
 }
 
 /** long is text from outside that can be opened to its whole length. */
@@ -16,15 +22,20 @@ export function long(ui: Ui, id: string, text: string, max: number): Child {
   if (some.all) return outside(text, max);
   const open = ui.state.open.has(id);
   return [
-    h("bdi", { class: open ? "out whole" : "out", tabindex: open ? 0 : undefined }, open ? clean(text) : some.text),
+    h("bdi", { class: open ? "out whole" : "out", tabindex: open ? 0 : undefined }, open ? clean(text) : breaks(some.text)),
     " ",
     h("button", { type: "button", class: "text small", "aria-expanded": String(open), onclick: () => toggle(ui, id) }, open ? t.showLess : t.showAll(text.length)),
   ];
 }
 
+/** at is between a user and a host; a line may end after it. */
+export function at(): Child {
+  return ["@", h("wbr", {})];
+}
+
 /** fingerprint is a hash that people compare. */
 export function fingerprint(text: string, keyType = ""): Node {
-  return h("span", { class: "print" }, h("bdi", {}, clean(text)), keyType && h("span", { class: "dim" }, ` ${clean(keyType)}`));
+  return h("span", { class: "print" }, h("bdi", {}, cut(text, 80).text), keyType && h("span", { class: "dim" }, " ", outside(keyType, 40)));
 }
 
 interface ButtonOptions {

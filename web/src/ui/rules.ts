@@ -4,7 +4,7 @@ import { t } from "../text/en.ts";
 import { type Ui, computerName, keyName } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { icon } from "./icon.ts";
-import { button, outside } from "./parts.ts";
+import { at, button, outside } from "./parts.ts";
 import { clock, left } from "./when.ts";
 
 export function ruleRow(ui: Ui, rule: Rule): Node {
@@ -12,7 +12,7 @@ export function ruleRow(ui: Ui, rule: Rule): Node {
   const block = rule.scope === "block";
   const title: Child = block ? t.rule.blocked(computer)
     : rule.scope === "computer" ? t.rule.computer(computer)
-    : [outside(rule.user, 32), "@", outside(rule.name || rule.hostKey, 48)];
+    : [outside(rule.user, 32), at(), outside(rule.name || rule.hostKey, 48)];
   return h("li", { key: rule.id },
     h("div", { class: "row" }, icon(block ? "no" : "clock", block ? "danger" : "good"),
       h("span", { class: "body" }, h("span", { class: "title" }, title),

@@ -9,6 +9,7 @@ interface SheetOptions {
   label: string; // id of the heading
   /** close puts the sheet away and decides nothing: Escape and a tap beside it do that too. */
   close: (() => void) | undefined;
+  closes?: string; // what that is called
 }
 
 /** sheet keeps focus inside. Its heading gets the first focus, so that Enter presses nothing. */
@@ -39,7 +40,7 @@ export function sheet(o: SheetOptions, ...children: Child[]): Node {
       },
     },
     h("div", { class: "inner" },
-      o.close && h("button", { type: "button", class: "handle", "aria-label": t.putAway, onclick: o.close }),
+      o.close && h("button", { type: "button", class: "handle", "aria-label": o.closes ?? t.close, onclick: o.close }),
       children),
   );
 }

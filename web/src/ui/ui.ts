@@ -24,9 +24,11 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
   let timer: ReturnType<typeof setTimeout> | undefined;
   let errors = 0;
   let drawing = false;
+  let missed = false; // a drawing that was wanted during another
   const arm = new Arm(() => redraw());
 
   function redraw(): void {
+    missed = drawing;
     if (!view || drawing) return;
     drawing = true;
     const now = Date.now();
@@ -35,6 +37,7 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
     draw([screen(ui), modal(ui)]);
     arm.drawn();
     drawing = false;
+    if (missed) queueMicrotask(redraw);
     clearTimeout(timer);
     if (runs(view, now)) timer = setTimeout(redraw, tick - (now % tick));
   }
@@ -82,7 +85,12 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
   });
   // A card that comes back into view may have changed while nobody looked.
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && arm.again());
-  addEventListener("focus", () => arm.again());
+  let blurred = false; // a first focus without a blur is this page's own
+  addEventListener("blur", () => (blurred = true));
+  addEventListener("focus", () => {
+    if (blurred) arm.again();
+    blurred = false;
+  });
 
   return {
     show: (next) => {

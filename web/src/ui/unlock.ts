@@ -3,7 +3,7 @@ import { t } from "../text/en.ts";
 import type { Ui } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { icon } from "./icon.ts";
-import { button, outside } from "./parts.ts";
+import { at, button, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
 import type { Unlock } from "./view.ts";
 import { clock, left } from "./when.ts";
@@ -15,7 +15,7 @@ export function unlockId(u: Unlock): string {
 /** goal is where the computer goes on: root@server. */
 export function goal(u: Unlock): Child {
   if (!u.rule || u.rule.scope !== "host") return t.unlock.anyHost;
-  return [outside(u.rule.user, 32), "@", outside(u.rule.name || u.rule.hostKey, 48)];
+  return [outside(u.rule.user, 32), at(), outside(u.rule.name || u.rule.hostKey, 48)];
 }
 
 export function unlockSheet(ui: Ui): Node | null {
@@ -27,7 +27,7 @@ export function unlockSheet(ui: Ui): Node | null {
   const guarded = (act: () => Promise<void>) => ({ id, run: async () => {
     if (ready()) await act();
   } });
-  return sheet({ key: "unlock", class: ready() ? "over" : "over arming", label: "unlock-title", close: aside },
+  return sheet({ key: "unlock", class: ready() ? "over" : "over arming", label: "unlock-title", close: aside, closes: t.putAway },
     h("div", { class: "big good" }, icon("key")),
     heading("unlock-title", id, t.unlock.title),
     h("p", { class: "center" }, t.unlock.goesOn(outside(u.computer, 32)), " ", h("strong", {}, goal(u))),
