@@ -68,7 +68,7 @@ export async function fileSigner(core: Phone, dir: string): Promise<Signer> {
     keys: () => [{ publicKey: pub.blob, name: "default" }],
     sign: async ({ fingerprint, payload }) => {
       if (fingerprint !== pub.fingerprint) throw new Error("this phone has no such key");
-      return signBy(core, type, key, payload);
+      return { signature: await signBy(core, type, key, payload), wrapped: "" };
     },
   };
 }

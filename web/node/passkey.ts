@@ -27,7 +27,7 @@ export async function passkeySigner(core: Phone, dir: string): Promise<Signer> {
       if (fingerprint !== pub.fingerprint) throw new Error("this phone has no such key");
       const a = await assert(key, fromBase64(payload));
       signal.throwIfAborted();
-      return core.passkeySignature({ authenticatorData: toBase64(a.authenticatorData), clientDataJSON: toBase64(a.clientDataJSON), signature: toBase64(a.signature), origin });
+      return { signature: core.passkeySignature({ authenticatorData: toBase64(a.authenticatorData), clientDataJSON: toBase64(a.clientDataJSON), signature: toBase64(a.signature), origin }), wrapped: "" };
     },
   };
 }

@@ -2,7 +2,8 @@
 import type { Alarm, Card, Event, Grant, Pin } from "./core.d.ts";
 import { Board } from "./board.ts";
 import type { ToSign } from "./key.ts";
-import type { Kind } from "./keyring.ts";
+import type { Kind } from "./newkey.ts";
+import { Opening } from "./opening.ts";
 import { canMake, NoSecret } from "./passkey.ts";
 import { copy, share } from "./place.ts";
 import { about, keepOpen, type Parts, parts } from "./parts.ts";
@@ -23,11 +24,13 @@ export interface Around {
 /** An App is what people see of a phone, and do with it. */
 export class App implements Actions {
   readonly board = new Board();
+  readonly #opening: Opening;
   readonly #unlocks: Unlocks;
   #at: Started | undefined;
 
   constructor(private readonly around: Around) {
     this.#unlocks = new Unlocks(around.changed);
+    this.#opening = new Opening(this.board, () => this.#started().core, (event) => this.#post(event), around);
   }
 
   /** begin is called when the phone has started, and end when it does not work any more. */
@@ -36,6 +39,14 @@ export class App implements Actions {
     this.#keep();
   }
 
+  /** end forgets what was on the screen: the next turn begins from the store. */
+  end(): void {
+    this.#at = undefined;
+    this.board.clear();
+    this.around.changed();
+  }
+
+  /** parts is a View without what only the page knows. */
   parts(): Parts {
     return parts(this.#at, this.board, this.#unlocks, this.around.note);
   }
@@ -70,42 +81,14 @@ export class App implements Actions {
     await this.#post({ type: "Renamed", name });
   }
 
-  /** openLink shows where a link leads, and sends nothing. */
-  async openLink(text: string): Promise<void> {
-    const link = text.trim();
-    const { relay } = this.#started().core.parseLink(link);
-    this.board.pairing = { step: "link", link, relay, id: "", computer: "", words: "", slow: false };
-    this.around.changed();
-  }
-
   scan(video: HTMLVideoElement, signal: AbortSignal): Promise<string> {
     return scan(video, this.around.qrWasm, signal);
   }
 
-  async pair(): Promise<void> {
-    const { core } = this.#started();
-    const opened = this.board.pairing;
-    if (opened?.step !== "link") return;
-    const before = new Set(core.computers().map((c) => c.pairing));
-    this.board.pairing = { ...opened, step: "waiting" };
-    await this.#post({ type: "OpenLink", link: opened.link });
-    const fresh = core.computers().find((c) => !before.has(c.pairing));
-    if (fresh && this.board.pairing?.step === "waiting") this.board.pairing = { ...this.board.pairing, id: fresh.pairing };
-    this.around.changed();
-  }
-
-  async confirm(yes: boolean): Promise<void> {
-    const { pairing } = this.board;
-    if (pairing?.step === "words") await this.#post({ type: "Confirm", pairing: pairing.id, yes });
-  }
-
-  /** dropLink gives up a pairing that is not live. */
-  dropLink(): void {
-    const id = this.board.pairing?.id;
-    this.board.pairing = null;
-    if (id) this.#post({ type: "Unpair", pairing: id }).catch(this.around.note);
-    this.around.changed();
-  }
+  openLink = (text: string): Promise<void> => this.#opening.openLink(text);
+  pair = (): Promise<void> => this.#opening.pair();
+  confirm = (yes: boolean): Promise<void> => this.#opening.confirm(yes);
+  dropLink = (): void => this.#opening.drop();
 
   /** decide must be called in the tap: the passkey's prompt follows it. */
   async decide(card: Card, allow: boolean, grant: Grant): Promise<void> {

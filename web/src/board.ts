@@ -25,6 +25,12 @@ export class Board {
     return { pairing: this.pairing, cards: [...this.#waiting.values()].map((w) => w.card), ended: this.#ended, alarms: this.#alarms, messages: this.#messages };
   }
 
+  /** clear drops what a core told: another one tells it anew. */
+  clear(): void {
+    this.#waiting.clear();
+    this.pairing = null;
+  }
+
   show(what: Shown): void {
     switch (what.type) {
       case "Ask": this.#waiting.set(idOf(what.card), { card: what.card, shown: Date.now(), decided: "" }); return;

@@ -2,11 +2,12 @@
 import "wasm_exec";
 import { App } from "./app.ts";
 import { home, openedLink } from "./place.ts";
-import { type Started, start } from "./start.ts";
+import { Turn } from "./locks.ts";
+import { start } from "./start.ts";
 import { mount } from "./ui/ui.ts";
 import type { View } from "./ui/view.ts";
 
-const link = openedLink(); // first of all
+let link = openedLink(); // first of all
 const root = document.getElementById("app");
 if (!root) throw new Error("the page has no place for the app");
 
@@ -16,7 +17,8 @@ let phase: View["phase"] = "loading";
 let why = "";
 let drawn = false;
 const note = (err: unknown): void => void (end.signal.aborted || console.warn(err));
-const app = new App({ qrWasm: QR_WASM, changed, note, restart: () => location.reload() });
+const turn = new Turn();
+const app = new App({ qrWasm: QR_WASM, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
 root.replaceChildren(); // what the page said before
 const ui = mount(root, app);
 
@@ -35,21 +37,31 @@ function become(p: View["phase"], because = ""): void {
   changed();
 }
 
-async function live(): Promise<void> {
-  const phone: Started = await start({ wasm: PHONE_WASM, ask: (what, signal) => app.ask(what, signal), show: (what) => app.show(what), note }, end.signal);
-  app.begin(phone);
-  addEventListener("hashchange", () => open(openedLink()));
-  become("ready");
-  open(link);
-  await phone.runner.run();
+// work is the phone, while it is this tab's turn. Each turn begins from the store.
+async function work(signal: AbortSignal): Promise<void> {
+  become("loading");
+  const turn = new AbortController();
+  const life = AbortSignal.any([signal, turn.signal]);
+  try {
+    const phone = await start({ wasm: PHONE_WASM, ask: (what, end) => app.ask(what, end), show: (what) => app.show(what), note }, life);
+    app.begin(phone);
+    become("ready");
+    open(link);
+    link = "";
+    await phone.runner.run();
+  } finally {
+    app.end();
+    turn.abort(); // closes the storage
+  }
 }
 
 function open(opened: string): void {
-  if (opened) app.openLink(opened).catch((err: unknown) => app.board.say({ grave: false, text: `This is no link to pair with: ${String(err)}`, do: "" }));
+  if (opened && phase === "ready") app.openLink(opened).catch((err: unknown) => app.board.say({ grave: false, text: `This is no link to pair with: ${String(err)}`, do: "" }));
 }
 
+addEventListener("hashchange", () => open(openedLink()));
 changed();
-live().catch((err: unknown) => {
+turn.run(work, () => become("busy"), end.signal).catch((err: unknown) => {
   become("dead", err instanceof Error ? err.message : String(err));
   end.abort(err);
 });

@@ -20,7 +20,7 @@ export function fakePhone(handle: (event: Event) => Effect[]): Phone {
 }
 
 export const fakeSigner = (sign: (what: ToSign, signal: AbortSignal) => Base64 | Promise<Base64>): Signer =>
-  ({ keys: () => [], sign: async (what, signal) => sign(what, signal) });
+  ({ keys: () => [], sign: async (what, signal) => ({ signature: await sign(what, signal), wrapped: "" }) });
 
 export interface Asked {
   url: string;

@@ -86,6 +86,6 @@ async function mail(origin: string, seed: string): Promise<object> {
 }
 
 const ring = async (): Promise<Keyring> => Keyring.open(await core(), await Database.open(live), ask);
-const toSign = (fingerprint: string, request: string, text: string): ToSign => ({ pairing: "p", request, fingerprint, payload: btoa(text) });
+const toSign = (fingerprint: string, request: string, text: string): ToSign => ({ pairing: "p", request, fingerprint, payload: btoa(text), wrap: "", renew: false, unwrap: "", wrapped: "" });
 
 Object.assign(globalThis, { kr: { Database, Keyring, asked, beThePhone, core, fromBase64, idbStore, live, mail, outcome, passkey, postFrame, ring, toSign, wrapped } });
