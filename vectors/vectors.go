@@ -6,7 +6,7 @@
 // and SHA-256. link.json pins what a QR code says and what is no link,
 // padding.json the sizes of plaintexts; gen/text.py printed them. ssh_*.json
 // are SSH structures; internal/sshwire made them from recordings of OpenSSH, and
-// ssh_webauthn.json with an authenticator of its own.
+// ssh_webauthn.json with an authenticator of its own and one of Chromium's.
 package vectors
 
 import "embed"

@@ -12,7 +12,7 @@ import (
 // An ssh before 10.3 refuses the signature of a passkey that comes from an agent,
 // after it has asked for it twice. So a login with a passkey is offered to an
 // ssh that says that it is newer, and to programs that are no ssh. What ssh-keygen
-// and git have signed is taken by every version. [kr-protocol] §4.11.
+// and git have signed is taken by every version. [kr-protocol] §4.12.
 const passkeyMajor, passkeyMinor = 10, 3
 
 // Why a client gets no login with a passkey.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -22,19 +23,38 @@ import (
 	"kryptonite/internal/wire"
 )
 
-// TestMain plays an ssh of the version in its own path: .../10.3/ssh.
-func TestMain(m *testing.M) {
-	self, err := os.Executable()
-	if err != nil || !strings.HasPrefix(filepath.Base(self), "ssh") {
-		os.Exit(m.Run())
+// player is an ssh of the version in its own path: .../10.3/ssh. It is small,
+// because it has a second to say so.
+const player = `
+#include <stdio.h>
+#include <string.h>
+int main(int argc, char **argv) {
+	if (argc == 2 && strcmp(argv[1], "-V") == 0) {
+		char *name = strrchr(argv[0], '/');
+		*name = 0;
+		fprintf(stderr, "OpenSSH_%sp1, OpenSSL 3.0.19\\n", strrchr(argv[0], '/') + 1);
+		return 0;
 	}
-	if len(os.Args) == 2 && os.Args[1] == "-V" {
-		fmt.Fprintf(os.Stderr, "OpenSSH_%sp1, OpenSSL 3.0.19\n", filepath.Base(filepath.Dir(self)))
-		os.Exit(0)
+	puts("ready");
+	fflush(stdout);
+	getchar(); // until the tester lets go
+	return 0;
+}`
+
+// compiled is the player.
+var compiled = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "kr-player-")
+	if err != nil {
+		return nil, err
 	}
-	fmt.Println("ready")
-	io.Copy(io.Discard, os.Stdin) // until the tester lets go
-}
+	defer os.RemoveAll(dir)
+	cmd := exec.Command("cc", "-x", "c", "-o", filepath.Join(dir, "player"), "-")
+	cmd.Stdin = strings.NewReader(player)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("cc is missing (Debian: gcc), or fails: %w: %s", err, out)
+	}
+	return os.ReadFile(filepath.Join(dir, "player"))
+})
 
 // played starts a program with this name that says to be of this version.
 func played(t *testing.T, version, name string) asker.Asker {
@@ -45,11 +65,7 @@ func played(t *testing.T, version, name string) asker.Asker {
 // play is played; replaced means that an update puts another file in its place.
 func play(t *testing.T, version, name string, replaced bool) asker.Asker {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(self)
+	b, err := compiled()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@
 //
 //	request   uint32 length ‖ byte type ‖ content
 //	11 REQUEST_IDENTITIES → 12 IDENTITIES_ANSWER   three of our keys, those of
-//	                        the other agent, the rest of ours; within 200 ms
+//	                        the other agent, which has 200 ms, the rest of ours
 //	13 SIGN_REQUEST       → 14 SIGN_RESPONSE       after the phone was asked;
 //	                        for a key that is not ours, what the other agent says
 //	27 EXTENSION session-bind@openssh.com → 6 SUCCESS, remembered in order
@@ -92,7 +92,7 @@ type Request struct {
 // safe for concurrent use.
 type Backend interface {
 	// Keys lists the keys on offer to this client, best first. It never waits for
-	// a phone.
+	// a phone; a second at most to find out what the client can use.
 	Keys() []Key
 	// Bound hears of the binds so far after each new one. It never waits.
 	Bound(binds []wire.Bind)

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
+	_ "embed"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -88,6 +89,12 @@ func fileData() []byte {
 	return SSHSIG{Namespace: "file", Hash: "sha512", Digest: digest[:]}.Marshal()
 }
 
+// recordedPasskey is an assertion over fileData by Chromium 156 with its virtual
+// authenticator.
+//
+//go:embed testdata/passkey.json
+var recordedPasskey []byte
+
 func webAuthnVectors() webauthnVectors {
 	f := webauthnVectors{Comment: "Signatures of passkeys. OpenSSH PROTOCOL.u2f, ssh-ecdsa-sk.c; W3C WebAuthn §5.8.1.1, §6.1. The data of each is an SSHSIG of the file \"a file\\n\" in the namespace \"file\". All bytes are hex; expect (of parsing and verifying signature): ok, signature, malformed or unsupported; of_assertion: ok if signature is what the phone makes of assertion, malformed if it refuses it."}
 	phone, data := passkeytest.New(1, "phone.example"), fileData()
@@ -163,6 +170,20 @@ func webAuthnVectors() webauthnVectors {
 	change("origin too long", "malformed", "our bound, 1,024 bytes", of(func(s *WebAuthn) { s.Origin = strings.Repeat("x", maxOrigin+1) }))
 	change("r padded", "malformed", "[RFC 4251] §5", patched(sig.Marshal(), string(sig.Marshal()[len(packed(SigWebAuthn)):len(packed(SigWebAuthn))+4]), "\x00\x00\x00\xff"))
 	change("the format of a security key", "unsupported", "without origin and client data; no browser makes it", patched(sig.Marshal(), packed(SigWebAuthn), packed(KeyPasskey)))
+	var rec struct {
+		assertionFields
+		Application string
+		SPKI        hexBytes
+	}
+	if err := json.Unmarshal(recordedPasskey, &rec); err != nil {
+		panic(err)
+	}
+	blob, err := PasskeyBlob(rec.SPKI, rec.Application)
+	if err != nil {
+		panic(err)
+	}
+	made := unchecked(passkeytest.Assertion{AuthenticatorData: rec.AuthenticatorData, ClientDataJSON: rec.ClientDataJSON, Signature: rec.Signature, Origin: rec.Origin})
+	f.Vectors = append(f.Vectors, webauthnVector{"recorded", "from Chromium 156 with its virtual authenticator", blob, data, &rec.assertionFields, made.Marshal(), "ok", "ok"})
 	change("the format of a plain key", "unsupported", "", patched(sig.Marshal(), packed(SigWebAuthn), packed(KeyP256)))
 	return f
 }
