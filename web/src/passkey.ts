@@ -55,8 +55,9 @@ export async function make(name: string, salt: Bytes | undefined, signal: AbortS
     const secret = prf.results ? copy(prf.results.first) : (await prove(id, random(32), salt, signal)).secret;
     return { ...result, secret };
   } catch (err) {
-    await forget(id);
-    throw err;
+    const gone = await forget(id);
+    if (!(err instanceof NoSecret) || gone) throw err;
+    throw new NoSecret(`${err.message}; the passkey "${name}" that was just made is of no use: delete it in your password manager`);
   }
 }
 
@@ -81,11 +82,12 @@ export async function prove(id: Bytes, challenge: Bytes, salt: Bytes | undefined
   };
 }
 
-/** forget tells the password manager that a passkey is of no use any more, where it can be told. */
-export async function forget(id: Bytes): Promise<void> {
+/** forget tells the password manager that a passkey is of no use any more, and reports whether it could be told. */
+export async function forget(id: Bytes): Promise<boolean> {
   const credentialId = toBase64(id).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   const told = (PublicKeyCredential as { signalUnknownCredential?: (o: object) => Promise<void> }).signalUnknownCredential;
-  await told?.call(PublicKeyCredential, { rpId: location.hostname, credentialId }).catch(() => undefined); // it stays, unused
+  if (!told) return false;
+  return told.call(PublicKeyCredential, { rpId: location.hostname, credentialId }).then(() => true, () => false);
 }
 
 let last: Promise<unknown> = Promise.resolve(); // browsers show one prompt at a time
