@@ -27,7 +27,7 @@ var floors = [][]string{
 	// residents
 	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest"},
 	// programs
-	{"daemon", "cli", "phoneterm", "relayd", "phonejs", "webbuild"},
+	{"daemon", "cli", "phoneterm", "relayd", "phonejs", "qrread", "webbuild"},
 }
 
 // pure packages know no system, no net and no clock. version reads what the

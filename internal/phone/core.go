@@ -117,6 +117,8 @@ func (c *Core) Handle(now time.Time, ev Event) []Effect {
 		}
 	case TrustHost:
 		effects = append(effects, c.trustHost(now, ev)...)
+	case Renamed:
+		c.cfg.Name = cmp.Or(limitRunes(ev.Name, maxNameRunes), c.cfg.Name)
 	case Tick:
 		effects = append(effects, c.tick(now)...)
 	}

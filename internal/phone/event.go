@@ -81,6 +81,10 @@ type Told struct{ Pairing string }
 // Tick says that time has passed; see Core.Next.
 type Tick struct{}
 
+// Renamed says what computers that are paired from now on list this phone as.
+// An empty Name changes nothing.
+type Renamed struct{ Name string }
+
 func (Start) event()      {}
 func (OpenLink) event()   {}
 func (Confirm) event()    {}
@@ -93,6 +97,7 @@ func (Revoke) event()     {}
 func (ForgetHost) event() {}
 func (Forward) event()    {}
 func (TrustHost) event()  {}
+func (Renamed) event()    {}
 func (Tick) event()       {}
 
 // Effect is something to do: one of the types below.

@@ -36,7 +36,7 @@ export interface Phone {
 }
 
 // Events: what happened. Their meaning is in internal/phone/event.go.
-export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey;
+export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey | Renamed;
 export interface Start { type: "Start" }
 export interface OpenLink { type: "OpenLink"; link: string }
 export interface Confirm { type: "Confirm"; pairing: string; yes: boolean }
@@ -51,6 +51,7 @@ export interface Unpair { type: "Unpair"; pairing: string }
 export interface Told { type: "Told"; pairing: string }
 export interface Tick { type: "Tick" }
 export interface KeysChanged { type: "KeysChanged"; keys: SSHKey[] }
+export interface Renamed { type: "Renamed"; name: string }
 export interface AllowKey { type: "AllowKey"; pairing: string; fingerprint: string; allow: boolean }
 
 // Effects: what to do, in order, after all Store effects of the call are durable.
