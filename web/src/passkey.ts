@@ -1,6 +1,7 @@
 // Passkeys by WebAuthn Level 3: made, asked for assertions, and for the secrets
 // that their prf extension derives.
 import { type Bytes, toBase64 } from "./bytes.ts";
+import { unless } from "./wait.ts";
 
 /** NoSecret says that the passkeys of this device derive no secrets: they cannot wrap a key. */
 export class NoSecret extends Error {}
@@ -95,7 +96,7 @@ let last: Promise<unknown> = Promise.resolve(); // browsers show one prompt at a
 async function prompt(what: string, signal: AbortSignal, ask: () => Promise<Credential | null>): Promise<PublicKeyCredential> {
   const shown = last.then(async () => {
     signal.throwIfAborted();
-    return ask();
+    return unless(signal, ask()); // some browsers do not hear the signal
   });
   last = shown.catch(() => undefined);
   try {
