@@ -296,7 +296,7 @@ func TestNoPRF(t *testing.T) {
 }
 
 // TestPasskey: a passkey signs exactly the payload, each time after a touch.
-func TestPasskey(t *testing.T) {
+func TestPasskeyInBrowser(t *testing.T) {
 	t.Parallel()
 	origin := servePlatform(t)
 	b := newBrowser(t, newProfile(t))
