@@ -57,7 +57,7 @@ export class Keyring implements Signer {
     await this.#put({ ...this.#key(fingerprint), name: clean(name) });
   }
 
-  /** remove loses a key for ever; the servers that know only it, too. */
+  /** remove loses a key for ever, and its passkey where the device can be told; servers that know only this key are lost, too. */
   async remove(fingerprint: string): Promise<void> {
     const kept = this.#key(fingerprint);
     await this.db.change(["keys"], (t) => void t("keys").delete(fingerprint));

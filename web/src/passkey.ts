@@ -1,6 +1,7 @@
 // Passkeys by WebAuthn Level 3: made, asked for assertions, and for the secrets
 // that their prf extension derives.
 import { type Bytes, toBase64 } from "./bytes.ts";
+import { unless } from "./wait.ts";
 
 /** NoSecret says that the passkeys of this device derive no secrets: they cannot wrap a key. */
 export class NoSecret extends Error {}
@@ -55,8 +56,9 @@ export async function make(name: string, salt: Bytes | undefined, signal: AbortS
     const secret = prf.results ? copy(prf.results.first) : (await prove(id, random(32), salt, signal)).secret;
     return { ...result, secret };
   } catch (err) {
-    await forget(id);
-    throw err;
+    const gone = await forget(id);
+    if (!(err instanceof NoSecret) || gone) throw err;
+    throw new NoSecret(`${err.message}; the passkey "${name}" that was just made is of no use: delete it in your password manager`);
   }
 }
 
@@ -81,11 +83,12 @@ export async function prove(id: Bytes, challenge: Bytes, salt: Bytes | undefined
   };
 }
 
-/** forget tells the password manager that a passkey is of no use any more, where it can be told. */
-export async function forget(id: Bytes): Promise<void> {
+/** forget tells the password manager that a passkey is of no use any more, and reports whether it could be told. */
+export async function forget(id: Bytes): Promise<boolean> {
   const credentialId = toBase64(id).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   const told = (PublicKeyCredential as { signalUnknownCredential?: (o: object) => Promise<void> }).signalUnknownCredential;
-  await told?.call(PublicKeyCredential, { rpId: location.hostname, credentialId }).catch(() => undefined); // it stays, unused
+  if (!told) return false;
+  return told.call(PublicKeyCredential, { rpId: location.hostname, credentialId }).then(() => true, () => false);
 }
 
 let last: Promise<unknown> = Promise.resolve(); // browsers show one prompt at a time
@@ -93,7 +96,7 @@ let last: Promise<unknown> = Promise.resolve(); // browsers show one prompt at a
 async function prompt(what: string, signal: AbortSignal, ask: () => Promise<Credential | null>): Promise<PublicKeyCredential> {
   const shown = last.then(async () => {
     signal.throwIfAborted();
-    return ask();
+    return unless(signal, ask()); // some browsers do not hear the signal
   });
   last = shown.catch(() => undefined);
   try {
