@@ -190,6 +190,13 @@ func TestScreens(t *testing.T) {
 		galleryTap(t, tab, "Copy")
 		truth(t, `document.querySelector("[role=alert]").textContent.includes("the relay cannot be reached")`)
 	})
+	story("one of many hosts is found", "hosts-many", func(t *testing.T) {
+		galleryEval[bool](t, tab, `document.getElementById("filter").focus(); true`)
+		if err := chromedp.Do(tab, chromedp.KeyEvent("node-4095")); err != nil {
+			t.Fatal(err)
+		}
+		truth(t, `document.querySelectorAll(".pin").length === 1 && document.activeElement.value === "node-4095"`)
+	})
 	story("back leads back", "hosts", func(t *testing.T) {
 		galleryTap(t, tab, "Back")
 		truth(t, `document.querySelector("main h1").textContent === "Settings"`)

@@ -88,6 +88,7 @@ export const screens: Record<string, Screen> = {
   computers: tab("Computers", { computers: [laptop, server, { ...laptop, pairing: "p4", name: "new-one", live: false, heard: 0 }] }), "computers-none": tab("Computers", { computers: [] }),
   computer: tab("Computers", { keys: [...full.keys, plainKey, passkey] }, "laptop"), unpair: tab("Computers", {}, "laptop", "Unpair", "wait"),
   hosts: tab("Settings", { strange, pins: [pin, nasPin] }, "Known hosts"), forget: tab("Settings", {}, "Known hosts", "Forget server", "wait"),
+  "hosts-many": tab("Settings", { pins: Array.from({ length: 4096 }, (_, n) => ({ ...pin, name: `node-${n}.example.com`, fingerprint: `${pin.fingerprint}${n}` })) }, "Known hosts"),
   settings: tab("Settings", { keys: [...full.keys, plainKey] }), "add-key": tab("Settings", {}, "Add a key"),
   ...evil("html"), ...evil("bidi"), ...evil("zalgo"), ...evil("huge"), ...evil("hugeBidi"),
 };
