@@ -66,6 +66,7 @@ export const screens: Record<string, Screen> = {
   "card-proved": cards(card), "card-first": cards(fresh), "card-vouched": cards(vouched), "card-bound": cards(bound), "card-reported": cards(reported), "card-unknown": cards(unknown),
   "card-forwarded": cards(forwarded), "card-cert": cards(cert), "card-sshsig": cards(sshsig), "card-alike": cards(...alike), "card-several": cards(card, { ...fresh, request: "r2" }, { ...sshsig, request: "r3" }),
   "card-long": cards(longName), "card-short": cards({ ...card, expires: now + 9000 }), "card-new": { view: { ...full, cards: [card] } },
+  "card-at": cards({ ...card, user: "git@github.com" }),
   "card-lookalike": cards({ ...card, user: "r\u043e\u043et" }),
   "card-rules": { view: { ...full, cards: [card] }, press: ["Allow for", "wait"] },
   "card-rules-off": { view: { ...full, cards: [bound] }, press: ["Allow for", "wait"] },

@@ -28,6 +28,7 @@ export const card = {
   allow: "Allow once", allowAll: (n: number) => `Allow all ${n}`,
   reject: "Reject", rejectAll: (n: number) => `Reject all ${n}`,
   allowFor: "Allow for…", backToCard: "Back to the request",
+  atInUser: "The name of the user holds an @. The server is what stands after the last one.",
   lookalike: "The name has characters that can pass for others, or be hidden.",
   forHost: "Allow", forHostSays: <T>(computer: T) => ["Logins like this one from ", computer, ", without asking again:"],
   forComputer: <T>(computer: T) => ["Allow all of ", computer],

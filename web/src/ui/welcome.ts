@@ -16,8 +16,8 @@ export function welcome(ui: Ui): Child {
     note("plain", "pin", h("p", {}, t.welcome.address1, " ", h("strong", {}, outside(location.host, 80)), t.welcome.address2), h("p", {}, t.welcome.moving)),
     ui.view.pairing && note("good", "computers", t.welcome.pairsNext),
     keyChoices(ui, t.welcome.name, ui.view.name || phoneName(navigator.userAgent), async (kind, name) => {
+      await ui.actions.makeKey(kind, name); // first, while the tap counts as one
       await ui.actions.rename(name);
-      await ui.actions.makeKey(kind, name);
     }));
 }
 
