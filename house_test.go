@@ -17,17 +17,17 @@ import (
 // above it in the tree).
 var floors = [][]string{
 	// words: pure
-	{"sealbox", "sshwire", "version", "fault"},
+	{"sealbox", "sshwire", "sshwire/passkeytest", "version", "fault"},
 	{"wire"},
 	// rules: pure; time is an argument
 	{"pairing", "mailbox", "keystore", "keystore/keystoretest", "transport", "auditlog", "hostauth", "knownhosts"},
 	{"policy"},
 	// doors to the world and carriers
-	{"statedir", "peer", "asker", "sshname", "term", "control", "transport/memory", "transport/relay", "transport/transporttest"},
+	{"statedir", "peer", "asker", "sshname", "sshversion", "term", "control", "transport/memory", "transport/relay", "transport/transporttest"},
 	// residents
-	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest"},
+	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest", "webapp", "appcheck"},
 	// programs
-	{"daemon", "cli", "phoneterm", "relayd", "phonejs", "webbuild"},
+	{"daemon", "cli", "phoneterm", "relayd", "phonejs", "qrread", "webbuild"},
 }
 
 // pure packages know no system, no net and no clock. version reads what the

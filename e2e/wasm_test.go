@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,10 +20,24 @@ type webPhone struct {
 	asked, took int // how often, until now
 }
 
-// startWebPhone starts the phone with this name and waits until it is ready.
-func startWebPhone(t *testing.T, h *House, dist, name string) *webPhone {
+// buildWeb builds the web phone, and returns where.
+func buildWeb(t *testing.T) (dist string) {
 	t.Helper()
-	p, err := Start(h.Env, "node", dist+"/node/phone.mjs", dist+"/phone.wasm", h.Path("web-"+name), name)
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Fatal("Node is missing (Debian: nodejs): ", err)
+	}
+	root, err := moduleRoot()
+	must(t, err)
+	dist = t.TempDir()
+	must(t, webbuild.Build(root, dist))
+	return dist
+}
+
+// startWebPhone starts the phone with this name, with more environment, and
+// waits until it is ready.
+func startWebPhone(t *testing.T, h *House, dist, name string, env ...string) *webPhone {
+	t.Helper()
+	p, err := Start(append(slices.Clip(h.Env), env...), "node", dist+"/node/phone.mjs", dist+"/phone.wasm", h.Path("web-"+name), name)
 	must(t, err)
 	t.Cleanup(func() { p.Stop(syscall.SIGKILL) })
 	line, err := p.Await(`\{"type":"Ready".*`)
@@ -66,21 +81,9 @@ func (p *webPhone) login(t *testing.T, h *House, answer string) error {
 	return <-done
 }
 
-// TestWebPhone: the phone core in WebAssembly, with TypeScript around it, pairs,
-// signs, rejects, and goes on from its store after it was killed with a card open.
-func TestWebPhone(t *testing.T) {
-	t.Parallel()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Fatal("Node is missing (Debian: nodejs): ", err)
-	}
-	root, err := moduleRoot()
-	must(t, err)
-	dist := t.TempDir()
-	must(t, webbuild.Build(root, dist))
-
-	h := newHouse(t)
-	begin(t, h)
-	p := startWebPhone(t, h, dist, "pixel")
+// pair pairs the phone, as two people with good eyes do.
+func (p *webPhone) pair(t *testing.T, h *House) {
+	t.Helper()
 	offer, err := h.OfferPairing()
 	must(t, err)
 	must(t, p.Type(offer.Link))
@@ -98,6 +101,17 @@ func TestWebPhone(t *testing.T) {
 	}
 	_, err = p.Await(`"kind":"Paired"`)
 	must(t, err)
+}
+
+// TestWebPhone: the phone core in WebAssembly, with TypeScript around it, pairs,
+// signs, rejects, and goes on from its store after it was killed with a card open.
+func TestWebPhone(t *testing.T) {
+	t.Parallel()
+	dist := buildWeb(t)
+	h := newHouse(t)
+	begin(t, h)
+	p := startWebPhone(t, h, dist, "pixel")
+	p.pair(t, h)
 	must(t, h.StartSshd())
 
 	for range 3 {
@@ -111,7 +125,7 @@ func TestWebPhone(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- h.Login() }()
 	p.card(t)
-	_, err = p.Stop(syscall.SIGKILL)
+	_, err := p.Stop(syscall.SIGKILL)
 	must(t, err)
 	p = startWebPhone(t, h, dist, "pixel")
 	if _, err := p.Await(`"name":"laptop".*"live":true|"live":true.*"name":"laptop"`); err != nil {

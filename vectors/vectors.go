@@ -5,7 +5,8 @@
 // the epoch, commitment and word constructions computed with libsodium's HMAC
 // and SHA-256. link.json pins what a QR code says and what is no link,
 // padding.json the sizes of plaintexts; gen/text.py printed them. ssh_*.json
-// are SSH structures; internal/sshwire made them from recordings of OpenSSH.
+// are SSH structures; internal/sshwire made them from recordings of OpenSSH, and
+// ssh_webauthn.json with an authenticator of its own.
 package vectors
 
 import "embed"

@@ -1,4 +1,5 @@
-// Kr-relay keeps sealed mail between computers and phones. See package relayd.
+// Kr-relay keeps sealed mail between computers and phones, and serves the phone
+// app. See package relayd.
 package main
 
 import (
@@ -6,8 +7,10 @@ import (
 
 	"kryptonite/internal/relayd"
 	"kryptonite/internal/version"
+	"kryptonite/web"
 )
 
 func main() {
-	os.Exit(relayd.Main(os.Args[1:], version.String(), os.Stdout, os.Stderr))
+	app, built := web.App()
+	os.Exit(relayd.Main(os.Args[1:], relayd.Built{Version: version.String(), App: app, HasApp: built}, os.Stdout, os.Stderr))
 }

@@ -4,6 +4,7 @@
 //
 //	a := asker.At(pid)         // at accept; the start time guards against reuse
 //	a.Describe()               // "bash > git push > ssh", in /home/ana/src
+//	a.Executable()             // "/usr/bin/ssh", and whether that is it here, too
 //	a.SSH()                    // an ssh as it was started, to be asked with -G
 //	a.Terminal()               // its terminal, when it is in the foreground there
 //
@@ -106,6 +107,21 @@ func (a Asker) Describe() Description {
 		return Description{}
 	}
 	return d
+}
+
+// Executable returns the path of the asker's program, or "" where the system
+// does not tell. same reports whether that path leads to that very program here:
+// it does not for one in a container, and for one that an update replaced.
+func (a Asker) Executable() (path string, same bool) {
+	if _, ok := a.status(); !ok {
+		return "", false
+	}
+	path = executable(a.pid)
+	same = path != "" && sameFile(a.pid, path)
+	if _, ok := a.status(); !ok { // by now the pid may be another's
+		return "", false
+	}
+	return path, same
 }
 
 // IsSSH reports whether the asker is an ssh.

@@ -231,3 +231,42 @@ func FuzzParseStat(f *testing.F) {
 		}
 	})
 }
+
+// TestExecutable: the path of the program, as long as that is the program.
+func TestExecutable(t *testing.T) {
+	b, err := os.ReadFile("/bin/sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "ssh")
+	put := func() {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(path+".new", b, 0o700), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put()
+	cmd := exec.Command(path, "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	a := At(cmd.Process.Pid)
+	check := func(when, want string, wantSame bool) {
+		t.Helper()
+		if got, same := a.Executable(); got != want || same != wantSame {
+			t.Errorf("%s: %q, %v, want %q, %v", when, got, same, want, wantSame)
+		}
+	}
+	check("at work", path, true)
+	put()
+	check("replaced", path, false)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	check("removed", path, false)
+	cmd.Process.Kill()
+	cmd.Wait()
+	check("ended", "", false)
+	a = Asker{}
+	check("unknown", "", false)
+}

@@ -43,15 +43,18 @@ type env struct {
 	io   *term.IO
 	home string
 	krd  *control.Client
+
+	release func() (map[string]string, error) // see Main
 }
 
-// Main runs kr and returns its exit code.
-func Main(ctx context.Context, args []string, io *term.IO) int {
+// Main runs kr and returns its exit code. release returns the hashes of the
+// phone app that this kr was built with: SHA-256, in hex, by path; or none.
+func Main(ctx context.Context, args []string, io *term.IO, release func() (map[string]string, error)) int {
 	home, err := control.Home()
 	if err != nil {
 		return io.Fail(err)
 	}
-	e := &env{io: io, home: home, krd: control.NewClient(filepath.Join(home, control.Socket))}
+	e := &env{io: io, home: home, krd: control.NewClient(filepath.Join(home, control.Socket)), release: release}
 	root := &cobra.Command{
 		Use:   "kr",
 		Short: "Your SSH key lives on your phone",
@@ -68,7 +71,7 @@ wants to log in where, you tap Allow, and the login goes on.`,
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
 	root.SetFlagErrorFunc(usage)
-	root.AddCommand(pairCmd(e), unpairCmd(e), statusCmd(e), meCmd(e), logCmd(e), daemonCmd(e), configCmd(e), versionCmd(e),
+	root.AddCommand(pairCmd(e), unpairCmd(e), statusCmd(e), meCmd(e), logCmd(e), checkCmd(e), daemonCmd(e), configCmd(e), versionCmd(e),
 		&cobra.Command{Use: "exit-codes", Short: "What kr's exit codes mean", Long: "Exit codes of kr:\n\n" + exitCodesText})
 	err = root.ExecuteContext(ctx)
 	return io.Fail(explain(err))

@@ -19,11 +19,18 @@ import (
 // kr runs kr in a state directory.
 func kr(t testing.TB, home string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return krOf(t, nil, home, args...)
+}
+
+// krOf is a kr with these hashes built in.
+func krOf(t testing.TB, hashes map[string]string, home string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, err bytes.Buffer
 	old := os.Getenv("KR_HOME")
 	os.Setenv("KR_HOME", home)
 	defer os.Setenv("KR_HOME", old)
-	code = Main(context.Background(), args, &term.IO{Program: "kr", In: strings.NewReader(""), Out: &out, Err: &err})
+	code = Main(context.Background(), args, &term.IO{Program: "kr", In: strings.NewReader(""), Out: &out, Err: &err},
+		func() (map[string]string, error) { return hashes, nil })
 	return code, out.String(), err.String()
 }
 

@@ -45,9 +45,10 @@ are read from stdin; anything else is a no.`,
 // noRelayHints are the README's ways to a relay.
 var noRelayHints = []string{
 	"is there one? kr config set relay https://relay.example.com",
-	"to try it on this machine: kr-relay, and here kr config set relay http://localhost:8080",
+	"an Android phone on a USB cable: kr-relay, then adb reverse tcp:8080 tcp:8080, and here kr config set relay http://localhost:8080",
 	"a small server with a name: kr-relay --domain relay.example.com",
-	"behind a web server or an https tunnel: kr-relay --behind-proxy --origin https://relay.example.com",
+	"any https tunnel or web server: kr-relay --behind-proxy --origin https://relay.example.com",
+	"without a phone, on this machine only: kr-relay, and kr config set relay http://localhost:8080",
 }
 
 func runPair(ctx context.Context, e *env, o pairOptions) error {
@@ -214,6 +215,7 @@ func (p *pairer) paired(phone control.Phone) {
 	for _, k := range phone.Keys {
 		t.Printf("%s\n", k.AuthorizedKey)
 	}
+	p.e.passkeyNote(phone.Keys)
 	t.Sayf("\nNext: add that line to ~/.ssh/authorized_keys on a server, or to your SSH keys at\n"+
 		"GitHub. Then let ssh ask your phone:\n\n  $ SSH_AUTH_SOCK=%s ssh root@server.example\n",
 		p.e.agentSocket())

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/sshwire"
 	"kryptonite/internal/term"
 )
 
@@ -65,10 +67,31 @@ func (e *env) showStatus(st control.Status) error {
 			row(w, "  log", text) // no cell of its own: it would make the column wide
 		}
 		for _, k := range p.Keys {
-			row(w, "  key", k.Fingerprint, term.CleanMax(k.Name, 64))
+			row(w, "  key", k.Fingerprint, keyText(k))
 		}
 	}
 	return w.Flush()
+}
+
+// keyText names a key, and says what is special about a passkey.
+func keyText(k control.Key) string {
+	name := term.CleanMax(k.Name, 64)
+	if k.Type == sshwire.KeyPasskey {
+		return strings.TrimPrefix(name+", a passkey: logins need ssh 10.3", ", ")
+	}
+	return name
+}
+
+// passkeyNote says, beside the keys that were printed, what a passkey among them
+// is good for, as far as it is known.
+func (e *env) passkeyNote(keys []control.Key) {
+	for _, k := range keys {
+		if k.Type == sshwire.KeyPasskey {
+			e.io.Sayf("\n%s is a passkey. Logins with it need ssh 10.3 or newer here and sshd 8.4 or\n"+
+				"newer there; an older ssh is not offered it. git and ssh-keygen sign with it in any\n"+
+				"version. Whether a forge takes its signatures is not known: try it before you rely on it.\n", term.Clean(k.Fingerprint))
+		}
+	}
 }
 
 func otherText(o *control.OtherAgent) string {
@@ -157,6 +180,7 @@ func runMe(ctx context.Context, e *env, asJSON bool) error {
 	for _, k := range keys {
 		e.io.Printf("%s\n", k.AuthorizedKey)
 	}
+	e.passkeyNote(keys)
 	return nil
 }
 

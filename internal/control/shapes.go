@@ -66,6 +66,7 @@ type Key struct {
 	Name          string `json:"name"`
 	AuthorizedKey string `json:"authorized_key"` // as in authorized_keys
 	Fingerprint   string `json:"fingerprint"`
+	Type          string `json:"type"` // as in authorized_keys; "" if krd does not know it
 }
 
 // Link is one channel of one phone.

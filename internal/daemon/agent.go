@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kryptonite/internal/asker"
@@ -35,6 +36,9 @@ type agentConn struct {
 	once     sync.Once     // of resolve
 	resolved chan struct{} // closed when host is as it will be
 	host     sshname.Answer
+
+	forwarded atomic.Bool // a bind was for forwarding
+	said      sync.Once   // of the log's line on passkeys
 }
 
 // agentFor returns the agent for one connection. It ends with close.
@@ -53,11 +57,13 @@ func (a *agentConn) close() {
 	a.bg.Wait()
 }
 
-// Keys lists the keys of all phones.
-func (a *agentConn) Keys() []sshagent.Key { return a.d.Keys() }
+// Keys lists the keys of all phones, without passkeys where the asker cannot log
+// in with them.
+func (a *agentConn) Keys() []sshagent.Key { return a.d.Keys(a.takesPasskeys) }
 
 // Bound begins to find out the host's name while ssh goes on.
 func (a *agentConn) Bound(binds []wire.Bind) {
+	a.forwarded.Store(forwarded(binds))
 	if local(binds) {
 		a.resolve()
 	}
@@ -66,7 +72,11 @@ func (a *agentConn) Bound(binds []wire.Bind) {
 // local reports whether binds say that the asking process itself logs in. A
 // forwarded request comes through a process whose arguments name another host.
 func local(binds []wire.Bind) bool {
-	return len(binds) > 0 && !slices.ContainsFunc(binds, func(b wire.Bind) bool { return b.Forwarding })
+	return len(binds) > 0 && !forwarded(binds)
+}
+
+func forwarded(binds []wire.Bind) bool {
+	return slices.ContainsFunc(binds, func(b wire.Bind) bool { return b.Forwarding })
 }
 
 // resolve asks ssh, once a connection, which host was meant.

@@ -32,6 +32,7 @@ import (
 	"kryptonite/internal/peer"
 	"kryptonite/internal/sshagent"
 	"kryptonite/internal/sshname"
+	"kryptonite/internal/sshversion"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/waitline"
 )
@@ -56,6 +57,7 @@ type Daemon struct {
 
 	rejected rejected
 	names    sshname.Resolver
+	versions sshversion.Versions
 	lines    waitline.Board
 	asked    askedLog
 	other    *otherAgent // or nil

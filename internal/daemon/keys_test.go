@@ -32,7 +32,7 @@ func working(t *testing.T, d *Daemon, rs ...record) {
 }
 
 func comments(d *Daemon) (out []string) {
-	for _, k := range d.Keys() {
+	for _, k := range d.Keys(func() bool { return true }) {
 		out = append(out, k.Comment)
 	}
 	return out

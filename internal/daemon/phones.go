@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"kryptonite/internal/control"
@@ -299,11 +300,11 @@ func (p *phone) describe() control.Phone {
 	st := p.session.Status()
 	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away, Keys: []control.Key{}}
 	for _, k := range p.keys() {
-		fp := ""
+		fp, typ := "", ""
 		if key, err := sshwire.ParsePublicKey(k.PublicKey); err == nil {
-			fp = key.Fingerprint()
+			fp, typ = key.Fingerprint(), key.Type()
 		}
-		out.Keys = append(out.Keys, control.Key{Name: k.Name, Fingerprint: fp,
+		out.Keys = append(out.Keys, control.Key{Name: k.Name, Fingerprint: fp, Type: typ,
 			AuthorizedKey: sshwire.AuthorizedKey(k.PublicKey, k.Comment(p.Name))})
 	}
 	for name, l := range st.Links {
@@ -318,17 +319,24 @@ func (p *phone) describe() control.Phone {
 
 // Keys is the agent's list, from memory: it never waits for a phone. The first
 // key of each phone comes before all others, as servers allow six tries. The
-// others are listed so that an IdentityFile can name them.
-func (d *Daemon) Keys() []sshagent.Key {
+// others are listed so that an IdentityFile can name them. Passkeys are left out
+// unless takesPasskeys, which is asked only when there are any.
+func (d *Daemon) Keys(takesPasskeys func() bool) []sshagent.Key {
+	takes := sync.OnceValue(takesPasskeys)
 	var firsts, others []sshagent.Key
 	for _, p := range d.list() {
-		for i, k := range p.keys() {
+		first := true
+		for _, k := range p.keys() {
 			key := sshagent.Key{Blob: k.PublicKey, Comment: k.Comment(p.Name)}
-			if i == 0 {
+			switch {
+			case isPasskey(k.PublicKey) && !takes():
+				continue
+			case first:
 				firsts = append(firsts, key)
-			} else {
+			default:
 				others = append(others, key)
 			}
+			first = false
 		}
 	}
 	return append(firsts, others...)
@@ -344,6 +352,9 @@ func (d *Daemon) sign(ctx context.Context, r sshagent.Request, a *agentConn) ([]
 	i := slices.IndexFunc(phones, func(p *phone) bool { return p.has(r.Key) })
 	if i < 0 {
 		return nil, fmt.Errorf("no paired phone has the key %s: %w", key.Fingerprint(), sshagent.ErrNoKey)
+	}
+	if err := a.mayUse(key, r); err != nil {
+		return nil, err
 	}
 	if d.rejected.has(r.Data, time.Now()) {
 		return nil, session.ErrDenied

@@ -59,6 +59,8 @@ type Core struct {
 	requests  map[string]*reqRecord
 	farewells map[string]*farewell   // by the id of the pairing that was
 	rules     map[string]policy.Rule // by id
+	leases    map[string]*lease      // by the rule's id
+	over      []over                 // what this event ended
 	hosts     *knownhosts.Book
 	strangers map[string]strange // refused host keys, by record key
 	refusals  map[string]refusals
@@ -78,7 +80,7 @@ func New(cfg Config, records map[string][]byte) (*Core, error) {
 		return nil, err
 	}
 	c := &Core{cfg: cfg, pairings: map[string]*pairRecord{}, requests: map[string]*reqRecord{}, farewells: map[string]*farewell{},
-		rules: map[string]policy.Rule{}, hosts: knownhosts.NewBook(), strangers: map[string]strange{}, refusals: map[string]refusals{}}
+		rules: map[string]policy.Rule{}, leases: map[string]*lease{}, hosts: knownhosts.NewBook(), strangers: map[string]strange{}, refusals: map[string]refusals{}}
 	return c, c.loadRecords(records)
 }
 
@@ -117,10 +119,12 @@ func (c *Core) Handle(now time.Time, ev Event) []Effect {
 		}
 	case TrustHost:
 		effects = append(effects, c.trustHost(now, ev)...)
+	case Renamed:
+		c.cfg.Name = cmp.Or(limitRunes(ev.Name, maxNameRunes), c.cfg.Name)
 	case Tick:
 		effects = append(effects, c.tick(now)...)
 	}
-	return effects
+	return append(effects, c.tellOver(now)...)
 }
 
 // Dropped is how many frames came in that changed nothing.
@@ -194,10 +198,10 @@ func (c *Core) start(now time.Time) []Effect {
 		switch r.State {
 		case reqPending:
 			if now.Unix() < r.Expires { // tick answers the others
-				effects = append(effects, c.consider(now, r)...)
+				effects = append(effects, c.consider(now, r, nil)...)
 			}
 		case reqDecided:
-			effects = append(effects, c.sign(now, r)...)
+			effects = append(effects, c.sign(now, r, nil)...)
 		}
 	}
 	return append(effects, c.tick(now)...)

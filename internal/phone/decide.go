@@ -11,8 +11,8 @@ import (
 
 // consider looks at a request that nobody has decided yet: it refuses what
 // must not be signed, follows the rules that the person has given, and
-// otherwise asks.
-func (c *Core) consider(now time.Time, rec *reqRecord) []Effect {
+// otherwise asks. tokens came with it.
+func (c *Core) consider(now time.Time, rec *reqRecord, tokens []wire.LeaseToken) []Effect {
 	p := c.pairings[rec.pairing]
 	if p == nil {
 		return nil
@@ -32,9 +32,10 @@ func (c *Core) consider(now time.Time, rec *reqRecord) []Effect {
 		return c.decline(now, rec, wire.CodeRejected, "this computer is blocked on the phone")
 	case verdict == policy.Allow:
 		rec.Rule = rule.ID
-		return append(c.use(rule), c.allow(now, rec)...)
+		open := c.opens(rule, tokens) // using the rule may end it
+		return append(c.use(rule), c.allow(now, rec, open)...)
 	case c.cfg.Approve == ApproveAlways:
-		return c.allow(now, rec)
+		return c.allow(now, rec, nil)
 	}
 	return []Effect{c.putRequest(rec), c.ack(now, p, rec), Ask{v.card}}
 }
@@ -64,14 +65,14 @@ func (c *Core) decide(now time.Time, ev Decide) []Effect {
 	if ev.Grant.Scope == policy.Host || ev.Grant.Scope == policy.Computer {
 		effects = append(effects, c.grant(now, rec, v, ev.Grant)...)
 	}
-	return append(effects, c.allow(now, rec)...)
+	return append(effects, c.allow(now, rec, nil)...)
 }
 
 // allow makes the decision and its log entry durable and has the payload signed.
-func (c *Core) allow(now time.Time, rec *reqRecord) []Effect {
+func (c *Core) allow(now time.Time, rec *reqRecord, open *opener) []Effect {
 	rec.State = reqDecided
 	effects := append([]Effect{c.putRequest(rec)}, c.note(now, rec, auditlog.Allowed, "")...)
-	return append(effects, c.sign(now, rec)...)
+	return append(effects, c.sign(now, rec, open)...)
 }
 
 // refuse answers what must not be signed, and remembers a host key that did not
@@ -135,6 +136,7 @@ func (c *Core) grant(now time.Time, rec *reqRecord, v view, g policy.Grant) []Ef
 		return nil // the person's answer holds for this request, at least
 	}
 	rec.Rule = r.ID
+	effects := c.dropRule(r.ID) // a log that was begun anew numbers anew
 	c.rules[r.ID] = r
-	return []Effect{putRule(r)}
+	return append(effects, putRule(r))
 }

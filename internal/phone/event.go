@@ -64,12 +64,14 @@ type TrustHost struct {
 }
 
 // Signed is the outcome of a Sign effect: a signature in SSH wire format, or
-// Failed as one sentence for people.
+// Failed as one sentence for people. Wrapped is the wrapped key, at most 1 KiB,
+// if the Sign asked for one by Wrap and there is one; the core stores it.
 type Signed struct {
 	Pairing   string
 	Request   wire.ID
 	Signature []byte
 	Failed    string
+	Wrapped   []byte
 }
 
 // Unpair is a person who ends a pairing on this phone.
@@ -80,6 +82,10 @@ type Told struct{ Pairing string }
 
 // Tick says that time has passed; see Core.Next.
 type Tick struct{}
+
+// Renamed says what computers that are paired from now on list this phone as.
+// An empty Name changes nothing.
+type Renamed struct{ Name string }
 
 func (Start) event()      {}
 func (OpenLink) event()   {}
@@ -93,6 +99,7 @@ func (Revoke) event()     {}
 func (ForgetHost) event() {}
 func (Forward) event()    {}
 func (TrustHost) event()  {}
+func (Renamed) event()    {}
 func (Tick) event()       {}
 
 // Effect is something to do: one of the types below.
@@ -132,11 +139,34 @@ type Send struct {
 }
 
 // Sign asks the keystore for a signature over exactly Payload.
+//
+// The other fields are for a keystore that needs the person to open a key, and
+// for a rule that works while the app is closed (policy.Grant.Closed). Any other
+// keystore leaves them alone. At most one of Wrap and Unwrap is there, 32 bytes.
+//
+// Wrap: once the key is open for this signature, the keystore also seals the
+// private key under Wrap, used for that once, by an AEAD with Fingerprint as
+// additional data, and returns nonce and ciphertext as Signed.Wrapped. It keeps
+// neither Wrap nor the result. A key that is open, but cannot be read, it opens
+// again by asking the person; not for Renew: the computer has lost its half, and
+// a key that is open signs without anybody. If it cannot wrap, it signs all the
+// same, and the rule goes on without Closed, or, for Renew, is tried again with the
+// next signature.
+//
+// Unwrap: the keystore opens Wrapped, which is such a result, under Unwrap, and
+// signs with that key without asking anybody. It keeps nothing of it: the key
+// is not unlocked for what comes later. If Wrapped does not open, or holds another key
+// than Fingerprint's, it opens the key as if the two fields were not there, by
+// asking the person.
 type Sign struct {
 	Pairing     string
 	Request     wire.ID
 	Fingerprint string
 	Payload     []byte
+	Wrap        []byte
+	Renew       bool // with Wrap
+	Unwrap      []byte
+	Wrapped     []byte
 }
 
 // ShowWords asks the person whether the computer shows the same two words.

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"kryptonite/internal/pairing"
+	"kryptonite/internal/policy"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/wire"
@@ -124,6 +125,9 @@ func stages(f *testing.F, cfg Config) (out []stage, plains map[string][][]byte) 
 		add(name, timed(1, wire.Request{Sign: &sign, EphemeralC: &eC}))
 		add(name, timed(2, wire.Request{Cancel: &wire.CancelRequest{ID: wire.ID{1}}}))
 		add(name, timed(3, wire.Request{}))
+		leased := sign
+		leased.LeaseTokens = []wire.LeaseToken{{Rule: "1", Token: sealbox.Key32{1}}}
+		add(name, timed(6, wire.Request{Sign: &leased}))
 		add(name, &wire.Request{ID: wire.ID{4}, EphemeralC: &eC, Me: &wire.MeRequest{}})
 		add(name, &wire.Request{ID: wire.ID{5}, Unpair: &wire.Unpair{}})
 	}
@@ -228,6 +232,8 @@ func FuzzRecords(f *testing.F) {
 		}
 	}
 	f.Add(byte(3), requestPrefix+live.pairing+"/"+wire.ID{1}.String(), []byte(`{"v":1,"state":"decided","expires_unix_seconds":1795000090}`))
+	f.Add(byte(3), leasePrefix+"1", put("", lease{V: recordVersion, L: sealbox.Key32{1}, Wrapped: []byte("w"), Check: make([]byte, checkSize)}).Value)
+	f.Add(byte(3), rulePrefix+"1", putRule(policy.Rule{ID: "1", Scope: policy.Host, Pairing: live.pairing, Closed: true, Until: fuzzNow.Unix() + 60}).Value)
 	f.Add(byte(1), PairingPrefix+live.pairing, bytes.Replace(all4[0].disk[PairingPrefix+live.pairing], []byte(`"waiting"`), []byte(`"words"`), 1))
 	f.Fuzz(func(t *testing.T, i byte, key string, value []byte) {
 		s := all4[int(i)%len(all4)]

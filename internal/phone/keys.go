@@ -18,6 +18,9 @@ const (
 	maxSeq    = 1<<53 - 1 // of a notice: what every reader of JSON keeps
 	maxBlob   = 1 << 10   // bytes of a public key
 	noSuchKey = "this phone has no such key"
+
+	maxPasskeyData = 16 << 10 // bytes to sign: a passkey's signature repeats them in base64
+	maxSignature   = 32 << 10 // bytes of a signature: in base64 it still fits a frame
 )
 
 // KeysChanged says which keys this phone has from now on: after one was made,
@@ -185,13 +188,19 @@ func (c *Core) caughtUp(now time.Time, p *pairRecord, seq int64) []Effect {
 // may have said hello and nothing since. Without any there is nothing to send:
 // it comes back by hello, and that says what it has.
 func (c *Core) keysNotice(now time.Time, p *pairRecord) []Effect {
+	keys := c.visible(p)
+	return c.notify(now, p, wire.Notice{Seq: p.KeysSeq, Keys: &keys})
+}
+
+// notify seals n under each epoch that p's computer may have, and fills in what
+// every notice has.
+func (c *Core) notify(now time.Time, p *pairRecord, n wire.Notice) []Effect {
 	id, err := wire.NewID()
 	if err != nil {
 		panic("phone: bug: no randomness: " + err.Error())
 	}
-	keys := c.visible(p)
-	plain, err := wire.Encode(wire.Message{Notice: &wire.Notice{
-		ID: id, Seq: p.KeysSeq, Unix: now.Unix(), K: wire.Protocol, V: c.cfg.Version, Keys: &keys}})
+	n.ID, n.Unix, n.K, n.V = id, now.Unix(), wire.Protocol, c.cfg.Version
+	plain, err := wire.Encode(wire.Message{Notice: &n})
 	if err != nil {
 		panic("phone: bug: own notice does not encode: " + err.Error())
 	}

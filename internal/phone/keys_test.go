@@ -410,3 +410,15 @@ func TestNoEpochNoNotice(t *testing.T) {
 		t.Errorf("it is not remembered: %+v", p.keyState)
 	}
 }
+
+// TestRenamed: who is paired from then on hears the new name; none is no name.
+func TestRenamed(t *testing.T) {
+	desk := newKeysWorld(t, ApproveAsk).second("desk")
+	for _, c := range []struct{ to, want string }{{"", "ana"}, {"ana's pixel", "ana's pixel"}, {"", "ana's pixel"}} {
+		desk.core.Handle(desk.now, Renamed{c.to})
+		rs, _ := desk.heard(desk.core.Handle(desk.now, Start{}))
+		if len(rs) != 1 || rs[0].Me == nil || rs[0].Me.Name != c.want {
+			t.Errorf("renamed %q, the me_response is %+v, want the name %q", c.to, rs, c.want)
+		}
+	}
+}

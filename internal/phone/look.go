@@ -35,19 +35,23 @@ func (c *Core) look(p *pairRecord, rec *reqRecord) (v view, refusal *wire.SignRe
 	if s.Reported != nil {
 		v.card.Reported = s.Reported.Checked()
 	}
+	pub, err := sshwire.ParsePublicKey(key.PublicKey)
+	if err == nil && pub.Type() == sshwire.KeyPasskey && len(s.Payload) > maxPasskeyData {
+		return no(wire.CodeRefused, "the data to sign is too long for a passkey")
+	}
 	if sig, err := sshwire.ParseSSHSIG(s.Payload); err == nil {
 		v.card.Namespace = sig.Namespace
 		v.grants()
 		return v, nil
 	}
-	u, err := sshwire.ParseUserauth(s.Payload)
-	if err != nil {
+	u, uerr := sshwire.ParseUserauth(s.Payload)
+	if uerr != nil {
 		return no(wire.CodeRefused, "the data to sign is neither a login nor an ssh signature")
 	}
 	if !bytes.Equal(u.PublicKey, key.PublicKey) {
 		return no(wire.CodeRefused, "the data to sign names another key")
 	}
-	if pub, err := sshwire.ParsePublicKey(key.PublicKey); err != nil || u.Algorithm != pub.Type() {
+	if err != nil || u.Algorithm != pub.Type() {
 		return no(wire.CodeRefused, "the data to sign names another algorithm")
 	}
 	v.card.User = u.User

@@ -26,6 +26,7 @@ const (
 	pinPrefix      = "pin/"
 	strangePrefix  = "strange/"
 	rulePrefix     = "rule/"
+	leasePrefix    = "lease/" // lease of the rule with that id
 	clockKey       = "clock"
 	recordVersion  = 1
 )
@@ -98,6 +99,7 @@ type reqRecord struct {
 
 	pairing string
 	id      wire.ID
+	halves  *halves // while its Sign asks for a wrapped key
 }
 
 func (r *reqRecord) key() string { return requestPrefix + r.pairing + "/" + r.id.String() }
@@ -236,6 +238,13 @@ func (c *Core) loadRecord(k string, v []byte) error {
 			return err
 		}
 		c.rules[strings.TrimPrefix(k, rulePrefix)] = r.Rule
+	case strings.HasPrefix(k, leasePrefix):
+		l := new(lease)
+		if err := decodeRecord(v, l, &l.V); err != nil {
+			return err
+		}
+		c.leases[strings.TrimPrefix(k, leasePrefix)] = l
+		return l.check()
 	case k == clockKey:
 		return json.Unmarshal(v, &c.latest)
 	}

@@ -135,6 +135,7 @@ func (c *Core) request(now time.Time, p *pairRecord, r *wire.Request, hash []byt
 	if rec != nil {
 		return c.repeated(now, p, rec, hash, epoch)
 	}
+	tokens := takeTokens(r)
 	rec = &reqRecord{pairing: p.id, id: r.ID, State: reqPending, Hash: hash, Expires: r.Expires, Epoch: epoch, Request: r}
 	if !fitsClock(now, r) {
 		return []Effect{c.refusal(now, p, rec, wire.CodeClockSkew), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteSkew}}
@@ -147,7 +148,7 @@ func (c *Core) request(now time.Time, p *pairRecord, r *wire.Request, hash []byt
 	if r.Sign == nil {
 		return append(effects, c.finish(now, p, rec, wire.Response{ID: r.ID, Error: &wire.ErrorResponse{Error: wire.CodeUnknownKind}})...)
 	}
-	return append(effects, c.consider(now, rec)...)
+	return append(effects, c.consider(now, rec, tokens)...)
 }
 
 // fitsClock checks a new request against the phone's clock. [kr-protocol] §4.4.
@@ -201,8 +202,9 @@ func (c *Core) cancel(now time.Time, p *pairRecord, r *wire.Request) []Effect {
 	return effects
 }
 
-// sign asks for the signature of a decided request, unless its time is over.
-func (c *Core) sign(now time.Time, rec *reqRecord) []Effect {
+// sign asks for the signature of a decided request, unless its time is over. open
+// opens the key without a person; nil: whoever keeps it knows how.
+func (c *Core) sign(now time.Time, rec *reqRecord, open *opener) []Effect {
 	if now.Unix() >= rec.Expires {
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
 	}
@@ -210,7 +212,13 @@ func (c *Core) sign(now time.Time, rec *reqRecord) []Effect {
 	if _, ok := c.allowedKey(c.pairings[rec.pairing], s.Fingerprint); !ok { // hidden or deleted meanwhile
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeUnknownKey, Reason: noSuchKey})
 	}
-	return []Effect{Sign{rec.pairing, rec.id, s.Fingerprint, s.Payload}}
+	e := Sign{Pairing: rec.pairing, Request: rec.id, Fingerprint: s.Fingerprint, Payload: s.Payload}
+	if open != nil {
+		e.Unwrap, e.Wrapped = open.key, open.wrapped
+	} else {
+		c.wrap(rec, &e)
+	}
+	return []Effect{e}
 }
 
 // signed takes the outcome of a Sign effect.
@@ -219,10 +227,14 @@ func (c *Core) signed(now time.Time, ev Signed) []Effect {
 	if rec == nil || rec.State != reqDecided {
 		return nil
 	}
+	if len(ev.Signature) > maxSignature {
+		ev.Failed = "the signature is too long"
+	}
 	if ev.Failed != "" {
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeRefused, Reason: ev.Failed})
 	}
-	effects := c.answer(now, rec, &wire.SignResponse{Signature: ev.Signature})
+	effects, token := c.wrapped(now, rec, ev.Wrapped)
+	effects = append(effects, c.answer(now, rec, &wire.SignResponse{Signature: ev.Signature, LeaseToken: token})...)
 	if p := c.pairings[rec.pairing]; p != nil {
 		effects = append(effects, Note{Pairing: p.id, Computer: p.Computer, Kind: NoteSigned, Rule: rec.Rule})
 	}
@@ -242,10 +254,16 @@ func (c *Core) answer(now time.Time, rec *reqRecord, s *wire.SignResponse) []Eff
 	return append(c.finish(now, p, rec, wire.Response{ID: rec.id, Sign: s}), Withdraw{p.id, rec.id, why})
 }
 
-// finish stores the final answer to a request and sends it.
+// finish stores the final answer to a request, without a token, and sends it.
 func (c *Core) finish(now time.Time, p *pairRecord, rec *reqRecord, resp wire.Response) []Effect {
 	resp.EphemeralS = p.offered(rec.Request)
-	rec.State, rec.Request, rec.Answer = reqAnswered, nil, &resp
+	stored := resp
+	if resp.Sign != nil {
+		sign := *resp.Sign
+		sign.LeaseToken = wire.LeaseToken{}
+		stored.Sign = &sign
+	}
+	rec.State, rec.Request, rec.Answer, rec.halves = reqAnswered, nil, &stored, nil
 	return []Effect{c.putRequest(rec), c.reply(now, p, rec, resp)}
 }
 

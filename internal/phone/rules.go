@@ -46,9 +46,14 @@ func (c *Core) use(r policy.Rule) []Effect {
 	return []Effect{putRule(r)}
 }
 
+// dropRule removes a rule, if it is there, and what belongs to it.
 func (c *Core) dropRule(id string) []Effect {
+	r, ok := c.rules[id]
+	if !ok {
+		return nil
+	}
 	delete(c.rules, id)
-	return []Effect{Store{Key: rulePrefix + id}}
+	return append(c.dropLease(r), Store{Key: rulePrefix + id})
 }
 
 // dropRules removes the rules for one host whose key matches.
@@ -84,9 +89,9 @@ func (c *Core) endLeases() []Effect {
 	return effects
 }
 
-// tickRules removes rules that are over.
+// tickRules removes rules that are over, and leases that have none.
 func (c *Core) tickRules(now time.Time) []Effect {
-	var effects []Effect
+	effects := c.dropStray()
 	for _, r := range c.ruleList() {
 		if r.Over(now) {
 			effects = append(effects, c.dropRule(r.ID)...)

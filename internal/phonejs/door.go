@@ -53,6 +53,7 @@ func (d *Door) methods() map[string]any {
 		"computers": d.computers, "rules": d.rules, "pins": d.pins, "strange": d.strange, "sees": d.sees,
 		"mailbox": mailboxOf, "signRead": signRead, "parseLink": parseLink,
 		"publicKey": publicKey, "signature": signature, "authorizedKey": authorizedKey,
+		"passkeyPublic": passkeyPublic, "passkeySignature": passkeySignature,
 		"entries": entries, "qr": qrCode,
 	}
 }

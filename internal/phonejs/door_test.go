@@ -21,6 +21,7 @@ import (
 	"kryptonite/internal/phone"
 	"kryptonite/internal/policy"
 	"kryptonite/internal/sshwire"
+	"kryptonite/internal/sshwire/passkeytest"
 	"kryptonite/internal/wire"
 )
 
@@ -80,7 +81,7 @@ func TestRefused(t *testing.T) {
 		"field missing": call(d, "handle", 1, map[string]any{"type": "Unpair"}),
 		"field unknown": call(d, "handle", 1, map[string]any{"type": "Tick", "now": 1}),
 		"wrong kind":    call(d, "handle", 1, map[string]any{"type": "Unpair", "pairing": 1}),
-		"short id":      call(d, "handle", 1, map[string]any{"type": "Signed", "pairing": "", "request": "AA==", "signature": "", "failed": ""}),
+		"short id":      call(d, "handle", 1, map[string]any{"type": "Signed", "pairing": "", "request": "AA==", "signature": "", "failed": "", "wrapped": ""}),
 		"half a time":   call(d, "handle", 1.5, map[string]any{"type": "Tick"}),
 		"null":          call(d, "handle", nil, nil),
 		"twice":         call(d, "start", map[string]any{"name": "x", "keys": []any{}}, map[string]any{}),
@@ -88,6 +89,9 @@ func TestRefused(t *testing.T) {
 		"no seed":       call(d, "mailbox", "AAAA"),
 		"no link":       call(d, "parseLink", link),
 		"no signature":  call(d, "signature", "ssh-ed25519", "AAAA"),
+		"no passkey":    call(d, "passkeyPublic", "AAAA", "phone.example"),
+		"no assertion":  call(d, "passkeySignature", map[string]any{"authenticatorData": "", "clientDataJSON": "", "signature": "", "origin": ""}),
+		"half of one":   call(d, "passkeySignature", map[string]any{"authenticatorData": "", "origin": ""}),
 		"no key type":   call(d, "publicKey", "ssh-rsa", "AAAA"),
 	} {
 		if !strings.HasPrefix(got, `{"text":"`) || !strings.HasSuffix(got, `"type":"Refused"}`) {
@@ -124,6 +128,8 @@ func TestEffects(t *testing.T) {
 		want   string
 	}{
 		{phone.Store{Key: "a", Value: []byte("b")}, `{"key":"a","type":"Store","value":"Yg=="}`},
+		{phone.Sign{Request: wire.ID{1}, Wrap: []byte("w")},
+			`{"fingerprint":"","pairing":"","payload":"","renew":false,"request":"AQAAAAAAAAAAAAAAAAAAAA==","type":"Sign","unwrap":"","wrap":"dw==","wrapped":""}`},
 		{phone.Store{Key: "a"}, `{"key":"a","type":"Store","value":null}`},
 		{phone.Send{To: []wire.Address{{Relay: &wire.RelayAddress{Origin: "o"}}, {}}},
 			`{"farewell":false,"frame":"","pairing":"","to":[{"relay":{"mailbox":"","origin":"o"}},{"relay":null}],"type":"Send"}`},
@@ -150,9 +156,9 @@ func TestEffects(t *testing.T) {
 // TestDecide: a grant's time crosses in milliseconds.
 func TestDecide(t *testing.T) {
 	in := map[string]any{"type": "Decide", "pairing": "p", "request": b64(make([]byte, 16)), "allow": true,
-		"grant": map[string]any{"scope": "host", "for": 3.6e6, "count": 2.0}}
+		"grant": map[string]any{"scope": "host", "for": 3.6e6, "count": 2.0, "closed": true}}
 	v, err := decode(in, eventType, "handle")
-	want := phone.Decide{Pairing: "p", Allow: true, Grant: policy.Grant{Scope: policy.Host, For: time.Hour, Count: 2}}
+	want := phone.Decide{Pairing: "p", Allow: true, Grant: policy.Grant{Scope: policy.Host, For: time.Hour, Count: 2, Closed: true}}
 	if err != nil || v.Interface() != phone.Event(want) {
 		t.Errorf("%+v, %v, want %+v", v, err, want)
 	}
@@ -216,6 +222,38 @@ func checkKey(t *testing.T, d *Door, typ string, raw, rawSig, data []byte) {
 	}
 }
 
+// TestPasskey: what WebAuthn makes verifies as SSH.
+func TestPasskey(t *testing.T) {
+	d, data, key := new(Door), []byte("data"), passkeytest.New(1, "phone.example")
+	var pub struct {
+		Blob        []byte
+		Fingerprint string
+	}
+	if err := json.Unmarshal([]byte(call(d, "passkeyPublic", b64(key.SPKI()), key.Application)), &pub); err != nil {
+		t.Fatal(err)
+	}
+	a := key.Assert(data, passkeytest.Given{Flags: 0x1d, Origin: "https://phone.example"})
+	var sig []byte
+	if err := json.Unmarshal([]byte(call(d, "passkeySignature", map[string]any{"authenticatorData": b64(a.AuthenticatorData),
+		"clientDataJSON": b64(a.ClientDataJSON), "signature": b64(a.Signature), "origin": a.Origin})), &sig); err != nil {
+		t.Fatal(err)
+	}
+	public, err := sshwire.ParsePublicKey(pub.Blob)
+	if err != nil || public.Fingerprint() != pub.Fingerprint {
+		t.Fatalf("%v, %s", err, pub.Fingerprint)
+	}
+	parsed, err := sshwire.ParseWebAuthn(sig)
+	if err == nil {
+		err = public.VerifyWebAuthn(data, parsed)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	if line := call(d, "authorizedKey", b64(pub.Blob), "pixel"); !strings.HasPrefix(line, `"sk-ecdsa-sha2-nistp256@openssh.com `) {
+		t.Error(line)
+	}
+}
+
 // FuzzCall: no arguments kill the core, but keys that are none.
 func FuzzCall(f *testing.F) {
 	f.Add("handle", `[1,{"type":"OpenLink","link":"HTTPS://A.EXAMPLE/#"}]`)
@@ -223,6 +261,8 @@ func FuzzCall(f *testing.F) {
 	f.Add("start", `[{"name":"x","keys":[]},{"pairing/x":"e30="}]`)
 	f.Add("rules", `[1700000000000]`)
 	f.Add("signature", `["ecdsa-sha2-nistp256","AAAA"]`)
+	f.Add("passkeyPublic", `["AAAA","phone.example"]`)
+	f.Add("passkeySignature", `[{"authenticatorData":"AAAA","clientDataJSON":"AAAA","signature":"AAAA","origin":""}]`)
 	f.Fuzz(func(t *testing.T, method, args string) {
 		d := new(Door)
 		d.Call("start", `[{"name":"x","keys":[]},{}]`)

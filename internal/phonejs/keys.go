@@ -46,6 +46,29 @@ func signature(typ KeyType, raw []byte) ([]byte, error) {
 	return nil, fmt.Errorf("this is no signature of the type %q", typ)
 }
 
+// Assertion is what WebAuthn's get returns, byte for byte, and the page's own
+// origin.
+type Assertion struct {
+	AuthenticatorData, ClientDataJSON, Signature []byte
+	Origin                                       string
+}
+
+// passkeyPublic takes a credential for ES256 as WebAuthn's getPublicKey gives it;
+// application is the RP ID that it was made for.
+func passkeyPublic(spki []byte, application string) (PublicKey, error) {
+	blob, err := sshwire.PasskeyBlob(spki, application)
+	if err != nil {
+		return PublicKey{}, err
+	}
+	return PublicKey{blob, sshwire.Fingerprint(blob)}, nil
+}
+
+// passkeySignature writes an assertion as an SSH signature. Its challenge must
+// have been the whole payload of a Sign.
+func passkeySignature(a Assertion) ([]byte, error) {
+	return sshwire.WebAuthnSignature(sshwire.Assertion(a))
+}
+
 // authorizedKey is the line for authorized_keys.
 func authorizedKey(blob []byte, comment string) (string, error) {
 	if _, err := sshwire.ParsePublicKey(blob); err != nil {

@@ -148,6 +148,9 @@ func ruleText(r policy.Rule, computer string, now time.Time) string {
 	case policy.Block:
 		what = computer + " is blocked"
 	}
+	if r.Closed {
+		what += ", also while the app is closed"
+	}
 	left := spell(time.Unix(r.Until, 0).Sub(now))
 	if r.Counted {
 		return fmt.Sprintf("%s: %s left, %d times", what, left, r.Left)

@@ -51,3 +51,18 @@ func TestParseAnswer(t *testing.T) {
 		}
 	}
 }
+
+func TestRuleText(t *testing.T) {
+	now := time.Unix(1_795_000_000, 0)
+	r := policy.Rule{Scope: policy.Host, User: "root", Name: "server.example", Until: now.Unix() + 7200}
+	closed := r
+	closed.Closed, closed.Counted, closed.Left = true, true, 3
+	for want, r := range map[string]policy.Rule{
+		"laptop may log in as root at server.example: 2 h left":                                        r,
+		"laptop may log in as root at server.example, also while the app is closed: 2 h left, 3 times": closed,
+	} {
+		if got := ruleText(r, "laptop", now); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -8,6 +8,9 @@
 //	                key; for a time
 //	block           everything from this computer is rejected; for a time
 //
+// With Closed the phone may sign under the rule while its app is closed, where it
+// otherwise needs the person to unlock the key again. [kr-protocol] §4.11.
+//
 // What the person has not seen is never granted: a host that is new, not
 // proved, or whose key has changed; a request that may be forwarded; content
 // that is not a login. [Facts.Excluded] says why.
@@ -46,14 +49,17 @@ const (
 
 // Grant is what a person adds to an answer.
 type Grant struct {
-	Scope Scope
-	For   time.Duration // MinTime to MaxTime
-	Count int           // how many requests at most; 0: any number
+	Scope  Scope
+	For    time.Duration // MinTime to MaxTime
+	Count  int           // how many requests at most; 0: any number
+	Closed bool          // it also works while the phone's app is closed; for Host and Computer
 }
 
 // Check reports what is wrong with a grant.
 func (g Grant) Check() error {
 	switch {
+	case g.Closed && g.Scope != Host && g.Scope != Computer:
+		return errors.New("only what a rule allows can work while the app is closed")
 	case g.Scope == Once:
 		return nil
 	case g.Scope != Host && g.Scope != Computer && g.Scope != Block:
@@ -110,6 +116,7 @@ type Rule struct {
 	Until   int64  `json:"until_unix_seconds"`
 	Left    int    `json:"left,omitempty"`    // requests that it still allows, when Counted
 	Counted bool   `json:"counted,omitempty"` // Left counts
+	Closed  bool   `json:"closed,omitempty"`  // the person wants it to work while the app is closed
 }
 
 // NewRule makes the rule of a grant out of the request that it was given with.
@@ -124,7 +131,7 @@ func NewRule(id string, now time.Time, g Grant, f Facts, name string) (Rule, err
 	if why := f.Excluded(g.Scope); why != "" {
 		return Rule{}, errors.New(why)
 	}
-	r := Rule{ID: id, Scope: g.Scope, Pairing: f.Pairing, Since: now.Unix(), Until: now.Add(g.For).Unix(), Left: g.Count, Counted: g.Count > 0}
+	r := Rule{ID: id, Scope: g.Scope, Pairing: f.Pairing, Since: now.Unix(), Until: now.Add(g.For).Unix(), Left: g.Count, Counted: g.Count > 0, Closed: g.Closed}
 	if g.Scope != Block {
 		r.Key = f.Key
 	}
@@ -168,8 +175,9 @@ const (
 )
 
 // Decide looks for a rule that covers the request. A block wins; of several
-// that allow it, the narrowest and shortest does, so that counts are not used
-// up where a rule without one would do.
+// that allow it, one without a count does, so that counts are not used up where
+// it would do; then one that needs nobody to unlock the key; then the narrowest
+// and shortest.
 func Decide(now time.Time, rules []Rule, f Facts) (Verdict, Rule) {
 	var fit []Rule
 	for _, r := range rules {
@@ -184,7 +192,7 @@ func Decide(now time.Time, rules []Rule, f Facts) (Verdict, Rule) {
 		return Ask, Rule{}
 	}
 	return Allow, slices.MinFunc(fit, func(a, b Rule) int {
-		return cmp.Or(order(a.Counted, b.Counted), order(a.Scope != Host, b.Scope != Host), cmp.Compare(a.Until, b.Until), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(order(a.Counted, b.Counted), order(!a.Closed, !b.Closed), order(a.Scope != Host, b.Scope != Host), cmp.Compare(a.Until, b.Until), cmp.Compare(a.ID, b.ID))
 	})
 }
 

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,11 +117,12 @@ func TestCountsAreKept(t *testing.T) {
 	counted := rule(t, "a", Grant{Scope: Host, For: time.Minute, Count: 3}, good())
 	host := rule(t, "b", Grant{Scope: Host, For: time.Hour}, good())
 	computer := rule(t, "c", Grant{Scope: Computer, For: time.Hour}, good())
+	closed := rule(t, "d", Grant{Scope: Computer, For: time.Hour, Closed: true}, good())
 	for _, c := range []struct {
 		rules []Rule
 		want  string
 	}{
-		{[]Rule{counted, computer, host}, "b"}, {[]Rule{counted, computer}, "c"}, {[]Rule{counted}, "a"},
+		{[]Rule{counted, computer, host, closed}, "d"}, {[]Rule{counted, computer, host}, "b"}, {[]Rule{counted, computer}, "c"}, {[]Rule{counted}, "a"},
 	} {
 		if _, r := Decide(now, c.rules, good()); r.ID != c.want {
 			t.Errorf("rule %q is used, want %q", r.ID, c.want)
@@ -129,11 +132,29 @@ func TestCountsAreKept(t *testing.T) {
 
 func TestGrantsAreBounded(t *testing.T) {
 	for _, g := range []Grant{
-		{Host, 0, 0}, {Host, time.Second, 0}, {Host, MaxTime + 1, 0}, {Host, time.Hour, -1}, {Host, time.Hour, MaxCount + 1},
-		{"all", time.Hour, 0}, {Block, time.Hour, 1}, {Once, 0, 0},
+		{Scope: Host}, {Scope: Host, For: time.Second}, {Scope: Host, For: MaxTime + 1}, {Scope: Host, For: time.Hour, Count: -1},
+		{Scope: Host, For: time.Hour, Count: MaxCount + 1}, {Scope: "all", For: time.Hour}, {Scope: Block, For: time.Hour, Count: 1}, {},
+		{Scope: Block, For: time.Hour, Closed: true},
 	} {
 		if _, err := NewRule("1", now, g, good(), ""); err == nil {
 			t.Errorf("%+v became a rule", g)
+		}
+	}
+}
+
+// TestClosed: who may ask for it, and that the rule says so, also once stored.
+func TestClosed(t *testing.T) {
+	for scope, may := range map[Scope]bool{Host: true, Computer: true, Block: false, Once: false} {
+		if err := (Grant{Scope: scope, For: time.Hour, Closed: true}).Check(); (err == nil) != may {
+			t.Errorf("a closed grant for %q: %v, may be %v", scope, err, may)
+		}
+	}
+	for _, closed := range []bool{true, false} {
+		r := rule(t, "1", Grant{Scope: Host, For: time.Hour, Closed: closed}, good())
+		b, err := json.Marshal(r)
+		var back Rule
+		if err != nil || json.Unmarshal(b, &back) != nil || back != r || r.Closed != closed || strings.Contains(string(b), `"closed":true`) != closed {
+			t.Errorf("the rule is %+v, stored %s, %v", r, b, err)
 		}
 	}
 }

@@ -27,8 +27,8 @@
 //	429  too many mailboxes or sender too fast, with Retry-After
 //	503  shutting down or a fault of the store
 //
-// What the relay serves is JSON or application/octet-stream, never a page, and
-// never runs in a browser. Logs show mailboxes only by their LogName, and no
+// What the relay itself serves is JSON or application/octet-stream, never a page,
+// and never runs in a browser. Logs show mailboxes only by their LogName, and no
 // bodies.
 //
 // References: [kr-protocol] docs/protocol.md §5; [RFC 6455] WebSocket.
@@ -110,6 +110,10 @@ type Config struct {
 	// TrustProxy takes the sender's address from the last entry of
 	// X-Forwarded-For if the connection comes from a loopback or private address.
 	TrustProxy bool
+
+	// Beside answers what is not the API's, see Owns; nil: not found. None of the
+	// relay's headers and limits are put on its answers.
+	Beside http.Handler
 
 	Now          func() time.Time // nil: time.Now
 	SweepEvery   time.Duration    // between sweeps in Run; 0: ten minutes
@@ -287,8 +291,18 @@ func (s *Server) Sweep(now time.Time) error {
 	return nil
 }
 
+// Owns reports whether a path is the API's. Whatever else an origin serves has
+// other paths.
+func Owns(path string) bool {
+	return path == "/healthz" || path == "/v1" || strings.HasPrefix(path, "/v1/")
+}
+
 // ServeHTTP routes by hand: the standard mux answers odd paths with HTML.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.Beside != nil && !Owns(r.URL.Path) {
+		s.cfg.Beside.ServeHTTP(w, r)
+		return
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("X-Content-Type-Options", "nosniff")

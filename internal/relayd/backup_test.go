@@ -43,7 +43,7 @@ func start(t testing.TB, data string, more ...string) *running {
 	r := &running{stderr: &bytes.Buffer{}}
 	code := make(chan int, 1)
 	go func() {
-		code <- Run(ctx, append([]string{"--listen", "127.0.0.1:0", "--data", data}, more...), "v", in, r.stderr)
+		code <- Run(ctx, append([]string{"--listen", "127.0.0.1:0", "--data", data}, more...), testBuilt, in, r.stderr)
 		in.Close()
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
@@ -64,7 +64,7 @@ func start(t testing.TB, data string, more ...string) *running {
 
 func command(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	code = Run(ctx, append([]string{"backup"}, args...), "v", &out, &errs)
+	code = Run(ctx, append([]string{"backup"}, args...), testBuilt, &out, &errs)
 	return code, out.String(), errs.String()
 }
 

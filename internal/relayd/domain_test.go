@@ -33,16 +33,16 @@ type domainRelay struct {
 	began       time.Time
 }
 
-func startDomain(t *testing.T, data string, p *certstest.Pebble) *domainRelay {
+func startDomain(t *testing.T, data string, p *certstest.Pebble, more ...string) *domainRelay {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	r := &domainRelay{stderr: &certstest.Buffer{}, began: time.Now()}
 	code := make(chan int, 1)
 	go func() {
-		code <- Run(ctx, []string{"--domain", "Relay.test", "--data", data, "--log-level", "debug",
+		code <- Run(ctx, append([]string{"--domain", "Relay.test", "--data", data, "--log-level", "debug",
 			"--listen", "127.0.0.1:0", "--listen-http", "127.0.0.1:" + strconv.Itoa(p.HTTPPort),
-			"--acme-directory", p.Directory, "--acme-ca", p.CAFile, "--acme-email", "ana@relay.test"}, "v", in, r.stderr)
+			"--acme-directory", p.Directory, "--acme-ca", p.CAFile, "--acme-email", "ana@relay.test"}, more...), testBuilt, in, r.stderr)
 		in.Close()
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
@@ -296,7 +296,7 @@ func TestDomainCommandLine(t *testing.T) {
 	}
 	for _, row := range rows {
 		var out, errs bytes.Buffer
-		code := Run(t.Context(), append(strings.Fields(row.args), "--data", dir), "v", &out, &errs)
+		code := Run(t.Context(), append(strings.Fields(row.args), "--data", dir), testBuilt, &out, &errs)
 		if code != row.code || !strings.Contains(errs.String(), row.stderr) || out.Len() > 0 {
 			t.Errorf("kr-relay %s = %d, %q, %q; want %d, %q", row.args, code, &out, &errs, row.code, row.stderr)
 		}

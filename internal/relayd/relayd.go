@@ -1,13 +1,14 @@
 // Package relayd is the program kr-relay: flags, files, signals.
 //
-// [Main] serves a relay on a TCP port until SIGTERM or SIGINT, then shuts down
+// [Main] serves a relay and the phone app, or one of them, on a TCP port until SIGTERM or SIGINT, then shuts down
 // in good order; a second signal ends it at once. "kr-relay backup" copies the
 // store, also while a relay has it open: that one hands out copies on a unix
 // socket in its data directory. With --domain it serves https with certificates
 // of package certs; front.go has what comes before the relay. Exit codes: 0 it ended as asked, 1 it could not
 // start or failed, 2 the command line is wrong, 130 a backup was interrupted.
 //
-// References: [kryptonite/internal/relay.Server] does the work.
+// References: [kryptonite/internal/relay.Server] and
+// [kryptonite/internal/webapp.Handler] do the work.
 package relayd
 
 import (
@@ -16,7 +17,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -26,6 +30,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/peer"
 	"kryptonite/internal/relay"
 	"kryptonite/internal/relay/boltstore"
 )
@@ -39,7 +44,7 @@ const (
 
 const defaultData = "kr-relay-data"
 
-const usage = `Keep sealed mail between computers and phones
+const usage = `Keep sealed mail between computers and phones, and serve the phone app
 
 Usage:
   kr-relay [--data <directory>]                        this machine only
@@ -48,7 +53,8 @@ Usage:
   kr-relay backup [--data <directory>] <file>          (kr-relay backup --help)
 
 Takes sealed messages and keeps each until the phone or computer that it is for
-has fetched it, at most 48 hours. It cannot read them.
+has fetched it, at most 48 hours. It cannot read them. At the same address it
+serves the phone app; who opens the app there trusts this server with its code.
 
 With --domain it gets a certificate for that name, renews it, and serves
 https://NAME. The name must lead to this machine, and ports 80 and 443 must be
@@ -62,8 +68,9 @@ Flags:
                           plain HTTP and believe its last X-Forwarded-For; needs --origin
                           or --domain
   --origin <url>          public address of this relay; may be repeated
+  --serve <app,api>       the phone app, the relay's API, or both (default app,api)
   --data <directory>      where mail and certificates are kept, made if missing
-                          (default ./kr-relay-data)
+                          (default ./kr-relay-data; not used by --serve app without --domain)
   --listen <address>      where to listen (default 127.0.0.1:8080, with --domain :443;
                           port 0: any free one)
   --listen-http <address> with --domain: for the CA's challenge and a redirect (default :80)
@@ -83,22 +90,29 @@ Examples:
   $ kr-relay
   $ kr-relay --domain relay.example --data /var/lib/kr-relay
   $ kr-relay --behind-proxy --origin https://relay.example --data /var/lib/kr-relay
+  $ kr-relay --serve app --domain app.example --data /var/lib/kr-app
 
 Next: kr pair --relay https://relay.example
 `
 
-// Main runs the program and returns its exit code. version is printed for
-// --version.
-func Main(args []string, version string, stdout, stderr io.Writer) int {
+// Built is what this program was built with.
+type Built struct {
+	Version string
+	App     fs.FS // the phone app, or a page that says how to build it
+	HasApp  bool
+}
+
+// Main runs the program and returns its exit code.
+func Main(args []string, built Built, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// After the first signal the handler is gone: the second one kills.
 	defer context.AfterFunc(ctx, stop)()
-	return Run(ctx, args, version, stdout, stderr)
+	return Run(ctx, args, built, stdout, stderr)
 }
 
 // Run is Main until ctx ends, without signals.
-func Run(ctx context.Context, args []string, version string, stdout, stderr io.Writer) int {
+func Run(ctx context.Context, args []string, built Built, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "backup" {
 		return runBackup(ctx, args[1:], stdout, stderr)
 	}
@@ -111,10 +125,10 @@ func Run(ctx context.Context, args []string, version string, stdout, stderr io.W
 		fmt.Fprintf(stderr, "kr-relay: %v\nTry: kr-relay --help\n", err)
 		return 2
 	case o.version:
-		fmt.Fprintln(stdout, "kr-relay", version)
+		fmt.Fprintln(stdout, "kr-relay", built.Version)
 		return 0
 	}
-	if err := o.serve(ctx, version, stdout, stderr); err != nil {
+	if err := o.serve(ctx, built, stdout, stderr); err != nil {
 		fmt.Fprintf(stderr, "kr-relay: %v\n", err)
 		return 1
 	}
@@ -127,6 +141,7 @@ type options struct {
 	trustProxy   bool // behindProxy, or the flag's old name
 	behindProxy  bool
 	front        frontOptions
+	app, api     bool // what is served
 	limits       relay.Limits
 	level        slog.Level
 	json         bool
@@ -134,38 +149,39 @@ type options struct {
 }
 
 func parse(args []string) (*options, error) {
-	o := &options{}
-	fs := flag.NewFlagSet("kr-relay", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // Run prints errors and help
-	fs.StringVar(&o.listen, "listen", "", "")
-	fs.StringVar(&o.data, "data", defaultData, "")
-	fs.Func("origin", "", func(s string) error {
+	o := &options{app: true, api: true}
+	flags := flag.NewFlagSet("kr-relay", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // Run prints errors and help
+	flags.StringVar(&o.listen, "listen", "", "")
+	flags.StringVar(&o.data, "data", defaultData, "")
+	flags.Func("origin", "", func(s string) error {
 		c, err := mailbox.CanonicalOrigin(s)
 		o.origins = append(o.origins, c)
 		return err
 	})
-	fs.BoolVar(&o.behindProxy, "behind-proxy", false, "")
-	fs.BoolVar(&o.trustProxy, "trust-proxy", false, "") // of 0.1 before --behind-proxy; not in the help
-	o.front.define(fs)
-	fs.Float64Var(&o.limits.SendRate, "sender-rate", 200, "")
-	fs.IntVar(&o.limits.SendBurst, "sender-burst", 1000, "")
-	fs.IntVar(&o.limits.NewPerHour, "sender-mailboxes", 120, "")
-	fs.IntVar(&o.limits.Mailboxes, "max-mailboxes", 100_000, "")
-	fs.Int64Var(&o.limits.TotalBytes, "max-bytes", 4<<30, "")
-	fs.TextVar(&o.level, "log-level", slog.LevelInfo, "")
-	fs.Func("log-format", "", func(s string) error {
+	flags.BoolVar(&o.behindProxy, "behind-proxy", false, "")
+	flags.BoolVar(&o.trustProxy, "trust-proxy", false, "") // of 0.1 before --behind-proxy; not in the help
+	flags.Func("serve", "", o.serveOnly)
+	o.front.define(flags)
+	flags.Float64Var(&o.limits.SendRate, "sender-rate", 200, "")
+	flags.IntVar(&o.limits.SendBurst, "sender-burst", 1000, "")
+	flags.IntVar(&o.limits.NewPerHour, "sender-mailboxes", 120, "")
+	flags.IntVar(&o.limits.Mailboxes, "max-mailboxes", 100_000, "")
+	flags.Int64Var(&o.limits.TotalBytes, "max-bytes", 4<<30, "")
+	flags.TextVar(&o.level, "log-level", slog.LevelInfo, "")
+	flags.Func("log-format", "", func(s string) error {
 		if s != "text" && s != "json" {
 			return errors.New("want text or json")
 		}
 		o.json = s == "json"
 		return nil
 	})
-	fs.BoolVar(&o.version, "version", false, "")
-	if err := fs.Parse(args); err != nil {
+	flags.BoolVar(&o.version, "version", false, "")
+	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	if fs.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	l := o.limits
 	if !(l.SendRate > 0) || l.SendBurst < 1 || l.NewPerHour < 1 || l.Mailboxes < 1 || l.TotalBytes < 1 {
@@ -180,48 +196,107 @@ func parse(args []string) (*options, error) {
 	return o, nil
 }
 
-func (o *options) serve(ctx context.Context, version string, stdout, stderr io.Writer) error {
+// serveOnly takes the flag --serve.
+func (o *options) serveOnly(s string) error {
+	o.app, o.api = false, false
+	for part := range strings.SplitSeq(s, ",") {
+		switch part {
+		case "app":
+			o.app = true
+		case "api":
+			o.api = true
+		default:
+			return errors.New("want app, api, or app,api")
+		}
+	}
+	return nil
+}
+
+func (o *options) serve(ctx context.Context, built Built, stdout, stderr io.Writer) error {
 	var handler slog.Handler = slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.level})
 	if o.json {
 		handler = slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: o.level})
 	}
 	log := slog.New(handler)
-
-	if err := os.MkdirAll(o.data, 0o700); err != nil {
-		return fmt.Errorf("make data directory: %w", err)
+	var app http.Handler
+	if o.app {
+		var err error
+		if app, err = o.appHandler(built.App); err != nil {
+			return err
+		}
+		if !built.HasApp {
+			log.Warn("this kr-relay was built without the phone app; build it with: go run ./web/build && go build ./cmd/kr-relay")
+		}
 	}
-	store, err := boltstore.Open(filepath.Join(o.data, storeName), boltstore.Options{Logger: log})
+	if o.api || len(o.front.domains) > 0 {
+		if err := os.MkdirAll(o.data, 0o700); err != nil {
+			return fmt.Errorf("make data directory: %w", err)
+		}
+	}
+	what, err := o.openService(app, log)
 	if err != nil {
 		return err
 	}
-	server, err := relay.New(relay.Config{
-		Store: store, Logger: log, Limits: o.limits, Origins: o.origins, TrustProxy: o.trustProxy,
-	})
+	f, err := o.openFront(ctx, built.Version, log)
 	if err != nil {
-		return errors.Join(err, store.Close())
+		return errors.Join(err, what.close())
 	}
-	f, err := o.openFront(ctx, version, log)
-	if err != nil {
-		return errors.Join(err, store.Close())
+	var copies *peer.Listener
+	if what.store != nil {
+		copies = listenForCopies(o.data, log)
 	}
-	copies := listenForCopies(o.data, log)
-	if len(o.origins) == 0 {
+	if len(o.origins) == 0 && o.api {
 		log.Warn("without --domain or --origin only clients on this machine can read their mail")
+	} else if len(o.origins) == 0 {
+		log.Warn("without --domain or --origin only browsers on this machine are shown the phone app")
 	}
 	if _, err := fmt.Fprintf(stdout, "listening on %s\n", f); err != nil {
 		log.Warn("ready line not printed", "error", err)
 	}
-	log.Info("relay is up", "listen", f.main.Addr().String(), "origins", strings.Join(o.origins, " "))
+	log.Info("relay is up", "listen", f.main.Addr().String(), "origins", strings.Join(o.origins, " "), "app", o.app, "api", o.api)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return f.run(ctx) })
 	if copies != nil {
 		g.Go(func() error {
-			handOutCopies(ctx, copies, store, log)
+			handOutCopies(ctx, copies, what.store, log)
 			return nil
 		})
 	}
-	g.Go(func() error { return server.Run(ctx, f.main) })
+	g.Go(func() error { return what.run(ctx, f.main) })
 	err = g.Wait()
 	log.Info("relay is down")
 	return err
+}
+
+// service is what is behind the front: a relay, with or without the app beside
+// it, or the app alone.
+type service struct {
+	store *boltstore.Store // nil: the app alone
+	run   func(context.Context, net.Listener) error
+}
+
+// openService opens the store, if there is to be a relay. app may be nil.
+func (o *options) openService(app http.Handler, log *slog.Logger) (service, error) {
+	if !o.api {
+		return service{run: func(ctx context.Context, l net.Listener) error { return serveApp(ctx, l, app) }}, nil
+	}
+	store, err := boltstore.Open(filepath.Join(o.data, storeName), boltstore.Options{Logger: log})
+	if err != nil {
+		return service{}, err
+	}
+	server, err := relay.New(relay.Config{
+		Store: store, Logger: log, Limits: o.limits, Origins: o.origins, TrustProxy: o.trustProxy, Beside: app,
+	})
+	if err != nil {
+		return service{}, errors.Join(err, store.Close())
+	}
+	return service{store, server.Run}, nil
+}
+
+// close is for a service that never ran.
+func (s service) close() error {
+	if s.store == nil {
+		return nil
+	}
+	return s.store.Close()
 }

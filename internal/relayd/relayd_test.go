@@ -9,11 +9,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/relayd"
 	"kryptonite/internal/transport/relay"
 )
+
+var testBuilt = relayd.Built{
+	Version: "test-version",
+	App:     fstest.MapFS{"index.html": {Data: []byte("<p>the app")}},
+	HasApp:  true,
+}
 
 func TestCommandLine(t *testing.T) {
 	dir := t.TempDir()
@@ -41,6 +48,9 @@ func TestCommandLine(t *testing.T) {
 		{"--origin http://relay.example", 2, "", "use https"},
 		{"--log-level loud", 2, "", "log-level"},
 		{"--log-format xml", 2, "", "want text or json"},
+		{"--serve web", 2, "", "want app, api"},
+		{"--serve=", 2, "", "want app, api"},
+		{"--serve app,", 2, "", "want app, api"},
 		{"--sender-rate 0", 2, "", "positive"},
 		{"--sender-rate NaN", 2, "", "positive"},
 		{"--data=", 2, "", "--data"},
@@ -50,7 +60,7 @@ func TestCommandLine(t *testing.T) {
 	}
 	for _, r := range rows {
 		var stdout, stderr bytes.Buffer
-		code := relayd.Run(t.Context(), strings.Fields(r.args), "test-version", &stdout, &stderr)
+		code := relayd.Run(t.Context(), strings.Fields(r.args), testBuilt, &stdout, &stderr)
 		if code != r.code || !strings.Contains(stdout.String(), r.stdout) || !strings.Contains(stderr.String(), r.stderr) {
 			t.Errorf("kr-relay %s = %d, stdout %q, stderr %q; want %d, %q, %q", r.args, code, &stdout, &stderr, r.code, r.stdout, r.stderr)
 		}
@@ -68,7 +78,7 @@ func TestServesUntilTold(t *testing.T) {
 	var stderr bytes.Buffer
 	code := make(chan int, 1)
 	go func() {
-		code <- relayd.Run(ctx, []string{"--listen", "127.0.0.1:0", "--data", data, "--log-format", "json"}, "v", in, &stderr)
+		code <- relayd.Run(ctx, []string{"--listen", "127.0.0.1:0", "--data", data, "--log-format", "json"}, testBuilt, in, &stderr)
 		in.Close()
 	}()
 	lines := bufio.NewScanner(out)
@@ -95,7 +105,7 @@ func TestServesUntilTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	var second bytes.Buffer
-	if c := relayd.Run(ctx, []string{"--listen", "127.0.0.1:0", "--data", data}, "v", io.Discard, &second); c != 1 || !strings.Contains(second.String(), "in use by another process") {
+	if c := relayd.Run(ctx, []string{"--listen", "127.0.0.1:0", "--data", data}, testBuilt, io.Discard, &second); c != 1 || !strings.Contains(second.String(), "in use by another process") {
 		t.Errorf("second kr-relay on the same data = %d, %q", c, &second)
 	}
 	stop()

@@ -30,7 +30,7 @@ func (k Key32) String() string       { return "[redacted]" }
 func (k Key32) GoString() string     { return "[redacted]" }
 func (k Key32) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// MarshalText writes the secret in base64, for state files only.
+// MarshalText writes the secret in base64, for state files and sealed messages only.
 func (k Key32) MarshalText() ([]byte, error) {
 	return []byte(base64.StdEncoding.EncodeToString(k[:])), nil
 }

@@ -14,7 +14,8 @@
 // The same plaintext is sent again with back-off; the phone knows repeats by
 // their id. When the caller's context ends the request is withdrawn on the
 // phone. Epoch keys live in memory only: after a restart the first thing sent
-// is a hello. A Session is safe for concurrent use.
+// is a hello. So do the tokens of leases, which each request for the same SSH key
+// brings along. A Session is safe for concurrent use.
 //
 // References: [kr-protocol] docs/protocol.md §2.4, §4.
 package session

@@ -28,6 +28,7 @@ func (s *Session) takeKeys(seq int64, keys []wire.SSHKey) error {
 	}
 	s.mu.Lock()
 	s.keysSeq = seq
+	s.leasesOf(keys)
 	s.mu.Unlock()
 	return nil
 }

@@ -64,6 +64,9 @@ func FuzzPlaintext(f *testing.F) {
 	response(asked, wire.Response{Sign: &wire.SignResponse{Error: wire.CodeRefused, Reason: "\x1b[31mno\n"}})
 	response(asked, wire.Response{Error: &wire.ErrorResponse{Error: wire.CodeUnknownKind}})
 	response(asked, wire.Response{Me: &wire.MeResponse{Name: "ana"}})
+	response(asked, wire.Response{Sign: &wire.SignResponse{Signature: sshwire.SignEd25519(key, payload),
+		LeaseToken: wire.LeaseToken{Rule: "12", Token: sealbox.Key32{1}, Until: 1_795_003_600}}})
+	add(wire.Message{Notice: &wire.Notice{K: wire.Protocol, LeasesOver: []string{"12"}}})
 	add(wire.Message{Notice: &wire.Notice{K: wire.Protocol, Unpair: &wire.Unpair{}}})
 	add(wire.Message{Request: &wire.Request{K: wire.Protocol, Me: &wire.MeRequest{}}})
 

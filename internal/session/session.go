@@ -88,6 +88,7 @@ type Session struct {
 
 	mu       sync.Mutex
 	keysSeq  int64    // of the newest list that is durable
+	leases   []*lease // newest last
 	early    [][]byte // frames under epochs that we do not know yet, newest last
 	ended    bool     // over is closed, and bg takes no more
 	epochs   []epoch  // newest last
@@ -148,6 +149,7 @@ func (s *Session) Run(ctx context.Context) error {
 	err := g.Wait()
 	s.mu.Lock()
 	s.ended = true
+	s.dropAllLeases()
 	close(s.over)
 	s.mu.Unlock()
 	s.bg.Wait()
@@ -359,11 +361,13 @@ func (s *Session) notice(n *wire.Notice) error {
 		return s.takeKeys(n.Seq, *n.Keys)
 	}
 	if n.Unpair == nil {
+		s.leasesOver(n.LeasesOver)
 		return nil
 	}
 	s.mu.Lock()
 	was := s.unpaired
 	s.unpaired = true
+	s.dropAllLeases()
 	for _, ch := range s.waiting {
 		select {
 		case ch <- nil:

@@ -13,6 +13,7 @@ import (
 
 	"kryptonite/internal/pairing"
 	"kryptonite/internal/phone"
+	"kryptonite/internal/policy"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/transport"
@@ -37,6 +38,7 @@ type rig struct {
 	skew    time.Duration                     // of the phone's clock
 	thumb   func(phone.Card) (allow, ok bool) // ok false: nobody decides
 	forge   func([]byte) []byte               // changes signatures
+	grant   policy.Grant                      // what the thumb adds to a yes
 	watch   watch                             // of the phone's log
 	mu      sync.Mutex
 	seen    []phone.Effect
@@ -139,11 +141,11 @@ func (r *rig) handle(ctx context.Context, ev phone.Event) {
 				r.far.Send(ctx, e.Frame)
 			case phone.Ask:
 				if allow, ok := r.thumb(e.Card); ok {
-					events = append(events, phone.Decide{Pairing: e.Card.Pairing, Request: e.Card.Request, Allow: allow})
+					events = append(events, phone.Decide{Pairing: e.Card.Pairing, Request: e.Card.Request, Allow: allow, Grant: r.grant})
 				}
 			case phone.Sign:
 				events = append(events, phone.Signed{Pairing: e.Pairing, Request: e.Request,
-					Signature: r.forge(sshwire.SignEd25519(r.key, e.Payload))})
+					Signature: r.forge(sshwire.SignEd25519(r.key, e.Payload)), Wrapped: e.Wrap}) // any bytes do
 			}
 		}
 	}

@@ -42,7 +42,11 @@ func (s *Session) Sign(ctx context.Context, publicKey []byte, req wire.SignReque
 		if resp.Error == wire.CodeClockSkew && try == 0 {
 			continue // the answer told the phone's time: once more, with a new id
 		}
-		return checked(publicKey, req.Payload, resp)
+		sig, err := checked(publicKey, req.Payload, resp)
+		if err == nil {
+			s.keepLease(req.Fingerprint, resp.LeaseToken)
+		}
+		return sig, err
 	}
 }
 
@@ -76,11 +80,21 @@ func checked(publicKey, payload []byte, r *wire.SignResponse) ([]byte, error) {
 	if err != nil {
 		return nil, &RefusedError{"the key of this pairing cannot be read"}
 	}
-	sig, err := sshwire.ParseSignature(r.Signature)
-	if err != nil || sig.Format != key.Type() || key.Verify(payload, sig) != nil {
+	if !holds(key, payload, r.Signature) {
 		return nil, &RefusedError{"the signature it sent does not hold"}
 	}
 	return r.Signature, nil
+}
+
+// holds reports whether signature is key's over exactly payload, in the one
+// format that goes with the key. [kr-protocol] §4.5.
+func holds(key sshwire.PublicKey, payload, signature []byte) bool {
+	if key.Type() == sshwire.KeyPasskey {
+		sig, err := sshwire.ParseWebAuthn(signature)
+		return err == nil && key.VerifyWebAuthn(payload, sig) == nil
+	}
+	sig, err := sshwire.ParseSignature(signature)
+	return err == nil && sig.Format == key.Type() && key.Verify(payload, sig) == nil
 }
 
 // request is one request on its way to an answer.
@@ -192,7 +206,8 @@ func (s *Session) newRequest(req wire.SignRequest) (*request, error) {
 	if s.unpaired {
 		return nil, ErrUnpaired
 	}
-	now := s.cfg.Now().Add(s.offset)
+	now := s.phoneNow()
+	req.LeaseTokens = s.leaseTokens(req.Fingerprint)
 	msg := &wire.Request{ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(),
 		K: wire.Protocol, V: s.cfg.Version, KeysSeq: s.keysSeq, Sign: &req}
 	if err := s.renew(msg); err != nil {
@@ -259,7 +274,7 @@ func (r *request) cancel(ctx context.Context) {
 		return
 	}
 	s.mu.Lock()
-	now, seq := s.cfg.Now().Add(s.offset), s.keysSeq
+	now, seq := s.phoneNow(), s.keysSeq
 	s.mu.Unlock()
 	plain, err := wire.Encode(wire.Message{Request: &wire.Request{
 		ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(), K: wire.Protocol, V: s.cfg.Version,

@@ -91,7 +91,8 @@ type Request struct {
 // Backend is what an agent needs of the rest of the program. Its methods are
 // safe for concurrent use.
 type Backend interface {
-	// Keys lists the keys on offer, best first. It never waits.
+	// Keys lists the keys on offer to this client, best first. It never waits for
+	// a phone.
 	Keys() []Key
 	// Bound hears of the binds so far after each new one. It never waits.
 	Bound(binds []wire.Bind)

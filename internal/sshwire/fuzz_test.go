@@ -105,6 +105,51 @@ func FuzzParseSignature(f *testing.F) {
 	})
 }
 
+func FuzzParseWebAuthn(f *testing.F) {
+	var keys []PublicKey
+	for _, v := range loadWebAuthn(f) {
+		f.Add([]byte(v.Signature), []byte(v.Data))
+		if k, err := ParsePublicKey(v.Key); err == nil {
+			keys = append(keys, k)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b, data []byte) {
+		s, err := ParseWebAuthn(b)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(s.Marshal(), b) {
+			t.Errorf("written again: %x, want %x", s.Marshal(), b)
+		}
+		for _, k := range keys {
+			if k.VerifyWebAuthn(append(data, "never signed"...), s) == nil {
+				t.Errorf("forged by %x", b)
+			}
+		}
+	})
+}
+
+// FuzzWebAuthnSignature: what is written of an assertion is read again, with
+// all that the phone's platform said.
+func FuzzWebAuthnSignature(f *testing.F) {
+	for _, v := range loadWebAuthn(f) {
+		if a := v.Assertion; a != nil {
+			f.Add([]byte(a.AuthenticatorData), []byte(a.ClientDataJSON), []byte(a.Signature), a.Origin)
+		}
+	}
+	f.Fuzz(func(t *testing.T, authData, clientData, der []byte, origin string) {
+		b, err := WebAuthnSignature(Assertion{authData, clientData, der, origin})
+		if err != nil {
+			return
+		}
+		s, err := ParseWebAuthn(b)
+		if err != nil || !bytes.Equal(s.ClientData, clientData) || s.Origin != origin || s.Flags != authData[32] ||
+			!bytes.Equal(s.Extensions, authData[37:]) {
+			t.Errorf("%x is read as %+v, %v", b, s, err)
+		}
+	})
+}
+
 // FuzzReader: no order of reads panics or returns more than there is.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte("bBiIsm"), []byte("\x01\x01\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00\x08\x00\x00\x00\x01s\x00\x00\x00\x02\x00\x80"))

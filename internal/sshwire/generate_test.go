@@ -232,6 +232,7 @@ func keyVectors(t testing.TB, r recordings) vectorFile {
 	}
 	plainKeyVectors(t, r, &f)
 	certVectors(t, r, &f)
+	passkeyVectors(&f)
 	return f
 }
 

@@ -28,7 +28,7 @@ const minRSA, maxRSA = 2048, 16384 // bits of a modulus; maxRSA is OpenSSH's
 // inside, which does all the verifying. Its zero value verifies nothing.
 type PublicKey struct {
 	plain string           // type of the key itself
-	key   crypto.PublicKey // ed25519.PublicKey, *ecdsa.PublicKey or *rsa.PublicKey
+	key   crypto.PublicKey // ed25519.PublicKey, *ecdsa.PublicKey, *rsa.PublicKey or *passkey
 	cert  *Certificate     // nil for a plain key
 }
 
@@ -44,6 +44,9 @@ func ParsePublicKey(blob []byte) (PublicKey, error) {
 	typ := string(r.String())
 	plain, isCert := strings.CutSuffix(typ, certSuffix)
 	k := PublicKey{plain: plain}
+	if isCert && plain == KeyPasskey { // a name that no certificate has
+		return PublicKey{}, ErrUnsupported
+	}
 	var nonce []byte
 	if isCert {
 		nonce = r.String()
@@ -115,6 +118,8 @@ func readKey(r *Reader, typ string) (crypto.PublicKey, error) {
 		return readECDSA(r, typ)
 	case KeyRSA:
 		return readRSA(r)
+	case KeyPasskey:
+		return readPasskey(r)
 	}
 	if !isName(typ) {
 		return nil, malformed("public key", "type is not a name")
@@ -137,6 +142,8 @@ func writeKey(w *Writer, typ string, key crypto.PublicKey) {
 	case *rsa.PublicKey:
 		w.Mpint(big.NewInt(int64(key.E)))
 		w.Mpint(key.N)
+	case *passkey:
+		key.write(w)
 	}
 }
 

@@ -29,7 +29,7 @@ type Signature struct {
 
 // ParseSignature reads b, with nothing after it. It returns ErrMalformed
 // unless b is exactly what Marshal writes, and ErrUnsupported for the formats
-// of hardware keys, which have more fields.
+// of hardware keys, which have more fields; ParseWebAuthn reads one of them.
 func ParseSignature(b []byte) (Signature, error) {
 	if len(b) > MaxSize {
 		return Signature{}, malformed("signature", "too long")
@@ -55,7 +55,8 @@ func (s Signature) Marshal() []byte {
 
 // Verify checks that sig is k's signature over data. It returns ErrSHA1 for
 // the format "ssh-rsa" of an RSA key, and ErrSignature for everything else
-// that does not hold, a format that does not fit the key included.
+// that does not hold, a format that does not fit the key included. A passkey's
+// are for VerifyWebAuthn.
 func (k PublicKey) Verify(data []byte, sig Signature) error {
 	ok := false
 	switch key := k.key.(type) {
@@ -79,8 +80,7 @@ func (k PublicKey) Verify(data []byte, sig Signature) error {
 func verifyECDSA(key *ecdsa.PublicKey, data, blob []byte) bool {
 	rd := NewReader(blob)
 	r, s := rd.Mpint(), rd.Mpint()
-	n := key.Curve.Params().N
-	if !rd.Done() || r.Sign() <= 0 || s.Sign() <= 0 || r.Cmp(n) >= 0 || s.Cmp(n) >= 0 {
+	if !rd.Done() || !inRange(r, s, key.Curve) {
 		return false
 	}
 	return ecdsa.Verify(key, hashFor(key.Curve, data), r, s)

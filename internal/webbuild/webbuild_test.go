@@ -2,7 +2,6 @@ package webbuild_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -15,30 +14,6 @@ import (
 
 	_ "kryptonite/internal/phonejs" // so that the test cache notices its changes
 )
-
-const maxGzip = 2_000_000 // bytes of the core: about 1.4 MB by brotli
-
-// TestBuild: the app builds with Go alone and is not too large to download.
-func TestBuild(t *testing.T) {
-	out := t.TempDir()
-	if err := webbuild.Build("../..", out); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"phone.wasm", "node/phone.mjs"} {
-		b, err := os.ReadFile(filepath.Join(out, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var z bytes.Buffer
-		w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression)
-		w.Write(b)
-		w.Close()
-		t.Logf("%s: %d bytes, %d by gzip", name, len(b), z.Len())
-		if z.Len() > maxGzip {
-			t.Errorf("%s: %d bytes by gzip, at most %d are allowed", name, z.Len(), maxGzip)
-		}
-	}
-}
 
 // TestBroken: what esbuild does not read is named with its place.
 func TestBroken(t *testing.T) {
@@ -55,6 +30,7 @@ func TestBroken(t *testing.T) {
 	}
 	write("go.mod", "module x\n\ngo 1.26\n")
 	write("cmd/phone-wasm/main.go", "package main\n\nfunc main() {}\n")
+	write("cmd/qr-wasm/main.go", "package main\n\nfunc main() {}\n")
 	write("web/node/phone.ts", "let x = ;\n")
 	err := webbuild.Build(root, filepath.Join(root, "dist"))
 	if err == nil || !strings.Contains(err.Error(), "web/node/phone.ts:1") {

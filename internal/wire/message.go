@@ -110,6 +110,9 @@ type Notice struct {
 
 	Unpair *Unpair   `json:"unpair,omitempty"`
 	Keys   *[]SSHKey `json:"keys,omitempty"` // all that this computer may see; none is a list, too
+
+	// LeasesOver are rules whose tokens are of no use any more. It needs no Seq.
+	LeasesOver []string `json:"leases_over,omitempty"`
 }
 
 // MeRequest is krd_hello: who the computer is. With NC it is the hello of a
@@ -170,6 +173,8 @@ type SignRequest struct {
 	Payload     []byte    `json:"payload"`
 	Binds       []Bind    `json:"binds,omitempty"`
 	Reported    *Reported `json:"reported,omitempty"`
+
+	LeaseTokens []LeaseToken `json:"lease_tokens,omitempty"` // at most MaxLeaseTokens, newest first
 }
 
 // Bind is one session-bind@openssh.com as the agent got it, in order.
@@ -186,6 +191,8 @@ type SignResponse struct {
 	Signature []byte `json:"signature,omitempty"`
 	Error     Code   `json:"error,omitempty"`
 	Reason    string `json:"reason,omitempty"` // for people: one sentence
+
+	LeaseToken LeaseToken `json:"lease_token,omitzero"` // with a signature; sent once, never stored
 }
 
 // ErrorResponse answers a request of a kind that the phone does not know.
@@ -237,8 +244,9 @@ func Encode(m Message) ([]byte, error) {
 }
 
 // Decode returns the message of a padded plaintext, or ErrMessage if it is not
-// exactly one request, response or notice of at most one known kind, or of
-// another protocol number: what its fields mean is then not known.
+// exactly one request, response or notice of at most one known kind, if its
+// leases break a rule, or if it is of another protocol number: what its fields
+// mean is then not known.
 func Decode(plain []byte) (Message, error) {
 	var m Message
 	text, ok := sealbox.Unpad(plain)
@@ -248,7 +256,7 @@ func Decode(plain []byte) (Message, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return Message{}, ErrMessage
 	}
-	if count(m.Request != nil, m.Response != nil, m.Notice != nil) != 1 || !m.oneKind() || m.protocol() != Protocol {
+	if count(m.Request != nil, m.Response != nil, m.Notice != nil) != 1 || !m.oneKind() || !m.leasesFit() || m.protocol() != Protocol {
 		return Message{}, ErrMessage
 	}
 	return m, nil
@@ -263,7 +271,7 @@ func (m Message) oneKind() bool {
 		r := m.Response
 		return count(r.Ack != nil, r.Me != nil, r.Sign != nil, r.Error != nil) == 1
 	default:
-		return count(m.Notice.Unpair != nil, m.Notice.Keys != nil) <= 1
+		return count(m.Notice.Unpair != nil, m.Notice.Keys != nil, len(m.Notice.LeasesOver) > 0) <= 1
 	}
 }
 

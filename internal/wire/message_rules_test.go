@@ -26,16 +26,18 @@ func full() map[string]Message {
 		return Message{Response: &r}
 	}
 	return map[string]Message{
-		"me_request":         request(Request{Me: &MeRequest{NC: make([]byte, 32), Name: "Zoë's <laptop>", Software: "krd", Addresses: addrs}}),
-		"sign_request":       request(Request{Sign: &SignRequest{Fingerprint: "SHA256:x", Payload: []byte{0, 0xff}, Binds: []Bind{{[]byte("k"), []byte("s"), []byte("g"), true}}, Reported: &Reported{Program: "ssh", Directory: "/src", Host: "server.example", Port: 2222, HostKeyAlias: true}}}),
+		"me_request": request(Request{Me: &MeRequest{NC: make([]byte, 32), Name: "Zoë's <laptop>", Software: "krd", Addresses: addrs}}),
+		"sign_request": request(Request{Sign: &SignRequest{Fingerprint: "SHA256:x", Payload: []byte{0, 0xff}, Binds: []Bind{{[]byte("k"), []byte("s"), []byte("g"), true}}, Reported: &Reported{Program: "ssh", Directory: "/src", Host: "server.example", Port: 2222, HostKeyAlias: true},
+			LeaseTokens: []LeaseToken{{Rule: "12", Token: sealbox.Key32{1}}, {Rule: "7", Token: sealbox.Key32{2}}}}}),
 		"cancel_request":     request(Request{Cancel: &CancelRequest{ID: ID{9}}}),
 		"unpair_request":     request(Request{Unpair: &Unpair{}}),
 		"ack_response":       response(Response{Ack: &Ack{NS: make([]byte, 32), Addresses: addrs}}),
 		"me_response":        response(Response{Me: &MeResponse{Name: "phone", Keys: []SSHKey{{[]byte("blob"), "name"}}}}),
-		"sign_response":      response(Response{Sign: &SignResponse{Signature: []byte("sig"), Error: CodeRefused, Reason: "no"}}),
+		"sign_response":      response(Response{Sign: &SignResponse{Signature: []byte("sig"), Error: CodeRefused, Reason: "no", LeaseToken: LeaseToken{"12", sealbox.Key32{1}, 1_795_483_600}}}),
 		"error_response":     response(Response{Error: &ErrorResponse{CodeUnknownKind}}),
 		"unpair notice":      {Notice: &Notice{ID: id, Seq: 5, Unix: 6, K: Protocol, V: "0.1.0", Unpair: &Unpair{}}},
 		"keys notice":        {Notice: &Notice{ID: id, Seq: 5, Unix: 6, K: Protocol, V: "0.1.0", Keys: &[]SSHKey{{[]byte("blob"), "name"}}}},
+		"leases_over notice": {Notice: &Notice{ID: id, Unix: 6, K: Protocol, V: "0.1.0", LeasesOver: []string{"12", "7"}}},
 		"keys notice, empty": {Notice: &Notice{ID: id, Seq: 5, Unix: 6, K: Protocol, V: "0.1.0", Keys: &[]SSHKey{}}},
 	}
 }
@@ -110,7 +112,8 @@ func TestExactlyOne(t *testing.T) {
 			}
 		}
 	}
-	for kinds, want := range map[string]error{`"keys":[]`: nil, `"unpair":{}`: nil, `"keys":null,"unpair":{}`: nil, `"keys":[],"unpair":{}`: ErrMessage} {
+	for kinds, want := range map[string]error{`"keys":[]`: nil, `"unpair":{}`: nil, `"keys":null,"unpair":{}`: nil, `"keys":[],"unpair":{}`: ErrMessage,
+		`"keys":[],"leases_over":["1"]`: ErrMessage, `"unpair":{},"leases_over":["1"]`: ErrMessage, `"keys":[],"leases_over":[]`: nil} {
 		if _, err := decode(`{"notice":{"k":1,"notice_id":"AAAAAAAAAAAAAAAAAAAAAA==",%s}}`, kinds); !errors.Is(err, want) {
 			t.Errorf("a notice with %s: %v, want %v", kinds, err, want)
 		}

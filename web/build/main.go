@@ -1,5 +1,5 @@
 // Build builds the web app into web/dist; "go run ./web/build" in the project's
-// root. See package webbuild.
+// root. A kr-relay that is built afterwards has it. See package webbuild.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	if err := webbuild.Build(".", "web/dist"); err != nil {
+	if err := webbuild.Release(".", "web/dist"); err != nil {
 		fmt.Fprintln(os.Stderr, "web/build:", err)
 		os.Exit(1)
 	}

@@ -1,6 +1,6 @@
 // Views as the gallery shows them, and Actions that note what was called.
 import type { Card, Computer, Entry, Millis, Pin, Rule } from "../src/core.d.ts";
-import type { Key } from "../src/keyring.ts";
+import type { Key } from "../src/newkey.ts";
 import type { Actions, View } from "../src/ui/view.ts";
 
 /** now never moves, so that pictures are the same each time. */
@@ -36,7 +36,7 @@ export const card: Card = {
 
 export const rule: Rule = {
   id: "rule1", scope: "host", pairing: "p1", key: keyPrint, user: "root", hostKey: print, name: "server.example.com",
-  since: now - hour, until: now + 96 * minute, left: 7, counted: true,
+  since: now - hour, until: now + 96 * minute, left: 7, counted: true, closed: false,
 };
 
 export const entry: Entry = {

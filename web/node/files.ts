@@ -1,9 +1,9 @@
 // A store and a key in files: for tests, which start a phone again.
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import type { Base64, Phone } from "../src/core.d.ts";
-import { type Bytes, fromBase64, toBase64 } from "../src/bytes.ts";
-import { newPair, rawPublic, type Signer, webCryptoSigner } from "../src/key.ts";
+import type { Base64, KeyType, Phone } from "../src/core.d.ts";
+import { fromBase64, toBase64 } from "../src/bytes.ts";
+import { algorithm, newPair, rawPublic, signBy, type Signer } from "../src/key.ts";
 import type { Store } from "../src/store.ts";
 
 async function replace(path: string, text: string): Promise<void> {
@@ -40,18 +40,35 @@ export async function fileStore(dir: string): Promise<Store> {
   };
 }
 
-/** fileSigner is a key in clear in a file: Node has nowhere else to put one. */
-export async function fileSigner(core: Phone, dir: string): Promise<Signer> {
-  const path = join(dir, "key.json");
-  const kept = await read<{ pkcs8: Base64; raw: Base64 }>(path);
-  if (kept) return webCryptoSigner(core, await importKey(fromBase64(kept.pkcs8)), fromBase64(kept.raw), "default");
-  const pair = await newPair(true);
-  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
-  const raw = await rawPublic(pair.publicKey);
-  await replace(path, JSON.stringify({ pkcs8: toBase64(pkcs8), raw: toBase64(raw) }));
-  return webCryptoSigner(core, await importKey(pkcs8), raw, "default");
+interface Kept {
+  type: KeyType;
+  pkcs8: Base64;
+  raw: Base64;
 }
 
-function importKey(pkcs8: Bytes): Promise<CryptoKey> {
-  return crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", false, ["sign"]);
+/** keptOr is what the file holds; it is made and written when there is none. */
+export async function keptOr<T>(path: string, make: () => Promise<T>): Promise<T> {
+  const kept = await read<T>(path);
+  if (kept !== undefined) return kept;
+  const made = await make();
+  await replace(path, JSON.stringify(made));
+  return made;
+}
+
+/** fileSigner is a key in clear in a file: Node has nowhere else to put one. */
+export async function fileSigner(core: Phone, dir: string): Promise<Signer> {
+  const { type, raw, pkcs8 } = await keptOr<Kept>(join(dir, "key.json"), async () => {
+    const { type, keys } = await newPair(true);
+    const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
+    return { type, pkcs8: toBase64(pkcs8), raw: toBase64(await rawPublic(keys.publicKey)) };
+  });
+  const key = await crypto.subtle.importKey("pkcs8", fromBase64(pkcs8), algorithm(type), false, ["sign"]);
+  const pub = core.publicKey(type, raw);
+  return {
+    keys: () => [{ publicKey: pub.blob, name: "default" }],
+    sign: async ({ fingerprint, payload }) => {
+      if (fingerprint !== pub.fingerprint) throw new Error("this phone has no such key");
+      return { signature: await signBy(core, type, key, payload), wrapped: "" };
+    },
+  };
 }

@@ -2,6 +2,8 @@
 // of JSON, and reads "LINK", "yes", "no", "allow" and "reject", a line each.
 //
 //	node phone.mjs phone.wasm DIRECTORY NAME
+//
+// With KIND=passkey its key is a passkey in software.
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import "wasm_exec";
@@ -9,6 +11,7 @@ import type { Card, ShowWords } from "../src/core.d.ts";
 import { Runner } from "../src/runner.ts";
 import { load } from "../src/wasm.ts";
 import { fileSigner, fileStore } from "./files.ts";
+import { passkeySigner } from "./passkey.ts";
 
 const begun = performance.now();
 const [wasm = "", dir = "", name = ""] = process.argv.slice(2);
@@ -23,7 +26,7 @@ const log = (err: unknown): void => {
 const core = await load(await WebAssembly.compile(new Uint8Array(await readFile(wasm))), end.signal);
 const ready = performance.now() - begun;
 const store = await fileStore(dir);
-const signer = await fileSigner(core, dir);
+const signer = await (process.env["KIND"] === "passkey" ? passkeySigner : fileSigner)(core, dir);
 core.start({ name, keys: signer.keys() }, await store.load(end.signal));
 
 let words: ShowWords | undefined;
@@ -43,7 +46,7 @@ async function answer(line: string): Promise<void> {
   if (!card || (line !== "allow" && line !== "reject")) throw new Error(`there is nothing to answer with ${line}`);
   const tapped = performance.now();
   const { pairing, request } = card;
-  await runner.post({ type: "Decide", pairing, request, allow: line === "allow", grant: { scope: "", for: 0, count: 0 } });
+  await runner.post({ type: "Decide", pairing, request, allow: line === "allow", grant: { scope: "", for: 0, count: 0, closed: false } });
   const signed = performance.now();
   await runner.posted();
   say({ type: "Took", stored: signed - tapped, sent: performance.now() - tapped });

@@ -28,13 +28,15 @@ export interface Phone {
   parseLink(link: string): Invitation;
   publicKey(type: KeyType, raw: Base64): PublicKey; // raw as WebCrypto exports it
   signature(type: KeyType, raw: Base64): Base64; // raw as WebCrypto makes it
+  passkeyPublic(spki: Base64, application: string): PublicKey; // spki as getPublicKey() gives it, ES256 only; the RP ID
+  passkeySignature(assertion: Assertion): Base64; // the challenge was the whole payload
   authorizedKey(blob: Base64, comment: string): string;
   entries(stored: Base64[]): Entry[]; // records of the log that follow each other, oldest first
   qr(text: string): string[]; // rows of "#" and " ", without a quiet zone
 }
 
 // Events: what happened. Their meaning is in internal/phone/event.go.
-export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey;
+export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey | Renamed;
 export interface Start { type: "Start" }
 export interface OpenLink { type: "OpenLink"; link: string }
 export interface Confirm { type: "Confirm"; pairing: string; yes: boolean }
@@ -44,11 +46,12 @@ export interface Revoke { type: "Revoke"; rule: string }
 export interface ForgetHost { type: "ForgetHost"; name: Name; scope: string }
 export interface Forward { type: "Forward"; pairing: string; ask: boolean }
 export interface TrustHost { type: "TrustHost"; name: Name; scope: string }
-export interface Signed { type: "Signed"; pairing: string; request: Base64; signature: Base64; failed: string }
+export interface Signed { type: "Signed"; pairing: string; request: Base64; signature: Base64; failed: string; wrapped: Base64 }
 export interface Unpair { type: "Unpair"; pairing: string }
 export interface Told { type: "Told"; pairing: string }
 export interface Tick { type: "Tick" }
 export interface KeysChanged { type: "KeysChanged"; keys: SSHKey[] }
+export interface Renamed { type: "Renamed"; name: string }
 export interface AllowKey { type: "AllowKey"; pairing: string; fingerprint: string; allow: boolean }
 
 // Effects: what to do, in order, after all Store effects of the call are durable.
@@ -57,7 +60,10 @@ export interface Store { type: "Store"; key: string; value: Base64 | null }
 export interface Listen { type: "Listen"; pairing: string; origin: string; seed: Base64; new: boolean }
 export interface Close { type: "Close"; pairing: string; origin: string; seed: Base64 }
 export interface Send { type: "Send"; pairing: string; to: Address[]; frame: Base64; farewell: boolean }
-export interface Sign { type: "Sign"; pairing: string; request: Base64; fingerprint: string; payload: Base64 }
+export interface Sign {
+  type: "Sign"; pairing: string; request: Base64; fingerprint: string; payload: Base64;
+  wrap: Base64; renew: boolean; unwrap: Base64; wrapped: Base64; // of a rule that works while the app is closed; "" when none
+}
 export interface ShowWords { type: "ShowWords"; pairing: string; computer: string; words: string }
 export interface Ask { type: "Ask"; card: Card }
 export interface Alarm { type: "Alarm"; card: Card; code: Code; reason: string }
@@ -67,16 +73,17 @@ export interface Note { type: "Note"; pairing: string; computer: string; kind: N
 // What is inside.
 export interface Config { name: string; keys: SSHKey[] }
 export interface SSHKey { publicKey: Base64; name: string }
-export interface Grant { scope: Scope; for: Millis; count: number }
+export interface Grant { scope: Scope; for: Millis; count: number; closed: boolean }
 export interface Address { relay: RelayAddress | null }
 export interface RelayAddress { origin: string; mailbox: Base64 }
 export interface Mailbox { address: string; publicKey: Base64 }
 export interface Invitation { app: string; relay: string }
+export interface Assertion { authenticatorData: Base64; clientDataJSON: Base64; signature: Base64; origin: string }
 export interface PublicKey { blob: Base64; fingerprint: string }
 export interface Computer { pairing: string; name: string; live: boolean; paired: Millis; heard: Millis; forward: boolean }
 export interface Rule {
   id: string; scope: Scope; pairing: string; key: string; user: string; hostKey: string; name: string;
-  since: Millis; until: Millis; left: number; counted: boolean;
+  since: Millis; until: Millis; left: number; counted: boolean; closed: boolean;
 }
 export interface Pin {
   name: Name; scope: string; keyType: string; fingerprint: string; unix: Millis; by: string; proof: string; hostbound: boolean;

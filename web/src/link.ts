@@ -74,16 +74,28 @@ async function request(url: string, headers: Record<string, string>, body: Bytes
   return { status: response.status, error, body: json };
 }
 
+/** Proof is the right to read a mailbox, docs/protocol.md 5.4. */
+export interface Proof {
+  public_key: Base64;
+  signature: Base64;
+}
+
 /** MailboxReader polls one mailbox, and proves each time that it may. */
 export class MailboxReader {
   #nonce: Base64 | undefined;
   readonly #url: string;
   readonly #publicKey: Base64;
+  readonly live: string; // URL of its WebSocket
 
   constructor(readonly core: Phone, readonly origin: string, readonly seed: Base64) {
     const box = core.mailbox(seed);
     this.#publicKey = box.publicKey;
     this.#url = `${origin}/v1/mailboxes/${box.address}/poll`;
+    this.live = `${origin.replace(/^http/, "ws")}/v1/mailboxes/${box.address}/live`;
+  }
+
+  prove(nonce: Base64): Proof {
+    return { public_key: this.#publicKey, signature: this.core.signRead(this.seed, this.origin, nonce) };
   }
 
   /** open makes sure that the mailbox exists, durably. */
@@ -102,7 +114,7 @@ export class MailboxReader {
     for (let i = 0; i < maxProofs; i++) {
       const nonce = this.#nonce;
       this.#nonce = undefined; // it counts once
-      const proof = nonce === undefined ? {} : { public_key: this.#publicKey, nonce, signature: this.core.signRead(this.seed, this.origin, nonce) };
+      const proof = nonce === undefined ? {} : { nonce, ...this.prove(nonce) };
       const answer = await request(this.#url, { "Content-Type": "application/json" }, JSON.stringify({ ...proof, ...what }), limit);
       const reply = parseReply(answer.body);
       this.#nonce = reply?.nonce;

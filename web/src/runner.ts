@@ -1,9 +1,10 @@
 // The effect loop: the phone's events one after another, each durable before it
 // has consequences. As internal/phoneterm/runner.go does it in a terminal.
-import type { Alarm, Ask, Base64, Close, Effect, Event, Listen, Note, Phone, Send, ShowWords, Sign, Withdraw } from "./core.d.ts";
+import type { Alarm, Ask, Base64, Close, Effect, Event, Listen, Note, Phone, Send, ShowWords, Withdraw } from "./core.d.ts";
 import type { Signer } from "./key.ts";
 import { MailboxReader, postFrame } from "./link.ts";
 import { receive } from "./receive.ts";
+import { Signing } from "./signing.ts";
 import type { Change, Store } from "./store.ts";
 import { within } from "./wait.ts";
 import { Refused } from "./wasm.ts";
@@ -28,7 +29,8 @@ export class Runner {
   readonly #a: Around;
   readonly #ears = new Map<Base64, AbortController>(); // by mailbox seed
   readonly #listening = new Set<Promise<void>>();
-  readonly #sending = new Set<Promise<void>>();
+  readonly #sending = new Set<Promise<void>>(); // and signing
+  readonly #signing: Signing;
   readonly #end = new AbortController();
   readonly #signal: AbortSignal;
   #turn: Promise<void> = Promise.resolve();
@@ -37,6 +39,10 @@ export class Runner {
   constructor(around: Around, signal: AbortSignal) {
     this.#a = around;
     this.#signal = AbortSignal.any([signal, this.#end.signal]);
+    this.#signing = new Signing(around.signer, this.#signal);
+    const closed = around.store.closed;
+    if (closed?.aborted) this.#end.abort(closed.reason);
+    closed?.addEventListener("abort", () => this.#end.abort(closed.reason), { once: true });
   }
 
   /** run works until the signal ends, or a store does not take a decision. */
@@ -68,7 +74,7 @@ export class Runner {
     return done;
   }
 
-  /** posted resolves when no frame is on its way any more. */
+  /** posted resolves when no signature is being made and no frame is on its way any more. */
   async posted(): Promise<void> {
     while (this.#sending.size > 0) await Promise.all(this.#sending);
   }
@@ -99,19 +105,10 @@ export class Runner {
       case "Listen": return this.#listen(e);
       case "Close": return this.#close(e);
       case "Send": return this.#send(e);
-      case "Sign": return this.#handle(await this.#sign(e));
-      default: this.#a.show(e);
+      case "Sign": return this.#go(this.#sending, this.#signing.sign(e, (signed) => this.post(signed)));
+      case "Withdraw": this.#signing.withdraw(e);
     }
-  }
-
-  async #sign({ pairing, request, fingerprint, payload }: Sign): Promise<Event> {
-    const signed = { type: "Signed", pairing, request, signature: "", failed: "" } as const;
-    try {
-      return { ...signed, signature: await this.#a.signer.sign(fingerprint, payload, this.#signal) };
-    } catch (err) {
-      this.#signal.throwIfAborted(); // asked for again at the next start
-      return { ...signed, failed: err instanceof Error ? err.message : String(err) };
-    }
+    this.#a.show(e);
   }
 
   async #listen({ origin, seed, pairing, new: isNew }: Listen): Promise<void> {

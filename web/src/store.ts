@@ -7,8 +7,12 @@ export interface Change {
   value: Base64 | null;
 }
 
-/** A Store keeps records. commit makes all changes durable, or none. */
+/**
+ * A Store keeps records. commit makes all changes durable, or none. closed
+ * aborts when the store has gone away and cannot come back.
+ */
 export interface Store {
+  readonly closed?: AbortSignal;
   load(signal: AbortSignal): Promise<Record<string, Base64>>;
   commit(changes: readonly Change[], signal: AbortSignal): Promise<void>;
 }

@@ -16,32 +16,44 @@ interface GoRuntime {
 }
 declare const globalThis: {
   Go: new () => GoRuntime;
-  krPhoneReady?: ((call: Call) => void) | undefined;
+  krReady?: ((given: unknown) => void) | undefined;
 };
 
-/** load starts a core. wasm is phone.wasm; wasm_exec.js must have run. */
-export async function load(wasm: WebAssembly.Module, signal: AbortSignal): Promise<Phone> {
+/** A Running Go program has given one function, and may have ended. */
+export interface Running<F> {
+  call: F;
+  ended(): string; // why, or ""
+}
+
+/** run starts a Go program that gives one function. wasm_exec.js must have run. */
+export async function run<F>(wasm: WebAssembly.Module, signal: AbortSignal): Promise<Running<F>> {
   const go = new globalThis.Go();
   const instance = await WebAssembly.instantiate(wasm, go.importObject);
   signal.throwIfAborted();
   let ended = "";
-  let call: Call | undefined;
-  globalThis.krPhoneReady = (c) => (call = c);
-  // The core runs until its first wait before run returns.
+  let call: unknown;
+  globalThis.krReady = (given) => (call = given);
+  // The program runs until its first wait before go.run returns.
   go.run(instance).then(
     () => (ended = "the core has ended"),
     (err: unknown) => (ended = String(err)),
   );
-  globalThis.krPhoneReady = undefined;
-  if (!call) throw new Dead("the core did not start");
-  return phone(call, () => ended);
+  globalThis.krReady = undefined;
+  if (typeof call !== "function") throw new Dead("the core did not start");
+  return { call: call as F, ended: () => ended };
+}
+
+/** load starts a core. wasm is phone.wasm. */
+export async function load(wasm: WebAssembly.Module, signal: AbortSignal): Promise<Phone> {
+  const { call, ended } = await run<Call>(wasm, signal);
+  return phone(call, ended);
 }
 
 // All methods; the type holds this list against the contract, both ways.
 const methods: Record<keyof Phone, true> = {
   start: true, handle: true, next: true, computers: true, rules: true, pins: true, strange: true, sees: true,
-  mailbox: true, signRead: true, parseLink: true, publicKey: true, signature: true, authorizedKey: true,
-  entries: true, qr: true,
+  mailbox: true, signRead: true, parseLink: true, publicKey: true, signature: true, passkeyPublic: true, passkeySignature: true,
+  authorizedKey: true, entries: true, qr: true,
 };
 
 // phone makes a method of each name: the contract has the types.

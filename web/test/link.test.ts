@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MailboxReader, postFrame, RelayError } from "../src/link.ts";
 import { receive } from "../src/receive.ts";
-import { fakePhone, fakeRelay, json } from "./fakes.ts";
+import { fakePhone, fakeRelay, json, noSockets } from "./fakes.ts";
 
 const origin = "https://r.example";
 const mailbox = "AAECAwQFBgcICQoLDA0ODw==";
 const live = new AbortController().signal;
+noSockets(); // live.test.ts has them
 const reader = (): MailboxReader => new MailboxReader(fakePhone(() => []), origin, "seed");
 
 test("a frame is posted again with the same key until the relay has it", async () => {

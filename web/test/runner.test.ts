@@ -8,7 +8,7 @@ import type { Store } from "../src/store.ts";
 import { Dead, Refused } from "../src/wasm.ts";
 import { fakePhone, fakeRelay, fakeSigner, json } from "./fakes.ts";
 
-const sign: Effect = { type: "Sign", pairing: "p", request: "r", fingerprint: "f", payload: "AAAA" };
+const sign: Effect = { type: "Sign", pairing: "p", request: "r", fingerprint: "f", payload: "AAAA", wrap: "", renew: false, unwrap: "", wrapped: "" };
 const send: Effect = { type: "Send", pairing: "p", to: [{ relay: { origin: "https://r.example", mailbox: "AAAA" } }, { relay: null }], frame: "AAAA", farewell: true };
 const put = (key: string): Effect => ({ type: "Store", key, value: "AAAA" });
 const unpair: Event = { type: "Unpair", pairing: "p" };
@@ -75,7 +75,73 @@ test("a key that does not sign says why", async () => {
     throw new Error("locked");
   }));
   await h.runner.post(unpair);
+  await h.runner.posted();
   assert.deepEqual(signed, [{ type: "Signed", pairing: "p", request: "r", signature: "", failed: "locked" }]);
   h.end.abort();
   await h.running;
+});
+
+const withdraw: Effect = { type: "Withdraw", pairing: "p", request: "r", why: "cancelled" };
+const whenAborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+
+test("other events do not wait for a key; who signs does so once", async () => {
+  const unlock: ((sig: string) => void)[] = [];
+  const h = house((e) => (e.type === "Unpair" ? [put("a"), sign] : []), async () => undefined, fakeSigner(({ request, payload }) => {
+    h.done.push(`asked ${request} ${payload}`);
+    return new Promise((resolve) => unlock.push(resolve));
+  }));
+  await h.runner.post(unpair);
+  await h.runner.post(unpair); // the same Sign again
+  await h.runner.post({ type: "Tick" });
+  assert.deepEqual(h.done, ["Start", "Unpair", "stored a", "asked r AAAA", "Unpair", "stored a", "Tick"]);
+  unlock[0]?.("sig");
+  await h.runner.posted();
+  assert.deepEqual(h.done.slice(7), ["Signed"]);
+  assert.equal(unlock.length, 1);
+  h.end.abort();
+  await h.running;
+});
+
+test("a withdrawn request ends its prompt, and only that; nothing is said of it", async () => {
+  const reasons: string[] = [];
+  const h = house((e) => (e.type === "Unpair" ? [sign, { ...sign, request: "other" }] : e.type === "Told" ? [withdraw] : []), async () => undefined, fakeSigner(async ({ request }, signal) => {
+    const aborted = whenAborted(signal);
+    return request === "r" ? aborted.catch((err: Error) => (reasons.push(err.message), Promise.reject(err))) : Promise.race([aborted, h.runner.post({ type: "Told", pairing: "p" }).then(() => "sig")]);
+  }));
+  await h.runner.post(unpair);
+  await h.runner.posted();
+  assert.deepEqual(reasons, ["the request was withdrawn"]);
+  assert.deepEqual(h.done, ["Start", "Unpair", "Told", "shown Withdraw", "Signed"]);
+  h.end.abort();
+  await h.running;
+});
+
+test("the end does not wait for a prompt, even one that hears no signal", async () => {
+  const h = house((e) => (e.type === "Unpair" ? [sign] : []), async () => undefined, fakeSigner(() => new Promise(() => undefined)));
+  await h.runner.post(unpair);
+  h.end.abort(new Error("over"));
+  await h.running;
+  assert.deepEqual(h.done, ["Start", "Unpair"]); // no Signed: the next start asks again
+});
+
+test("why a key failed is one line of bounded length", async () => {
+  const failed: string[] = [];
+  const h = house((e) => (e.type === "Signed" && failed.push(e.failed), e.type === "Unpair" ? [sign] : []), async () => undefined, fakeSigner(() => {
+    throw new Error("no\r\n\u202egood" + "x".repeat(1000));
+  }));
+  await h.runner.post(unpair);
+  await h.runner.posted();
+  assert.deepEqual(failed, ["no good" + "x".repeat(193)]);
+  h.end.abort();
+  await h.running;
+});
+
+test("a store that goes away ends the phone at once", async () => {
+  const gone = new AbortController();
+  const store: Store = { closed: gone.signal, load: async () => ({}), commit: async () => undefined };
+  const runner = new Runner({ core: fakePhone(() => []), store, signer: fakeSigner(() => "sig"), show: () => undefined, log: () => undefined }, new AbortController().signal);
+  const running = assert.rejects(runner.run(), /deleted/);
+  gone.abort(new Error("site data were deleted"));
+  await running;
 });

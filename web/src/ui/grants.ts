@@ -2,7 +2,7 @@
 import type { Card, Grant, Millis } from "../core.d.ts";
 import { t } from "../text/en.ts";
 import { type Child, h } from "./dom.ts";
-import type { Ui } from "./context.ts";
+import { type Ui, toggle } from "./context.ts";
 import { type Group, cardId, hostName } from "./group.ts";
 import { at, button, outside } from "./parts.ts";
 import { once } from "./view.ts";
@@ -25,6 +25,8 @@ export async function decide(ui: Ui, group: readonly Card[], allow: boolean, gra
   for (const card of seen) await ui.actions.decide(card, allow, card === seen[0] ? grant : once);
 }
 
+const closedName = (card: Card): string => `closed ${cardId(card)}`;
+
 /** choices are shown instead of the facts, after "Allow for…" or "More". */
 export function choices(ui: Ui, group: Group, which: "allow" | "more", ready: () => boolean): Child {
   const card = group[0];
@@ -37,21 +39,27 @@ export function choices(ui: Ui, group: Group, which: "allow" | "more", ready: ()
       group.length > 1 && h("div", { class: "choice" },
         h("p", {}, t.card.oneSays(group.length)), answer(t.card.onlyOne, true, once, false, "plain", [card])),
       h("div", { class: "choice" },
-        h("p", {}, t.card.blockSays(outside(card.computer, 32))), answer(t.card.block, false, { scope: "block", for: blockTime, count: 0 }, false, "danger")),
+        h("p", {}, t.card.blockSays(outside(card.computer, 32))), answer(t.card.block, false, { ...once, scope: "block", for: blockTime }, false, "danger")),
     ];
   }
   const host = card.noHostRule !== "";
+  const closable = ui.view.keys.some((k) => k.kind === "wrapped" && k.name === card.keyName) && !host;
+  const closed = closable && ui.state.open.has(closedName(card));
   const computer = card.noComputerRule !== "";
   return [
     h("div", { class: "choice", role: "group", "aria-labelledby": "rule-host" },
       h("h2", { id: "rule-host" }, t.card.forHost, " ", outside(card.user, 32), at(), outside(hostName(card) || t.card.thisKey, 48)),
       h("p", {}, host ? [t.card.notPossible, " ", h("bdi", {}, card.noHostRule), "."] : t.card.forHostSays(outside(card.computer, 32))),
       h("div", { class: "buttons two" },
-        times.map((x) => answer(x.text, true, { scope: "host", for: x.for, count: 0 }, host)),
-        answer(t.card.logins(logins.count), true, { scope: "host", ...logins }, host))),
+        times.map((x) => answer(x.text, true, { scope: "host", for: x.for, count: 0, closed }, host)),
+        answer(t.card.logins(logins.count), true, { scope: "host", ...logins, closed }, host))),
+    closable && h("div", { class: "choice", key: "closed" },
+      h("label", { class: "check" },
+        h("input", { type: "checkbox", checked: closed, onchange: () => toggle(ui, closedName(card)) }), h("span", {}, t.card.closed)),
+      h("p", { class: "dim small" }, t.card.closedSays(outside(card.computer, 32)))),
     h("div", { class: "choice", role: "group", "aria-labelledby": "rule-computer" },
       h("h2", { id: "rule-computer" }, t.card.forComputer(outside(card.computer, 48))),
       h("p", {}, computer ? [t.card.notPossible, " ", h("bdi", {}, card.noComputerRule), "."] : t.card.forComputerSays),
-      h("div", { class: "buttons" }, times.map((x) => answer(x.text, true, { scope: "computer", for: x.for, count: 0 }, computer)))),
+      h("div", { class: "buttons" }, times.map((x) => answer(x.text, true, { scope: "computer", for: x.for, count: 0, closed }, computer)))),
   ];
 }

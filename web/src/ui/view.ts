@@ -1,6 +1,6 @@
 // What the screens show, and what they may do: all that ui/ knows of the rest.
 import type { Alarm, Card, Computer, Entry, Grant, Millis, Pin, Rule } from "../core.d.ts";
-import type { Key, Kind } from "../keyring.ts";
+import type { Key, Kind } from "../newkey.ts";
 
 /** A View is everything that is shown, made anew after each event. */
 export interface View {
@@ -93,4 +93,4 @@ export interface Actions {
 export class NoPRF extends Error {}
 
 /** The Grant of "once". */
-export const once: Grant = { scope: "", for: 0, count: 0 };
+export const once: Grant = { scope: "", for: 0, count: 0, closed: false };

@@ -1,0 +1,182 @@
+package webbuild
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// Browsers whose CSS is written; JavaScript is ES2022.
+var engines = []api.Engine{
+	{Name: api.EngineIOS, Version: "16.4"},
+	{Name: api.EngineSafari, Version: "16.4"},
+	{Name: api.EngineChrome, Version: "111"},
+	{Name: api.EngineFirefox, Version: "115"},
+}
+
+// icons are committed: web/src/icons/icon.svg and maskable.svg, drawn.
+var icons = []string{"icon.svg", "icon-192.png", "icon-512.png", "maskable-512.png", "apple-180.png"}
+
+// App makes out/app and out/hashes.json of the sources below root, and of
+// phone.wasm and qr.wasm in out:
+//
+//	index.html               web/src/index.html with the names of the others
+//	manifest.webmanifest     web/src/manifest.webmanifest, as well
+//	app-HASH.js              web/src/main.ts and all it imports, wasm_exec.js
+//	                         included; PHONE_WASM and QR_WASM are the paths of
+//	                         the programs below
+//	app-HASH.css             web/src/shell.css and all it imports
+//	phone-HASH.wasm          the core
+//	qr-HASH.wasm             the reader of QR codes
+//	icon-…-HASH.png, .svg    web/src/icons
+//
+// HASH is 16 hex digits of the file's SHA-256, so that a name never has other
+// bytes. What else is in out/app is removed.
+func App(root, out string) error {
+	s := &site{dir: filepath.Join(out, "app"), hashes: map[string]string{}}
+	src := filepath.Join(root, "web", "src")
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return err
+	}
+	for _, name := range []string{"phone.wasm", "qr.wasm"} {
+		b, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			return err
+		}
+		if err := s.hashed(name, b); err != nil {
+			return err
+		}
+	}
+	bundles := []api.BuildOptions{
+		{EntryPoints: []string{"web/src/main.ts"}, Outfile: "app.js", Define: map[string]string{
+			"PHONE_WASM": quoted("/" + s.names["phone.wasm"]), "QR_WASM": quoted("/" + s.names["qr.wasm"])}},
+		{EntryPoints: []string{"web/src/shell.css"}, Outfile: "app.css", Engines: engines},
+	}
+	for _, o := range bundles {
+		name := o.Outfile
+		o.Platform, o.LegalComments = api.PlatformBrowser, api.LegalCommentsNone
+		o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
+		files, err := bundle(root, o)
+		if err != nil {
+			return err
+		}
+		if len(files) != 1 {
+			return fmt.Errorf("%s is in %d files, want one", name, len(files))
+		}
+		if err := s.hashed(name, files[0].Contents); err != nil {
+			return err
+		}
+	}
+	for _, name := range icons {
+		b, err := os.ReadFile(filepath.Join(src, "icons", name))
+		if err != nil {
+			return err
+		}
+		if err := s.hashed(name, b); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"manifest.webmanifest", "index.html"} {
+		b, err := os.ReadFile(filepath.Join(src, name))
+		if err != nil {
+			return err
+		}
+		if err := s.plain(name, s.named(b)); err != nil {
+			return err
+		}
+	}
+	s.used["qr.wasm"] = true // by the script
+	for name := range s.names {
+		if !s.used[name] {
+			return fmt.Errorf("neither web/src/index.html nor manifest.webmanifest has %s", quoted("/"+name))
+		}
+	}
+	if err := s.clean(); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(out, "hashes.json"), s.hashes)
+}
+
+// site is out/app while it is made.
+type site struct {
+	dir    string
+	names  map[string]string // with their hash
+	used   map[string]bool   // by a page
+	hashes map[string]string
+}
+
+func (s *site) hashed(name string, b []byte) error {
+	sum := sha256.Sum256(b)
+	ext := path.Ext(name)
+	full := strings.TrimSuffix(name, ext) + "-" + hex.EncodeToString(sum[:8]) + ext
+	if s.names == nil {
+		s.names, s.used = map[string]string{}, map[string]bool{}
+	}
+	s.names[name] = full
+	return s.write(full, b)
+}
+
+// plain writes a file whose name stays; what is compressed of it is old.
+func (s *site) plain(name string, b []byte) error {
+	for _, c := range coders {
+		if err := os.RemoveAll(filepath.Join(s.dir, name+c.ext)); err != nil {
+			return err
+		}
+	}
+	return s.write(name, b)
+}
+
+func (s *site) write(name string, b []byte) error {
+	sum := sha256.Sum256(b)
+	s.hashes[name] = hex.EncodeToString(sum[:])
+	return os.WriteFile(filepath.Join(s.dir, name), b, 0o644)
+}
+
+// named puts the names with hashes into a page.
+func (s *site) named(b []byte) []byte {
+	for name, full := range s.names {
+		from := []byte(quoted("/" + name))
+		s.used[name] = s.used[name] || bytes.Contains(b, from)
+		b = bytes.ReplaceAll(b, from, []byte(quoted("/"+full)))
+	}
+	return b
+}
+
+// clean removes what an older build left.
+func (s *site) clean() error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		for _, c := range coders {
+			name = strings.TrimSuffix(name, c.ext)
+		}
+		if _, ok := s.hashes[name]; !ok {
+			if err := os.RemoveAll(filepath.Join(s.dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func quoted(s string) string { return `"` + s + `"` }
+
+// writeJSON writes v with its keys sorted.
+func writeJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(b, '\n'), 0o644)
+}

@@ -1,0 +1,247 @@
+package webbuild_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"image/png"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"kryptonite/internal/appcheck"
+	"kryptonite/internal/webapp"
+	"kryptonite/internal/webbuild"
+)
+
+// maxFirst is what a phone downloads before it is ready: page, script, styles
+// and core, in bytes by brotli.
+const maxFirst = 1_300_000
+
+var first = regexp.MustCompile(`^(index\.html|app-[0-9a-f]{16}\.(js|css)|phone-[0-9a-f]{16}\.wasm)$`)
+
+// contents reads all files below dir.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(filepath.Join(dir, path))
+		out[path] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// copyTree copies what a build reads to another place.
+func copyTree(t *testing.T) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	for _, dir := range []string{"cmd/phone-wasm", "internal", "vectors", "web/src", "web/node"} {
+		if err := os.CopyFS(filepath.Join(root, dir), os.DirFS("../../"+dir)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		b, err := os.ReadFile("../../" + name)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(root, name), b, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// TestBuild: the app builds with Go alone, and is what the hashes say.
+func TestBuild(t *testing.T) {
+	out := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(out, "app"), 0o755))
+	must(t, os.WriteFile(filepath.Join(out, "app", "phone-old.wasm.br"), nil, 0o644))
+	must(t, webbuild.Build("../..", out))
+	app := contents(t, filepath.Join(out, "app"))
+	var hashes map[string]string
+	must(t, json.Unmarshal([]byte(contents(t, out)["hashes.json"]), &hashes))
+	if a, h := slices.Sorted(maps.Keys(app)), slices.Sorted(maps.Keys(hashes)); !slices.Equal(a, h) {
+		t.Errorf("the app has %q, hashes.json %q", a, h)
+	}
+	hashed := regexp.MustCompile(`-([0-9a-f]{16})\.[a-z]+$`)
+	for name, b := range app {
+		sum := sha256.Sum256([]byte(b))
+		if hashes[name] != hex.EncodeToString(sum[:]) {
+			t.Errorf("hashes.json is wrong for %s", name)
+		}
+		if len(b) > appcheck.MaxFile {
+			t.Errorf("%s has %d bytes: too many for kr check", name, len(b))
+		}
+		if m := hashed.FindStringSubmatch(name); m != nil && !strings.HasPrefix(hashes[name], m[1]) {
+			t.Errorf("%s has the SHA-256 %s", name, hashes[name])
+		}
+	}
+
+	// What a page names is there: a page that starts has all it needs.
+	for _, page := range []string{"index.html", "manifest.webmanifest"} {
+		names := regexp.MustCompile(`"/([^"]+\.[a-z]+)"`).FindAllStringSubmatch(app[page], -1)
+		if len(names) < 4 {
+			t.Errorf("%s names %q", page, names)
+		}
+		for _, m := range names {
+			if _, ok := app[m[1]]; !ok {
+				t.Errorf("%s names %s, which is not there", page, m[1])
+			}
+		}
+	}
+	script := app[only(t, app, `^app-.*\.js$`)]
+	if core := only(t, app, `\.wasm$`); !strings.Contains(script, `"/`+core+`"`) || strings.Contains(script, "PHONE_WASM") {
+		t.Error("the script does not know the core's name")
+	}
+	if !strings.Contains(script, "importObject") {
+		t.Error("the script does not bring wasm_exec.js")
+	}
+	// Under the policy an inline script or style would silently not run.
+	if inline := regexp.MustCompile(`<style|\sstyle=|\son[a-z]+=|<script(?:[^>]*)>[^<]`).FindString(app["index.html"]); inline != "" {
+		t.Errorf("index.html has %q in it", inline)
+	}
+	for name, size := range map[string]int{"icon-192": 192, "icon-512": 512, "maskable-512": 512, "apple-180": 180} {
+		cfg, err := png.DecodeConfig(strings.NewReader(app[only(t, app, "^"+name+`-.*\.png$`)]))
+		if err != nil || cfg.Width != size || cfg.Height != size {
+			t.Errorf("%s: %d x %d, %v", name, cfg.Width, cfg.Height, err)
+		}
+	}
+	if _, err := webapp.New(os.DirFS(filepath.Join(out, "app"))); err != nil {
+		t.Error("it cannot be served:", err)
+	}
+}
+
+func only(t *testing.T, files map[string]string, pattern string) string {
+	t.Helper()
+	re, found := regexp.MustCompile(pattern), ""
+	for name := range files {
+		if re.MatchString(name) {
+			if found != "" {
+				t.Fatalf("%s and %s match %s", found, name, pattern)
+			}
+			found = name
+		}
+	}
+	if found == "" {
+		t.Fatalf("nothing matches %s", pattern)
+	}
+	return found
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReproducible: sources at another place give the same app.
+func TestReproducible(t *testing.T) {
+	here, there := t.TempDir(), t.TempDir()
+	must(t, webbuild.Build("../..", here))
+	must(t, webbuild.Build(copyTree(t), there))
+	a, b := contents(t, here), contents(t, there)
+	for _, files := range []map[string]string{a, b} {
+		delete(files, "node/phone.mjs") // its comments name places
+	}
+	for name := range a {
+		if a[name] != b[name] {
+			t.Errorf("%s differs", name)
+		}
+	}
+	if len(a) != len(b) || len(a) < 11 {
+		t.Errorf("%d and %d files", len(a), len(b))
+	}
+}
+
+// TestRelease: what is compressed holds the app, is small enough to download,
+// and is what gets embedded.
+func TestRelease(t *testing.T) {
+	out := t.TempDir()
+	app := filepath.Join(out, "app")
+	must(t, os.MkdirAll(app, 0o755))
+	// Compress looks what is in them, so those of the last build only save time.
+	for _, path := range glob(t, "../../web/dist/app/*.wasm.br") {
+		b, err := os.ReadFile(path)
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(app, filepath.Base(path)), b, 0o644))
+	}
+	placeholder := filepath.Join(out, "embed", "placeholder", "index.html")
+	must(t, os.MkdirAll(filepath.Dir(placeholder), 0o755))
+	must(t, os.WriteFile(placeholder, []byte("x"), 0o644))
+	must(t, os.MkdirAll(filepath.Join(out, "embed", "app"), 0o755))
+	must(t, os.WriteFile(filepath.Join(out, "embed", "app", "old.js"), nil, 0o644))
+	must(t, webbuild.Release("../..", out))
+
+	files := contents(t, app)
+	total := 0
+	for name := range files {
+		if first.MatchString(name) {
+			n := len(files[name+".br"])
+			if n == 0 || n >= len(files[name+".gz"]) || len(files[name+".gz"]) >= len(files[name]) {
+				t.Errorf("%s: %d bytes, %d by gzip, %d by brotli", name, len(files[name]), len(files[name+".gz"]), n)
+			}
+			t.Logf("%s: %d bytes, %d by brotli", name, len(files[name]), n)
+			total += n
+		}
+	}
+	t.Logf("first download: %d bytes", total)
+	if total > maxFirst {
+		t.Errorf("the first download has %d bytes by brotli, at most %d are allowed", total, maxFirst)
+	}
+
+	packed := contents(t, filepath.Join(out, "embed"))
+	core := only(t, files, `\.wasm$`)
+	for _, name := range []string{"app/" + core, "app/old.js"} {
+		if _, ok := packed[name]; ok {
+			t.Errorf("%s is embedded", name)
+		}
+	}
+	if packed["placeholder/index.html"] != "x" || packed["hashes.json"] != contents(t, out)["hashes.json"] || packed["app/"+core+".br"] != files[core+".br"] {
+		t.Error("what is embedded is not the app")
+	}
+	if _, err := webapp.New(os.DirFS(filepath.Join(out, "embed", "app"))); err != nil {
+		t.Error("what is embedded cannot be served:", err)
+	}
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	must(t, err)
+	return paths
+}
+
+// TestCompressLooksInside: a file that claims to be another, compressed, is not
+// believed.
+func TestCompressLooksInside(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) { must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644)) }
+	write("a.js", strings.Repeat("old ", 100))
+	write("b.png", "\x01\x7f\x03")
+	must(t, webbuild.Compress(dir))
+	old := contents(t, dir)
+	if len(old) != 4 {
+		t.Errorf("files %q", slices.Collect(maps.Keys(old)))
+	}
+	write("a.js", strings.Repeat("new ", 100))
+	write("b.png.gz", "x")
+	must(t, webbuild.Compress(dir))
+	now := contents(t, dir)
+	if now["a.js.br"] == old["a.js.br"] || now["a.js.gz"] == old["a.js.gz"] || len(now) != 4 {
+		t.Errorf("what was compressed of the old file stays: %d files", len(now))
+	}
+}

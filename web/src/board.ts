@@ -1,0 +1,86 @@
+// What is on the screen: the core's words, kept until they are dismissed or over.
+import type { Alarm, Card, Millis, Note } from "./core.d.ts";
+import type { Shown } from "./runner.ts";
+import { type Sentence, sentence } from "./sentences.ts";
+import type { Ended, Message, Pairing, View } from "./ui/view.ts";
+
+interface Waiting {
+  card: Card;
+  shown: Millis;
+  decided: "" | "answered" | "rejected"; // here
+}
+
+const idOf = ({ pairing, request }: { pairing: string; request: string }): string => `${pairing} ${request}`;
+
+/** A Board has the part of a View that the core tells by and by. */
+export class Board {
+  pairing: Pairing | null = null;
+  readonly #waiting = new Map<string, Waiting>();
+  #ended: Ended[] = [];
+  #alarms: Alarm[] = [];
+  #messages: Message[] = [];
+  #ids = 0;
+
+  view(): Pick<View, "pairing" | "cards" | "ended" | "alarms" | "messages"> {
+    return { pairing: this.pairing, cards: [...this.#waiting.values()].map((w) => w.card), ended: this.#ended, alarms: this.#alarms, messages: this.#messages };
+  }
+
+  /** clear drops what a core told: another one tells it anew. */
+  clear(): void {
+    this.#waiting.clear();
+    this.pairing = null;
+  }
+
+  show(what: Shown): void {
+    switch (what.type) {
+      case "Ask": this.#waiting.set(idOf(what.card), { card: what.card, shown: Date.now(), decided: "" }); return;
+      case "Withdraw": return this.#withdraw(idOf(what), what.why);
+      case "Alarm": this.#alarms = [...this.#alarms, what].slice(-8); return;
+      case "ShowWords":
+        this.pairing = { link: "", relay: "", ...this.pairing, step: "words", id: what.pairing, computer: what.computer, words: what.words, slow: false };
+        return;
+      case "Note": return this.#note(what);
+    }
+  }
+
+  /** decided says what a person answered, "" when it did not go through; false if it was answered before. */
+  decided(card: Card, what: Waiting["decided"]): boolean {
+    const waiting = this.#waiting.get(idOf(card));
+    if (!waiting || (what && waiting.decided)) return false;
+    waiting.decided = what;
+    return true;
+  }
+
+  #withdraw(id: string, code: string): void {
+    const was = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (!was) return;
+    const why: Ended["why"] = was.decided || (code === "cancelled" ? "cancelled" : "expired");
+    this.#ended = [...this.#ended, { card: was.card, why, took: Date.now() - was.shown }].slice(-4);
+  }
+
+  #note(note: Note): void {
+    const ours = note.kind === "BadLink" || this.pairing?.id === note.pairing;
+    switch (note.kind) {
+      case "NoHello": if (ours && this.pairing) this.pairing = { ...this.pairing, slow: true }; break;
+      case "Paired":
+        this.pairing = { link: "", relay: "", words: "", slow: false, ...this.pairing, step: "agreed", id: note.pairing, computer: note.computer };
+        break;
+      case "Live": case "Refused": case "TooLate": case "BadLink": case "Unpaired":
+        if (ours) this.pairing = null;
+    }
+    const said = sentence(note);
+    if (said) this.say(said);
+  }
+
+  /** say tells people something until they dismiss it. */
+  say(what: Sentence): void {
+    this.#messages = [...this.#messages, { id: ++this.#ids, ...what }].slice(-8);
+  }
+
+  dismiss(what: Ended | Alarm | Message): void {
+    this.#ended = this.#ended.filter((e) => e !== what);
+    this.#alarms = this.#alarms.filter((a) => a !== what);
+    this.#messages = this.#messages.filter((m) => m !== what);
+  }
+}

@@ -1,0 +1,10 @@
+// What internal/webbuild puts in.
+
+/** QR_WASM is the path of the reader of QR codes. */
+declare const QR_WASM: string;
+
+/** PHONE_WASM is the path of the core at this origin. */
+declare const PHONE_WASM: string;
+
+// Comes with Go. It defines globalThis.Go.
+declare module "wasm_exec" {}

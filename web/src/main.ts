@@ -1,0 +1,67 @@
+// The web phone starts here.
+import "wasm_exec";
+import { App } from "./app.ts";
+import { home, openedLink } from "./place.ts";
+import { Turn } from "./locks.ts";
+import { start } from "./start.ts";
+import { mount } from "./ui/ui.ts";
+import type { View } from "./ui/view.ts";
+
+let link = openedLink(); // first of all
+const root = document.getElementById("app");
+if (!root) throw new Error("the page has no place for the app");
+
+const build = /-([0-9a-f]{8})/.exec(PHONE_WASM)?.[1] ?? ""; // tells one app from another
+const end = new AbortController();
+let phase: View["phase"] = "loading";
+let why = "";
+let drawn = false;
+const note = (err: unknown): void => void (end.signal.aborted || console.warn(err));
+const turn = new Turn();
+const app = new App({ qrWasm: QR_WASM, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
+root.replaceChildren(); // what the page said before
+const ui = mount(root, app);
+
+// changed draws once for all that happens in one turn.
+function changed(): void {
+  if (drawn) return;
+  drawn = true;
+  queueMicrotask(() => {
+    drawn = false;
+    ui.show({ ...app.parts(), phase, why, home: home(), version: build, docs: "" });
+  });
+}
+
+function become(p: View["phase"], because = ""): void {
+  [phase, why] = [p, because];
+  changed();
+}
+
+// work is the phone, while it is this tab's turn. Each turn begins from the store.
+async function work(signal: AbortSignal): Promise<void> {
+  become("loading");
+  const turn = new AbortController();
+  const life = AbortSignal.any([signal, turn.signal]);
+  try {
+    const phone = await start({ wasm: PHONE_WASM, ask: (what, end) => app.ask(what, end), show: (what) => app.show(what), note }, life);
+    app.begin(phone);
+    become("ready");
+    open(link);
+    link = "";
+    await phone.runner.run();
+  } finally {
+    app.end();
+    turn.abort(); // closes the storage
+  }
+}
+
+function open(opened: string): void {
+  if (opened && phase === "ready") app.openLink(opened).catch((err: unknown) => app.board.say({ grave: false, text: `This is no link to pair with: ${String(err)}`, do: "" }));
+}
+
+addEventListener("hashchange", () => open(openedLink()));
+changed();
+turn.run(work, () => become("busy"), end.signal).catch((err: unknown) => {
+  become("dead", err instanceof Error ? err.message : String(err));
+  end.abort(err);
+});

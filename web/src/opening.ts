@@ -1,0 +1,44 @@
+// A pairing by a link, up to the words.
+import type { Event, Phone } from "./core.d.ts";
+import type { Board } from "./board.ts";
+
+export class Opening {
+  constructor(
+    private readonly board: Board,
+    private readonly core: () => Phone, // throws before there is one
+    private readonly post: (event: Event) => Promise<void>,
+    private readonly around: { changed(): void; note(err: unknown): void },
+  ) {}
+
+  /** openLink shows where a link leads, and sends nothing. */
+  async openLink(text: string): Promise<void> {
+    const link = text.trim();
+    const { relay } = this.core().parseLink(link);
+    this.board.pairing = { step: "link", link, relay, id: "", computer: "", words: "", slow: false };
+    this.around.changed();
+  }
+
+  async pair(): Promise<void> {
+    const opened = this.board.pairing;
+    if (opened?.step !== "link") return;
+    const before = new Set(this.core().computers().map((c) => c.pairing));
+    this.board.pairing = { ...opened, step: "waiting" };
+    await this.post({ type: "OpenLink", link: opened.link });
+    const fresh = this.core().computers().find((c) => !before.has(c.pairing));
+    if (fresh && this.board.pairing?.step === "waiting") this.board.pairing = { ...this.board.pairing, id: fresh.pairing };
+    this.around.changed();
+  }
+
+  async confirm(yes: boolean): Promise<void> {
+    const { pairing } = this.board;
+    if (pairing?.step === "words") await this.post({ type: "Confirm", pairing: pairing.id, yes });
+  }
+
+  /** drop gives up a pairing that is not live. */
+  drop(): void {
+    const id = this.board.pairing?.id;
+    this.board.pairing = null;
+    if (id) this.post({ type: "Unpair", pairing: id }).catch(this.around.note);
+    this.around.changed();
+  }
+}

@@ -1,0 +1,49 @@
+// What a phone at work shows.
+import type { Board } from "./board.ts";
+import type { ToSign } from "./key.ts";
+import type { Started } from "./start.ts";
+import type { Unlock, View } from "./ui/view.ts";
+import type { Unlocks } from "./unlocks.ts";
+
+/** Parts is a View without what only the page knows. */
+export type Parts = Omit<View, "phase" | "why" | "home" | "version" | "docs">;
+
+export function parts(at: Started | undefined, board: Board, unlocks: Unlocks, note: (err: unknown) => void): Parts {
+  return {
+    ...board.view(),
+    name: at?.name() ?? "",
+    keys: at?.keyring.list() ?? [],
+    computers: at?.core.computers().filter((c) => c.live) ?? [],
+    unlocks: unlocks.list(),
+    rules: at?.core.rules(Date.now()) ?? [],
+    pins: at?.core.pins() ?? [],
+    strange: at?.core.strange() ?? [],
+    log: log(at, note),
+  };
+}
+
+function log(at: Started | undefined, note: (err: unknown) => void): View["log"] {
+  try {
+    return at?.log.newest(at.core) ?? [];
+  } catch (err) {
+    note(err);
+    return [];
+  }
+}
+
+/** about is what people want to know before a request goes on under a rule. */
+export function about({ core, keyring }: Started, { pairing, fingerprint }: ToSign): Pick<Unlock, "computer" | "rule" | "keyName"> {
+  return {
+    computer: core.computers().find((c) => c.pairing === pairing)?.name ?? "",
+    rule: core.rules(Date.now()).find((r) => r.pairing === pairing && r.key === fingerprint) ?? null,
+    keyName: keyring.list().find((k) => k.fingerprint === fingerprint)?.name ?? "",
+  };
+}
+
+/** keepOpen keeps keys open as long as the longest rule that uses them. */
+export function keepOpen({ core, keyring }: Started): void {
+  const rules = core.rules(Date.now());
+  for (const { fingerprint } of keyring.list()) {
+    keyring.keep(fingerprint, Math.max(0, ...rules.filter((r) => r.key === fingerprint).map((r) => r.until)));
+  }
+}

@@ -1,0 +1,38 @@
+// Where the app runs, and how it was opened.
+import type { Home } from "./ui/view.ts";
+
+/**
+ * openedLink is the pairing link that the app was opened by, or "". It goes out
+ * of the address bar and the history at once: it holds the computer's key.
+ */
+export function openedLink(): string {
+  if (location.hash.length < 2) return "";
+  const link = location.href;
+  history.replaceState(null, "", location.pathname);
+  return link;
+}
+
+/** home tells an installed app from a tab, and a tab on iOS from others. */
+export function home(): Home {
+  const standalone = "standalone" in navigator && navigator.standalone === true; // Safari's own
+  if (standalone || matchMedia("(display-mode: standalone)").matches) return "installed";
+  return "standalone" in navigator && navigator.maxTouchPoints > 1 ? "tab" : "browser";
+}
+
+/** deviceName is what computers call this phone unless its owner says otherwise. */
+export function deviceName(): string {
+  const known: [RegExp, string][] = [[/iPhone/, "iPhone"], [/iPad/, "iPad"], [/Android/, "Android phone"], [/Mac/, "Mac"], [/Windows/, "Windows"], [/CrOS/, "Chromebook"]];
+  return known.find(([sign]) => sign.test(navigator.userAgent))?.[1] ?? "browser";
+}
+
+/** share opens the system's sheet, or copies where there is none. */
+export async function share(text: string): Promise<void> {
+  if (!("share" in navigator)) return copy(text);
+  await navigator.share({ text }).catch((err: unknown) => {
+    if (!(err instanceof DOMException && err.name === "AbortError")) throw err; // given up
+  });
+}
+
+export async function copy(text: string): Promise<void> {
+  await navigator.clipboard.writeText(text);
+}

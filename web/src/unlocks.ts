@@ -1,0 +1,42 @@
+// Requests that a rule allows, but whose key waits for the person.
+import type { ToSign } from "./key.ts";
+import type { Unlock } from "./ui/view.ts";
+
+interface Pending extends Unlock {
+  settle(refused?: Error): void;
+}
+
+const patience = 60_000; // ms, as long as a computer waits for an answer
+
+export class Unlocks {
+  #pending: Pending[] = [];
+
+  constructor(private readonly changed: () => void) {}
+
+  list(): Unlock[] {
+    return this.#pending;
+  }
+
+  /** ask resolves in the tap on Continue. */
+  async ask({ pairing, request }: ToSign, about: Pick<Unlock, "computer" | "rule" | "keyName">, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const settle = (refused?: Error): void => {
+        this.#pending = this.#pending.filter((p) => p !== pending);
+        if (refused) reject(refused);
+        else resolve();
+        this.changed();
+      };
+      const pending: Pending = { ...about, pairing, request, expires: Date.now() + patience, settle };
+      signal.addEventListener("abort", () => settle(signal.reason as Error), { once: true });
+      this.#pending = [...this.#pending, pending];
+      this.changed();
+    });
+  }
+
+  /** answer lets a request go on, or ends it. */
+  answer(u: Unlock, go: boolean): void {
+    const pending = this.#pending.find((p) => p.pairing === u.pairing && p.request === u.request);
+    pending?.settle(go ? undefined : new Error("not continued on the phone"));
+  }
+}

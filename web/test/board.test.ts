@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Card, Entry, Note } from "../src/core.d.ts";
+import { Board } from "../src/board.ts";
+import { LogTail } from "../src/logtail.ts";
+import { memoryStore } from "../src/store.ts";
+import { fakePhone } from "./fakes.ts";
+
+const card = (request: string): Card => ({ pairing: "p", request, computer: "laptop" }) as Card;
+const note = (kind: Note["kind"], more: Partial<Note> = {}): Note => ({ type: "Note", pairing: "p", computer: "laptop", kind, err: "", rule: "", ...more });
+
+test("a card goes with the reason that people gave or the core", () => {
+  const board = new Board();
+  for (const r of ["a", "b", "c", "d"]) board.show({ type: "Ask", card: card(r) });
+  assert.ok(board.decided(card("a"), "answered"));
+  assert.ok(!board.decided(card("a"), "rejected"), "a second answer counts");
+  board.decided(card("b"), "rejected");
+  board.show({ type: "Withdraw", pairing: "p", request: "a", why: "" });
+  board.show({ type: "Withdraw", pairing: "p", request: "b", why: "rejected" });
+  board.show({ type: "Withdraw", pairing: "p", request: "c", why: "cancelled" });
+  board.show({ type: "Withdraw", pairing: "p", request: "d", why: "expired" });
+  board.show({ type: "Withdraw", pairing: "p", request: "unknown", why: "expired" });
+  assert.deepEqual(board.view().ended.map((e) => e.why), ["answered", "rejected", "cancelled", "expired"]);
+  assert.equal(board.view().cards.length, 0);
+});
+
+test("an answer that did not go through may be given again", () => {
+  const board = new Board();
+  board.show({ type: "Ask", card: card("a") });
+  board.decided(card("a"), "answered");
+  board.decided(card("a"), "");
+  assert.ok(board.decided(card("a"), "rejected"));
+});
+
+test("a pairing goes its steps, and another's words do not end it", () => {
+  const board = new Board();
+  board.pairing = { step: "waiting", link: "l", relay: "r", id: "p", computer: "", words: "", slow: false };
+  board.show(note("NoHello"));
+  assert.equal(board.view().pairing?.slow, true);
+  board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "A B" });
+  assert.deepEqual(board.view().pairing, { step: "words", link: "l", relay: "r", id: "p", computer: "laptop", words: "A B", slow: false });
+  board.show(note("Unpaired", { pairing: "another" }));
+  assert.equal(board.view().pairing?.step, "words");
+  board.show(note("Paired"));
+  assert.equal(board.view().pairing?.step, "agreed");
+  board.show(note("Live"));
+  assert.equal(board.view().pairing, null);
+  assert.match(board.view().messages.at(-1)?.text ?? "", /laptop uses this phone/);
+});
+
+test("messages are bounded, and go when dismissed", () => {
+  const board = new Board();
+  for (let i = 0; i < 20; i++) board.show(note("Skew"));
+  const { messages } = board.view();
+  assert.equal(messages.length, 8);
+  const [first] = messages;
+  assert.ok(first);
+  board.dismiss(first);
+  assert.equal(board.view().messages.length, 7);
+});
+
+test("the newest entries of the log pass by", async () => {
+  const core = { ...fakePhone(() => []), entries: (stored: string[]) => stored.map((s) => ({ reason: s }) as Entry) };
+  const key = (n: number): string => `log/${String(n).padStart(20, "0")}`;
+  const records = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [key(i + 1), `e${i + 1}`]));
+  const tail = new LogTail(memoryStore({ ...records, "pairing/x": "p" }));
+  const { signal } = new AbortController();
+  assert.equal(Object.keys(await tail.load(signal)).length, 301);
+  await tail.commit([{ key: key(301), value: "e301" }, { key: key(1), value: null }, { key: "rule/x", value: "r" }], signal);
+  const got = tail.newest(core).map((e) => e.reason);
+  assert.deepEqual([got.length, got[0], got.at(-1)], [200, "e301", "e102"]);
+});
