@@ -35,7 +35,7 @@ export const card = {
   forComputerSays: "Logins by this key at every server that is pinned here and proved, without asking again:",
   logins: (n: number) => `${n} logins`,
   closed: "Also while this app is closed",
-  closedSays: <T>(computer: T) => ["Without this, the key is locked when the app goes away, and you unlock it to go on. With it, ", computer, " keeps one half of what opens the key until the time is over; the other half stays here."],
+  closedSays: <T>(computer: T) => ["Otherwise the key locks when the app goes away. With this, ", computer, " keeps one half of what opens it until the time is over; the other half stays here."],
   notPossible: "Not possible:",
   onlyOne: "Allow only the oldest", oneSays: (n: number) => `These ${n} are the same login. To allow just one of them:`,
   block: "Reject all for 10 min", blockSays: <T>(computer: T) => ["Everything that ", computer, " asks is rejected for 10 minutes, this request too. You can end that on Home."],

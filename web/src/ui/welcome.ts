@@ -10,7 +10,7 @@ import { button, note, outside } from "./parts.ts";
 export function welcome(ui: Ui): Child {
   return h("div", { class: "welcome" },
     banners(ui),
-    h("div", { class: "big good" }, icon("key", "logo")),
+    h("div", { class: "big good" }, icon("logo")),
     h("h1", { tabindex: -1 }, t.welcome.title),
     h("p", { class: "lead" }, t.welcome.what),
     note("plain", "pin", h("p", {}, t.welcome.address1, " ", h("strong", {}, outside(location.host, 80)), t.welcome.address2), h("p", {}, t.welcome.moving)),
