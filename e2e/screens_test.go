@@ -120,7 +120,13 @@ func TestScreens(t *testing.T) {
 	story("a lease is what was chosen", "card-rules", func(t *testing.T) {
 		gallerySettle(t, tab)
 		galleryTap(t, tab, "10 logins")
-		truth(t, `JSON.stringify(gallery.calls[0].slice(2)) === '[true,{"scope":"host","count":10,"for":10800000}]'`)
+		truth(t, `JSON.stringify(gallery.calls[0].slice(2)) === '[true,{"scope":"host","count":10,"for":10800000,"closed":false}]'`)
+	})
+	story("a lease works while the app is closed only if that was ticked", "card-rules", func(t *testing.T) {
+		galleryEval[bool](t, tab, `document.querySelector("dialog input").click(); true`)
+		gallerySettle(t, tab)
+		galleryTap(t, tab, "15 min")
+		truth(t, `gallery.calls[0][3].closed === true`)
 	})
 	story("a lease that may not be cannot be chosen", "card-rules-off", func(t *testing.T) {
 		gallerySettle(t, tab)
@@ -189,6 +195,13 @@ func TestScreens(t *testing.T) {
 		galleryEval[bool](t, tab, `gallery.fail("the relay cannot be reached; is this phone online?"); true`)
 		galleryTap(t, tab, "Copy")
 		truth(t, `document.querySelector("[role=alert]").textContent.includes("the relay cannot be reached")`)
+	})
+	story("one of many hosts is found", "hosts-many", func(t *testing.T) {
+		galleryEval[bool](t, tab, `document.getElementById("filter").focus(); true`)
+		if err := chromedp.Do(tab, chromedp.KeyEvent("node-4095")); err != nil {
+			t.Fatal(err)
+		}
+		truth(t, `document.querySelectorAll(".pin").length === 1 && document.activeElement.value === "node-4095"`)
 	})
 	story("back leads back", "hosts", func(t *testing.T) {
 		galleryTap(t, tab, "Back")

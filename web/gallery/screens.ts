@@ -66,6 +66,7 @@ export const screens: Record<string, Screen> = {
   "card-proved": cards(card), "card-first": cards(fresh), "card-vouched": cards(vouched), "card-bound": cards(bound), "card-reported": cards(reported), "card-unknown": cards(unknown),
   "card-forwarded": cards(forwarded), "card-cert": cards(cert), "card-sshsig": cards(sshsig), "card-alike": cards(...alike), "card-several": cards(card, { ...fresh, request: "r2" }, { ...sshsig, request: "r3" }),
   "card-long": cards(longName), "card-short": cards({ ...card, expires: now + 9000 }), "card-new": { view: { ...full, cards: [card] } },
+  "card-at": cards({ ...card, user: "git@github.com" }),
   "card-lookalike": cards({ ...card, user: "r\u043e\u043et" }),
   "card-rules": { view: { ...full, cards: [card] }, press: ["Allow for", "wait"] },
   "card-rules-off": { view: { ...full, cards: [bound] }, press: ["Allow for", "wait"] },
@@ -88,6 +89,7 @@ export const screens: Record<string, Screen> = {
   computers: tab("Computers", { computers: [laptop, server, { ...laptop, pairing: "p4", name: "new-one", live: false, heard: 0 }] }), "computers-none": tab("Computers", { computers: [] }),
   computer: tab("Computers", { keys: [...full.keys, plainKey, passkey] }, "laptop"), unpair: tab("Computers", {}, "laptop", "Unpair", "wait"),
   hosts: tab("Settings", { strange, pins: [pin, nasPin] }, "Known hosts"), forget: tab("Settings", {}, "Known hosts", "Forget server", "wait"),
+  "hosts-many": tab("Settings", { pins: Array.from({ length: 4096 }, (_, n) => ({ ...pin, name: `node-${n}.example.com`, fingerprint: `${pin.fingerprint}${n}` })) }, "Known hosts"),
   settings: tab("Settings", { keys: [...full.keys, plainKey] }), "add-key": tab("Settings", {}, "Add a key"),
   ...evil("html"), ...evil("bidi"), ...evil("zalgo"), ...evil("huge"), ...evil("hugeBidi"),
 };

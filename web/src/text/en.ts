@@ -89,6 +89,7 @@ export const t = {
     until: (time: string, left: string) => `until ${time}, ${left} left`,
     since: (from: string, until: string) => `allowed from ${from} until ${until}`,
     logins: (n: number) => (n === 1 ? "1 login left" : `${n} logins left`),
+    closed: "also while the app is closed",
     end: "End",
   },
 };

@@ -41,7 +41,7 @@ export const pages = {
     },
     passkey: {
       word: "passkey as SSH key", says: "Passkey as SSH key, needs OpenSSH 10.3 or newer",
-      make: "Use a passkey as SSH key", why: "The passkey itself signs each login. It cannot be stolen, but computers need OpenSSH 10.3 or newer (git signing: any).",
+      make: "Use a passkey as SSH key", why: "The passkey itself signs each login. It cannot be stolen, but computers need OpenSSH 10.3 or newer (older ones do for git signing).",
     },
   },
   pair: {
@@ -91,7 +91,7 @@ export const pages = {
   hosts: {
     title: "Known hosts", pinned: "Pinned", strange: "Refused host keys",
     says: "The host key that each server showed when you first allowed it. Another key is refused.",
-    strangeSays: "These keys were shown in place of a pinned one.", none: "No host is pinned yet.",
+    strangeSays: "These keys were shown in place of a pinned one.", none: "No host is pinned yet.", search: "Search", noneFound: "No such host.",
     since: <T>(day: string, by: T) => [`since ${day}, from `, by], only: <T>(computer: T) => ["Only for logins from ", computer],
     forget: "Forget", forgetLabel: (name: string) => `Forget ${name}`,
     forgetTitle: <T>(name: T) => ["Forget ", name, "?"],

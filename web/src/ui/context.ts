@@ -11,6 +11,8 @@ export type Page = { name: "pair" } | { name: "scan" } | { name: "computer"; pai
 export interface State {
   tab: Tab;
   pages: Page[]; // the last one shows
+  scrolls: number[]; // where each page was left for the next
+  filter: string; // of the known hosts
   open: Set<string>; // what was opened on the way: choices, confirmations, long texts
   aside: Set<string>; // cards and unlocks that were put aside, until shown again
   current: string; // the card in the sheet
@@ -42,7 +44,7 @@ export interface Ui {
 
 export function newState(): State {
   return {
-    tab: "home", pages: [], open: new Set(), aside: new Set(), current: "", busy: new Set(), errors: [], said: "",
+    tab: "home", pages: [], scrolls: [], filter: "", open: new Set(), aside: new Set(), current: "", busy: new Set(), errors: [], said: "",
     canWrap: undefined, noPRF: false, insist: false, left: new Set(),
   };
 }

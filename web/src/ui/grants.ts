@@ -47,16 +47,17 @@ export function choices(ui: Ui, group: Group, which: "allow" | "more", ready: ()
   const closed = closable && ui.state.open.has(closedName(card));
   const computer = card.noComputerRule !== "";
   return [
+    // First, as it goes with each of the answers below.
+    closable && h("div", { class: "choice", key: "closed" },
+      h("label", { class: "check" },
+        h("input", { type: "checkbox", checked: closed, onchange: () => toggle(ui, closedName(card)) }), h("span", {}, t.card.closed)),
+      h("p", { class: "small" }, t.card.closedSays(outside(card.computer, 32)))),
     h("div", { class: "choice", role: "group", "aria-labelledby": "rule-host" },
       h("h2", { id: "rule-host" }, t.card.forHost, " ", outside(card.user, 32), at(), outside(hostName(card) || t.card.thisKey, 48)),
       h("p", {}, host ? [t.card.notPossible, " ", h("bdi", {}, card.noHostRule), "."] : t.card.forHostSays(outside(card.computer, 32))),
       h("div", { class: "buttons two" },
         times.map((x) => answer(x.text, true, { scope: "host", for: x.for, count: 0, closed }, host)),
         answer(t.card.logins(logins.count), true, { scope: "host", ...logins, closed }, host))),
-    closable && h("div", { class: "choice", key: "closed" },
-      h("label", { class: "check" },
-        h("input", { type: "checkbox", checked: closed, onchange: () => toggle(ui, closedName(card)) }), h("span", {}, t.card.closed)),
-      h("p", { class: "dim small" }, t.card.closedSays(outside(card.computer, 32)))),
     h("div", { class: "choice", role: "group", "aria-labelledby": "rule-computer" },
       h("h2", { id: "rule-computer" }, t.card.forComputer(outside(card.computer, 48))),
       h("p", {}, computer ? [t.card.notPossible, " ", h("bdi", {}, card.noComputerRule), "."] : t.card.forComputerSays),

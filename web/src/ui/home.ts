@@ -18,7 +18,7 @@ export function home(ui: Ui): Child {
   const { view } = ui;
   const waiting = groups(view.cards);
   return [
-    h("header", { class: "topic" }, icon("key", "logo"), h("h1", { tabindex: -1 }, t.app), h("span", { class: "phone" }, outside(view.name, 32))),
+    h("header", { class: "topic" }, icon("logo", "logo"), h("h1", { tabindex: -1 }, t.app), h("span", { class: "phone" }, outside(view.name, 32))),
     banners(ui),
     waiting.length + view.unlocks.length > 0 && section(t.home.waiting, list(
       waiting.map((g) => waitingRow(ui, g)),

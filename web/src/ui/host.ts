@@ -32,6 +32,7 @@ export function who(ui: Ui, card: Card): Child {
     long(ui, `user ${cardId(card)}`, card.user, 32),
     h("span", { class: "at" }, "@"), h("wbr", {}),
     host ? long(ui, `host ${cardId(card)}`, host, 80) : h("span", { class: "nohost" }, t.card.noName),
+    card.user.includes("@") && h("span", { class: "lookalike" }, t.card.atInUser),
     lookalikes(card.user) && h("span", { class: "lookalike" }, t.card.lookalike),
   ];
 }

@@ -12,15 +12,27 @@ function pinId(p: Pin): string {
   return `${p.name} ${p.scope} ${p.fingerprint}`;
 }
 
+const many = 20; // more hosts than that can be searched
+const most = 100; // shown at once
+
 export function hosts(ui: Ui): Child {
+  const wanted = ui.state.filter.toLowerCase();
+  const found = ui.view.pins.filter((p) => p.name.toLowerCase().includes(wanted) || p.fingerprint.includes(ui.state.filter));
   return [
     topic(ui, t.hosts.title, true),
     h("p", { class: "dim" }, t.hosts.says),
     ui.view.strange.length > 0 && section(t.hosts.strange, h("p", { class: "dim" }, t.hosts.strangeSays),
       ui.view.strange.map((p) => h("article", { class: "pin danger", key: pinId(p) }, about(ui, p), trust(ui, p, pinId(p), () => undefined)))),
-    ui.view.pins.length === 0 ? note("plain", "pin", t.hosts.none) : section(t.hosts.pinned, ui.view.pins.map((p) =>
+    ui.view.pins.length > many && h("div", { class: "stack" }, h("label", { for: "filter" }, t.hosts.search),
+      h("input", { id: "filter", type: "search", value: ui.state.filter, maxlength: 80, autocapitalize: "off", autocomplete: "off", spellcheck: "false",
+        oninput: (event) => {
+          const { target } = event;
+          if (target instanceof HTMLInputElement) ui.change((s) => (s.filter = target.value.trim()));
+        } })),
+    found.length === 0 ? note("plain", "pin", ui.view.pins.length === 0 ? t.hosts.none : t.hosts.noneFound) : section(t.hosts.pinned, found.slice(0, most).map((p) =>
       h("article", { class: "pin", key: pinId(p) }, about(ui, p),
-        button(ui, t.hosts.forget, () => toggle(ui, `forget ${pinId(p)}`), { class: "text", label: t.hosts.forgetLabel(p.name) })))),
+        button(ui, t.hosts.forget, () => toggle(ui, `forget ${pinId(p)}`), { class: "text", label: t.hosts.forgetLabel(p.name) }))),
+      found.length > most && h("p", { class: "dim center" }, t.more(found.length - most))),
   ];
 }
 

@@ -20,6 +20,7 @@ export function ruleRow(ui: Ui, rule: Rule): Node {
           rule.scope === "host" && [t.rule.from(computer), " · "],
           rule.key !== "" && ui.view.keys.length > 1 && [outside(keyName(ui, rule.key), 32), " · "],
           t.rule.until(clock(rule.until), left(rule.until - ui.now)),
+          rule.closed && ` · ${t.rule.closed}`,
           rule.counted && ` · ${t.rule.logins(rule.left)}`)),
       button(ui, t.rule.end, { id: `end ${rule.id}`, run: () => ui.actions.revoke(rule.id) }, { class: "plain small" })));
 }

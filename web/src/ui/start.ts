@@ -6,7 +6,7 @@ import { icon } from "./icon.ts";
 import { button, outside } from "./parts.ts";
 
 export function loading(): Child {
-  return h("div", { class: "start" }, h("div", { class: "big good pulse" }, icon("key", "logo")), h("h1", { role: "status", tabindex: -1 }, t.start.loading));
+  return h("div", { class: "start" }, h("div", { class: "big good pulse" }, icon("logo")), h("h1", { role: "status", tabindex: -1 }, t.start.loading));
 }
 
 export function dead(ui: Ui): Child {

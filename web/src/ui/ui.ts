@@ -63,8 +63,9 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
       },
       go: (page) => {
         history.pushState({ page: state.pages.length + 1 }, "");
+        state.scrolls[state.pages.length] = scrollY;
         change((s) => s.pages.push(page));
-        enter();
+        enter(0);
       },
       back: () => {
         if (state.pages.length > 0) history.back();
@@ -72,16 +73,16 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
     };
   }
 
-  // A page is read from its top, and its title has the focus.
-  function enter(): void {
-    scrollTo(0, 0);
+  // The title of a page gets the focus.
+  function enter(y: number): void {
+    scrollTo(0, y);
     root.querySelector<HTMLElement>("h1")?.focus({ preventScroll: true });
   }
 
   addEventListener("popstate", () => {
     if (state.pages.length === 0) return;
     change((s) => s.pages.pop());
-    enter();
+    enter(state.scrolls[state.pages.length] ?? 0);
   });
   // A card that comes back into view may have changed while nobody looked.
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && arm.again());

@@ -10,14 +10,14 @@ import { button, note, outside } from "./parts.ts";
 export function welcome(ui: Ui): Child {
   return h("div", { class: "welcome" },
     banners(ui),
-    h("div", { class: "big good" }, icon("key", "logo")),
+    h("div", { class: "big good" }, icon("logo")),
     h("h1", { tabindex: -1 }, t.welcome.title),
     h("p", { class: "lead" }, t.welcome.what),
     note("plain", "pin", h("p", {}, t.welcome.address1, " ", h("strong", {}, outside(location.host, 80)), t.welcome.address2), h("p", {}, t.welcome.moving)),
     ui.view.pairing && note("good", "computers", t.welcome.pairsNext),
     keyChoices(ui, t.welcome.name, ui.view.name || phoneName(navigator.userAgent), async (kind, name) => {
+      await ui.actions.makeKey(kind, name); // first, while the tap counts as one
       await ui.actions.rename(name);
-      await ui.actions.makeKey(kind, name);
     }));
 }
 

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { card } from "../gallery/fakes.ts";
+import { clean, cut, lookalikes } from "../src/ui/clean.ts";
+import { groups } from "../src/ui/group.ts";
+import { ago, left, span } from "../src/ui/when.ts";
+
+test("what cannot be seen is shown", () => {
+  assert.equal(clean("ro\u202eot"), "ro‹202E›ot");
+  assert.equal(clean("a\u0000\u001b[31m\r\n"), "a‹0000›‹001B›[31m‹000D›‹000A›");
+  assert.equal(clean("\u200b\u{e0100}\ud800"), "‹200B›‹E0100›‹D800›");
+  assert.equal(clean(" a  b\u00a0"), "␣a␣ b␣");
+  assert.equal(clean("Zoë, ключ, 鍵, 🔑"), "Zoë, ключ, 鍵, 🔑");
+  assert.equal(clean("e" + "\u0301".repeat(900)), "e\u0301\u0301");
+});
+
+test("what is long is cut, not through a character", () => {
+  assert.deepEqual(cut("abc", 3), { text: "abc", all: true });
+  assert.deepEqual(cut("abcd", 3), { text: "ab…", all: false });
+  assert.deepEqual(cut("🔑🔑🔑🔑", 3), { text: "🔑🔑…", all: false });
+  assert.equal(cut("\u202e".repeat(65536), 64).text.length, 64);
+});
+
+test("letters that can pass for others are noticed", () => {
+  assert.equal(lookalikes("root"), false);
+  assert.equal(lookalikes("r\u043e\u043et"), true);
+  assert.equal(lookalikes("root\u200b"), true);
+});
+
+test("only what is the same in all that matters is one question", () => {
+  const same = { ...card, request: "r2", expires: card.expires + 1 };
+  const count = (change: object): number => groups([card, { ...same, ...change }]).length;
+  assert.equal(count({}), 1);
+  for (const change of [
+    { pairing: "p2" }, { user: "admin" }, { keyName: "other" }, { host: { ...card.host, fingerprint: "SHA256:other" } },
+    { host: { ...card.host, local: false } }, { host: { ...card.host, proof: "bound" } }, { name: "other.example.com" }, { known: "New" },
+  ]) assert.equal(count(change), 2, JSON.stringify(change));
+  const unknown = { ...card, host: { ...card.host, fingerprint: "" } };
+  assert.equal(groups([unknown, { ...unknown, request: "r2" }]).length, 2);
+  const sshsig = { ...card, namespace: "git" };
+  assert.equal(groups([sshsig, { ...sshsig, request: "r2" }]).length, 2);
+});
+
+test("times are said as people say them", () => {
+  assert.deepEqual([left(-5), left(999), left(42_000), left(119_500), left(121_000), left(7_500_000)], ["0:00", "0:01", "0:42", "2 min", "2 min", "2 h 5 min"]);
+  assert.deepEqual([span(900_000), span(3_600_000), span(5_400_000)], ["15 min", "1 h", "1 h 30 min"]);
+  assert.deepEqual([ago(0, 5e12), ago(5e12 - 30_000, 5e12), ago(5e12 - 7_000_000, 5e12)], ["never", "just now", "1 h ago"]);
+});
