@@ -37,7 +37,7 @@ func signed(t *testing.T, p *Page, k sshKey, text string) string {
 	return run[string](t, p, fmt.Sprintf(`(async () => {
 		globalThis.ring ??= await kr.ring();
 		ring.allowed({ pairing: "p", request: "r" });
-		return ring.sign(kr.toSign(%q, "r", %q), kr.live);
+		return kr.sign(ring, kr.toSign(%q, "r", %q), kr.live);
 	})()`, k.Fingerprint, text))
 }
 
@@ -113,7 +113,7 @@ func TestPlainKey(t *testing.T) {
 		await ring.rename(%q, "other");
 		const names = [ring.list()[0].name, (await kr.ring()).list()[0].name];
 		await ring.remove(%[1]q);
-		return names + " " + ring.list().length + (await kr.ring()).list().length + await kr.outcome(ring.sign(kr.toSign(%[1]q, "r", "x"), kr.live));
+		return names + " " + ring.list().length + (await kr.ring()).list().length + await kr.outcome(kr.sign(ring, kr.toSign(%[1]q, "r", "x"), kr.live));
 	})()`, k.Fingerprint)); got != "other,other 00Error: this phone has no such key" {
 		t.Errorf("renamed and removed: %q", got)
 	}
@@ -173,7 +173,7 @@ func TestWrappedKey(t *testing.T) {
 		run[any](t, p, fmt.Sprintf(`(async () => {
 			ring.keep(%q, Date.now() + 3600e3);
 			ring.allowed({ pairing: "p", request: "r" });
-			await ring.sign(kr.toSign(%[1]q, "r", "x"), kr.live);
+			await kr.sign(ring, kr.toSign(%[1]q, "r", "x"), kr.live);
 			return null;
 		})()`, pair[1]))
 		return pkcs8[len(pkcs8Header):]
@@ -204,7 +204,7 @@ func (p *Page) sign(k sshKey, request, text string) error {
 		globalThis.work ??= {};
 		globalThis.stop ??= {};
 		stop[%q] = new AbortController();
-		work[%[1]q] = ring.sign(kr.toSign(%[2]q, %[1]q, %[3]q), stop[%[1]q].signal);
+		work[%[1]q] = kr.sign(ring, kr.toSign(%[2]q, %[1]q, %[3]q), stop[%[1]q].signal);
 		work[%[1]q].catch(() => undefined);
 		return null;
 	})()`, request, k.Fingerprint, text))
@@ -256,7 +256,7 @@ func TestPrompts(t *testing.T) {
 
 	// The passkey is gone.
 	must(t, a.Clear())
-	got := run[string](t, p, fmt.Sprintf(`(ring.allowed({ pairing: "p", request: "r" }), kr.outcome(ring.sign(kr.toSign(%q, "r", "x"), kr.live)))`, k.Fingerprint))
+	got := run[string](t, p, fmt.Sprintf(`(ring.allowed({ pairing: "p", request: "r" }), kr.outcome(kr.sign(ring, kr.toSign(%q, "r", "x"), kr.live)))`, k.Fingerprint))
 	if !strings.Contains(got, "the passkey is not on this device") {
 		t.Errorf("a lost passkey: %q", got)
 	}
@@ -264,7 +264,7 @@ func TestPrompts(t *testing.T) {
 	// The wrong finger.
 	k = makeKey(t, p, "wrapped")
 	must(t, a.Verified(false))
-	got = run[string](t, p, fmt.Sprintf(`(ring.allowed({ pairing: "p", request: "r" }), kr.outcome(ring.sign(kr.toSign(%q, "r", "x"), kr.live)))`, k.Fingerprint))
+	got = run[string](t, p, fmt.Sprintf(`(ring.allowed({ pairing: "p", request: "r" }), kr.outcome(kr.sign(ring, kr.toSign(%q, "r", "x"), kr.live)))`, k.Fingerprint))
 	if !strings.Contains(got, "you did not confirm") {
 		t.Errorf("the wrong finger: %q", got)
 	}

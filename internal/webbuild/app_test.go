@@ -47,7 +47,7 @@ func contents(t *testing.T, dir string) map[string]string {
 func copyTree(t *testing.T) (root string) {
 	t.Helper()
 	root = t.TempDir()
-	for _, dir := range []string{"cmd/phone-wasm", "internal", "vectors", "web/src", "web/node"} {
+	for _, dir := range []string{"cmd/phone-wasm", "cmd/qr-wasm", "internal", "vectors", "web/src", "web/node"} {
 		if err := os.CopyFS(filepath.Join(root, dir), os.DirFS("../../"+dir)); err != nil {
 			t.Fatal(err)
 		}
@@ -103,8 +103,10 @@ func TestBuild(t *testing.T) {
 		}
 	}
 	script := app[only(t, app, `^app-.*\.js$`)]
-	if core := only(t, app, `\.wasm$`); !strings.Contains(script, `"/`+core+`"`) || strings.Contains(script, "PHONE_WASM") {
-		t.Error("the script does not know the core's name")
+	for _, name := range []string{"phone", "qr"} {
+		if wasm := only(t, app, "^"+name+`-.*\.wasm$`); !strings.Contains(script, `"/`+wasm+`"`) {
+			t.Errorf("the script does not know %s", wasm)
+		}
 	}
 	if !strings.Contains(script, "importObject") {
 		t.Error("the script does not bring wasm_exec.js")
@@ -204,7 +206,7 @@ func TestRelease(t *testing.T) {
 	}
 
 	packed := contents(t, filepath.Join(out, "embed"))
-	core := only(t, files, `\.wasm$`)
+	core := only(t, files, `^phone-.*\.wasm$`)
 	for _, name := range []string{"app/" + core, "app/old.js"} {
 		if _, ok := packed[name]; ok {
 			t.Errorf("%s is embedded", name)

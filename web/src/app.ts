@@ -41,6 +41,7 @@ export class App implements Actions {
 
   /** end forgets what was on the screen: the next turn begins from the store. */
   end(): void {
+    this.#at?.keyring.lock();
     this.#at = undefined;
     this.board.clear();
     this.around.changed();

@@ -73,11 +73,11 @@ export class Keyring implements Signer {
   }
 
   async sign(what: ToSign, signal: AbortSignal): Promise<Made> {
-    const signature = await this.#sign(what, signal);
-    const id = idOf(what);
-    const wrapped = this.#closed.get(id) ?? "";
-    this.#closed.delete(id);
-    return { signature, wrapped };
+    try {
+      return { signature: await this.#sign(what, signal), wrapped: this.#closed.get(idOf(what)) ?? "" };
+    } finally {
+      this.#closed.delete(idOf(what));
+    }
   }
 
   async #sign(what: ToSign, signal: AbortSignal): Promise<Base64> {
@@ -95,19 +95,14 @@ export class Keyring implements Signer {
   }
 
   /** keep keeps a wrapped key open until then, once it is; 0 closes it. For the latest rule that uses it. */
-  keep(fingerprint: string, until: Millis): void {
-    this.#unlocked.keep(fingerprint, until);
-  }
+  keep = (fingerprint: string, until: Millis): void => this.#unlocked.keep(fingerprint, until);
 
   /** locked is whether the next signature needs a tap. */
-  locked(fingerprint: string): boolean {
-    return this.#kept.get(fingerprint)?.kind !== "plain" && !this.#unlocked.has(fingerprint);
-  }
+  locked = (fingerprint: string): boolean => this.#kept.get(fingerprint)?.kind !== "plain" && !this.#unlocked.has(fingerprint);
+
 
   /** lock closes all keys. */
-  lock(): void {
-    this.#unlocked.lock();
-  }
+  lock = (): void => this.#unlocked.lock();
 
   #key(fingerprint: string): Kept {
     const kept = this.#kept.get(fingerprint);

@@ -86,6 +86,7 @@ async function mail(origin: string, seed: string): Promise<object> {
 }
 
 const ring = async (): Promise<Keyring> => Keyring.open(await core(), await Database.open(live), ask);
+const sign = async (keys: Keyring, what: ToSign, signal: AbortSignal): Promise<string> => (await keys.sign(what, signal)).signature;
 const toSign = (fingerprint: string, request: string, text: string): ToSign => ({ pairing: "p", request, fingerprint, payload: btoa(text), wrap: "", renew: false, unwrap: "", wrapped: "" });
 
-Object.assign(globalThis, { kr: { Database, Keyring, asked, beThePhone, core, fromBase64, idbStore, live, mail, outcome, passkey, postFrame, ring, toSign, wrapped } });
+Object.assign(globalThis, { kr: { Database, Keyring, asked, beThePhone, core, fromBase64, idbStore, live, mail, outcome, passkey, postFrame, ring, sign, toSign, wrapped } });

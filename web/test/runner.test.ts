@@ -76,7 +76,7 @@ test("a key that does not sign says why", async () => {
   }));
   await h.runner.post(unpair);
   await h.runner.posted();
-  assert.deepEqual(signed, [{ type: "Signed", pairing: "p", request: "r", signature: "", failed: "locked" }]);
+  assert.deepEqual(signed, [{ type: "Signed", pairing: "p", request: "r", signature: "", failed: "locked", wrapped: "" }]);
   h.end.abort();
   await h.running;
 });
