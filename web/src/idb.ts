@@ -60,7 +60,7 @@ export class Database {
 
   /** all is what a table holds. */
   async all(table: Table): Promise<unknown[]> {
-    return (await this.#transaction([table], "readonly", (t) => t(table).getAll())).result;
+    return (await this.#transaction([table], "readonly", (t) => t(table).getAll())).result as unknown[];
   }
 
   async get(table: Table, key: string): Promise<unknown> {

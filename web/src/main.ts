@@ -16,7 +16,9 @@ const end = new AbortController();
 let phase: View["phase"] = "loading";
 let why = "";
 let drawn = false;
-const note = (err: unknown): void => void (end.signal.aborted || console.warn(err));
+const note = (err: unknown): void => {
+  if (!end.signal.aborted) console.warn(err);
+};
 const turn = new Turn();
 const app = new App({ qrWasm: QR_WASM, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
 root.replaceChildren(); // what the page said before

@@ -124,4 +124,4 @@ function explain(what: string, err: unknown): Error {
 const random = (n: number): Bytes => crypto.getRandomValues(new Uint8Array(n));
 
 const copy = (b: BufferSource): Bytes =>
-  (ArrayBuffer.isView(b) ? new Uint8Array(b.buffer as ArrayBuffer, b.byteOffset, b.byteLength) : new Uint8Array(b)).slice();
+  (ArrayBuffer.isView(b) ? new Uint8Array(b.buffer, b.byteOffset, b.byteLength) : new Uint8Array(b)).slice();

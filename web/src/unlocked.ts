@@ -109,7 +109,7 @@ export class Unlocked {
     const key = this.anew(what, end.signal);
     const opening = { end, waiting: 0, key };
     this.#openings.set(fingerprint, opening);
-    key.catch(() => undefined).then(() => this.#over(fingerprint, opening)); // who waits hears of it
+    void key.catch(() => undefined).then(() => this.#over(fingerprint, opening)); // who waits hears of it
     return opening;
   }
 

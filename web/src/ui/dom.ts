@@ -115,14 +115,15 @@ function set(el: Element, name: string, value: unknown): void {
     el.checked = value === true;
     return;
   }
-  if (value === undefined || value === false || typeof value === "function") el.removeAttribute(name);
-  else el.setAttribute(name, value === true ? "" : String(value));
+  if (value === true) el.setAttribute(name, "");
+  else if (typeof value === "string" || typeof value === "number") el.setAttribute(name, String(value));
+  else el.removeAttribute(name);
 }
 
 // One listener for each type; which handler it calls may change.
 function listen(el: Element, type: string, handler: Handler | undefined): void {
   let of = handlers.get(el);
-  if (!of) handlers.set(el, (of = new Map()));
+  if (!of) handlers.set(el, (of = new Map<string, Handler>()));
   const known = of.has(type);
   of.set(type, handler ?? (() => undefined));
   if (!known) el.addEventListener(type, (event) => handlers.get(el)?.get(type)?.(event));

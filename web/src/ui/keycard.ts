@@ -42,6 +42,6 @@ export function qrSheet(ui: Ui): Node | null {
 function code(rows: string[]): Child {
   const quiet = 4;
   const size = rows.length + 2 * quiet;
-  const dark = rows.flatMap((r, y) => [...r].map((c, x) => (c === "#" ? `M${x + quiet} ${y + quiet}h1v1h-1z` : ""))).join("");
+  const dark = rows.flatMap((r, y) => Array.from(r, (c, x) => (c === "#" ? `M${x + quiet} ${y + quiet}h1v1h-1z` : ""))).join("");
   return h("div", { class: "qr" }, h("svg", { viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": t.key.qrLabel, "shape-rendering": "crispEdges" }, h("path", { d: dark })));
 }
