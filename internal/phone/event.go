@@ -187,7 +187,8 @@ type Alarm struct {
 	Reason string
 }
 
-// Withdraw takes a card away: it was answered, cancelled or is too late.
+// Withdraw takes a card away, and ends the signature under way, if there is one:
+// the request was answered, cancelled or is too late.
 type Withdraw struct {
 	Pairing string
 	Request wire.ID
