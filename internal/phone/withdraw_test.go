@@ -217,3 +217,20 @@ func TestCancelForgetsTheHalves(t *testing.T) {
 		t.Errorf("the next login brings no token: %+v", a)
 	}
 }
+
+// TestStaleCancelMakesLive: krd's first frame waits at the relay while the phone
+// is off. It says that the pairing is in use, though it fits no clock any more.
+func TestStaleCancelMakesLive(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	greeting := w.cancelOf(1)
+	w.now = w.now.Add(40 * time.Hour)
+	if n := one[Note](t, w.send(greeting)); n.Kind != NoteLive {
+		t.Errorf("the person is told %d, want NoteLive", n.Kind)
+	}
+	if effects := w.send(greeting); len(effects) != 0 {
+		t.Errorf("a copy: %#v", effects)
+	}
+	if _, ok := w.stored(1); ok {
+		t.Error("what fits no clock is remembered")
+	}
+}

@@ -73,6 +73,7 @@ export const screens: Record<string, Screen> = {
   "card-more": { view: { ...full, cards: alike }, press: ["More", "wait"] },
   "ended-expired": { view: { ...full, cards: [card] }, then: { cards: [], ended: [{ card, why: "expired", took: 0 }] } },
   "ended-cancelled": { view: { ...full, cards: [card] }, then: { cards: [], ended: [{ card, why: "cancelled", took: 0 }] } },
+  "ended-failed": { view: { ...full, cards: [card] }, then: { cards: [], ended: [{ card, why: "failed", took: 0 }] } },
   "ended-next": { view: { ...full, cards: [card, fresh] }, then: { cards: [fresh], ended: [{ card, why: "answered", took: 2300 }] } },
   "ended-toasts": { view: { ...full, ended: [{ card, why: "answered", took: 3100 }, { card: fresh, why: "cancelled", took: 0 }] } },
   "alarm-changed": alarm(changed),

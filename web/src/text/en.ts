@@ -35,8 +35,9 @@ export const t = {
     took: (time: string) => `approved in ${time}`,
     answered: { title: "Allowed" },
     rejected: { title: "Rejected" },
-    cancelled: { title: "Withdrawn", says: <T>(computer: T) => ["ssh was ended on ", computer, " before you answered. Nothing was signed."] },
+    cancelled: { title: "Withdrawn", says: <T>(computer: T) => ["ssh was ended on ", computer, ". Nothing was signed."] },
     expired: { title: "Too late", says: <T>(computer: T) => ["The time to answer ran out, and ", computer, " went on without this key. Nothing was signed."] },
+    failed: { title: "Not signed", says: <T>(computer: T) => ["The key was not used, and ", computer, " was told why. Nothing was signed."] },
   },
   unlock: {
     title: "Continue?",

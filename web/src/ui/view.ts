@@ -41,7 +41,7 @@ export interface Pairing {
 
 export interface Ended {
   card: Card;
-  why: "answered" | "cancelled" | "expired" | "rejected";
+  why: "answered" | "cancelled" | "expired" | "rejected" | "failed"; // failed: not signed, although it was allowed
   took: Millis; // for answered
 }
 
