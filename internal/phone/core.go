@@ -119,6 +119,8 @@ func (c *Core) Handle(now time.Time, ev Event) []Effect {
 		}
 	case TrustHost:
 		effects = append(effects, c.trustHost(now, ev)...)
+	case Acknowledge:
+		effects = append(effects, c.damage.acknowledge()...)
 	case Renamed:
 		c.cfg.Name = cmp.Or(limitRunes(ev.Name, maxNameRunes), c.cfg.Name)
 	case Tick:

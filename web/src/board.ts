@@ -70,12 +70,13 @@ export class Board {
         if (ours) this.pairing = null;
     }
     const said = sentence(note);
-    if (said) this.say(said);
+    if (note.kind === "LogDamaged") this.#messages = this.#messages.filter((m) => !m.returns); // of an earlier turn of this tab
+    if (said) this.say(said, note.kind === "LogDamaged");
   }
 
   /** say tells people something until they dismiss it. */
-  say(what: Sentence): void {
-    this.#messages = [...this.#messages, { id: ++this.#ids, ...what }].slice(-8);
+  say(what: Sentence, returns = false): void {
+    this.#messages = [...this.#messages, { id: ++this.#ids, ...what, returns }].slice(-8);
   }
 
   dismiss(what: Ended | Alarm | Message): void {

@@ -58,6 +58,14 @@ test("a pairing goes its steps, and another's words do not end it", () => {
   assert.match(board.view().messages.at(-1)?.text ?? "", /laptop uses this phone/);
 });
 
+test("a damaged log is told once a turn, and returns until acknowledged", () => {
+  const board = new Board();
+  for (const err of ["first", "second"]) board.show(note("LogDamaged", { pairing: "", err }));
+  board.show(note("Skew"));
+  assert.deepEqual(board.view().messages.map((m) => m.returns), [true, false]);
+  assert.match(board.view().messages[0]?.text ?? "", /second/);
+});
+
 test("messages are bounded, and go when dismissed", () => {
   const board = new Board();
   for (let i = 0; i < 20; i++) board.show(note("Skew"));

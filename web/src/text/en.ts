@@ -24,7 +24,7 @@ export const t = {
   seconds: (n: string) => `${n} s`,
   ago: (span: string) => `${span} ago`,
   justNow: "just now", never: "never", today: "Today", yesterday: "Yesterday",
-  back: "Back", cancel: "Cancel", close: "Close", dismiss: "Dismiss", putAway: "Put aside, decide later",
+  back: "Back", cancel: "Cancel", close: "Close", dismiss: "Dismiss", understood: "Understood", putAway: "Put aside, decide later",
   more0: "More", more: (n: number) => `and ${n} more`,
   showAll: (n: number) => `Show all ${n} characters`, showLess: "Show less", empty: "(empty)",
   proof,
