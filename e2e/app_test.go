@@ -26,8 +26,8 @@ func newApp(t *testing.T, prf bool, makeKey ...string) (*tab, *Authenticator) {
 	return p, a
 }
 
-// TestApp: a first key under a passkey, a pairing by link, a login that is
-// allowed, one that is rejected, one that ssh gives up.
+// TestApp: a first key under a passkey, a pairing by link that is told to be in
+// use before any login, a login that is allowed, one that is rejected.
 func TestApp(t *testing.T) {
 	t.Parallel()
 	p, _ := newApp(t, true, wrapped...)
@@ -43,5 +43,35 @@ func TestApp(t *testing.T) {
 	if err := <-done; err == nil || !strings.Contains(err.Error(), "Permission denied") {
 		t.Errorf("a rejected login ends with %v", err)
 	}
+	p.quiet()
+}
+
+// TestContinueIsWithdrawn: a rule allows a login whose key is locked; when ssh is
+// ended with Ctrl-C before the person went on, the phone stops asking. The next
+// login is asked about, and goes through.
+func TestContinueIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	p, _ := newApp(t, true, wrapped...)
+	done := p.login()
+	p.tap("Allow for…")
+	p.tap("1 h")
+	must(t, <-done)
+	must(t, p.Reload()) // the page forgets the open key
+
+	given := make(chan error, 1)
+	go func() {
+		_, err := p.h.run("timeout", "-s", "INT", "4", "ssh", "-F", p.h.Path("ssh_config"), "root@server", "true")
+		given <- err
+	}()
+	p.sees("Continue?")
+	if err := <-given; err == nil {
+		t.Error("ssh got in although nobody went on")
+	}
+	must(t, p.Await(`!document.body.innerText.includes("Continue?")`))
+
+	done = p.login()
+	p.sees("Continue?")
+	p.tap("Continue")
+	must(t, <-done)
 	p.quiet()
 }

@@ -191,6 +191,10 @@ func TestScreens(t *testing.T) {
 		}
 		truth(t, `gallery.calls.length === 1 && gallery.calls[0][1].why === "answered"`) // what was not answered stays
 	})
+	story("a damaged log is acknowledged, or only put aside", "home-messages", func(t *testing.T) {
+		galleryTap(t, tab, "Understood")
+		truth(t, `JSON.stringify(gallery.calls.map(([name, m]) => [name, m.id])) === '[["acknowledge",1]]'`)
+	})
 	story("what fails is said", "empty", func(t *testing.T) {
 		galleryEval[bool](t, tab, `gallery.fail("the relay cannot be reached; is this phone online?"); true`)
 		galleryTap(t, tab, "Copy")

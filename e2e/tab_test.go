@@ -102,7 +102,7 @@ func (p *tab) pair(offer *Pairing, makeKey ...string) {
 	if code, err := offer.Kr.Wait(); code != 0 || err != nil {
 		p.t.Fatalf("kr pair: exit %d, %v\n%s", code, err, offer.Kr.Output())
 	}
-	p.tap("Go to Home")
+	p.sees("uses this phone now") // before any login
 }
 
 // login logs in in the background.

@@ -23,7 +23,7 @@ const (
 	oldEpochLife   = 48 * time.Hour   // an old receive key is erased then
 	clockNoteEvery = time.Minute      // how exactly the latest time is kept on disk
 	maxWaiting     = 4                // epochs that wait for their first frame
-	maxPending     = 64               // undecided requests per pairing
+	maxPending     = 64               // requests per pairing that wait for the person
 	maxRemembered  = 1024             // requests per pairing, with those that are over
 	maxRefusals    = 256              // a pairing, in refusalTime, without a question
 	refusalTime    = 10 * time.Minute
@@ -119,6 +119,8 @@ func (c *Core) Handle(now time.Time, ev Event) []Effect {
 		}
 	case TrustHost:
 		effects = append(effects, c.trustHost(now, ev)...)
+	case Acknowledge:
+		effects = append(effects, c.damage.acknowledge()...)
 	case Renamed:
 		c.cfg.Name = cmp.Or(limitRunes(ev.Name, maxNameRunes), c.cfg.Name)
 	case Tick:
@@ -236,7 +238,7 @@ func (c *Core) Next() (at time.Time, ok bool) {
 		}
 	}
 	for _, r := range c.requests {
-		if r.State == reqPending {
+		if r.waits() {
 			soonest(r.Expires)
 		} else {
 			soonest(r.Expires + int64(rememberAfter/time.Second))
@@ -255,6 +257,8 @@ func (c *Core) tick(now time.Time) []Effect {
 		switch {
 		case r.State == reqPending && now.Unix() >= r.Expires:
 			effects = append(effects, c.decline(now, r, wire.CodeExpired, "")...)
+		case r.State == reqDecided && now.Unix() >= r.Expires:
+			effects = append(effects, c.answer(now, r, &wire.SignResponse{Error: wire.CodeExpired})...)
 		case now.Unix() >= r.Expires+int64(rememberAfter/time.Second):
 			delete(c.requests, r.key())
 			effects = append(effects, Store{Key: r.key()})
@@ -287,7 +291,7 @@ func (c *Core) forget(p *pairRecord) []Effect {
 	for _, r := range c.sortedRequests() {
 		if r.pairing == p.id {
 			effects = append(effects, Store{Key: r.key()})
-			if r.State == reqPending {
+			if r.waits() {
 				effects = append(effects, Withdraw{p.id, r.id, wire.CodeCancelled})
 			}
 			delete(c.requests, r.key())
@@ -328,9 +332,7 @@ func (c *Core) sortedRequests() []*reqRecord {
 
 // open lists the requests that still wait for something, oldest first.
 func (c *Core) open() []*reqRecord {
-	return slices.DeleteFunc(c.sortedRequests(), func(r *reqRecord) bool {
-		return r.State != reqPending && r.State != reqDecided
-	})
+	return slices.DeleteFunc(c.sortedRequests(), func(r *reqRecord) bool { return !r.waits() })
 }
 
 func unix(s int64) time.Time {

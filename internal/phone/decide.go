@@ -44,6 +44,8 @@ func (c *Core) consider(now time.Time, rec *reqRecord, tokens []wire.LeaseToken)
 func (c *Core) decide(now time.Time, ev Decide) []Effect {
 	rec := c.requests[(&reqRecord{pairing: ev.Pairing, id: ev.Request}).key()]
 	switch {
+	case rec != nil && rec.State == reqDecided:
+		return nil // a second tap must not end the prompt for the key
 	case rec == nil || rec.State != reqPending:
 		return []Effect{Withdraw{ev.Pairing, ev.Request, wire.CodeCancelled}}
 	case now.Unix() >= rec.Expires:

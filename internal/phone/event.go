@@ -83,24 +83,28 @@ type Told struct{ Pairing string }
 // Tick says that time has passed; see Core.Next.
 type Tick struct{}
 
+// Acknowledge is a person who knows that the log was damaged (NoteLogDamaged).
+type Acknowledge struct{}
+
 // Renamed says what computers that are paired from now on list this phone as.
 // An empty Name changes nothing.
 type Renamed struct{ Name string }
 
-func (Start) event()      {}
-func (OpenLink) event()   {}
-func (Confirm) event()    {}
-func (Frame) event()      {}
-func (Decide) event()     {}
-func (Signed) event()     {}
-func (Unpair) event()     {}
-func (Told) event()       {}
-func (Revoke) event()     {}
-func (ForgetHost) event() {}
-func (Forward) event()    {}
-func (TrustHost) event()  {}
-func (Renamed) event()    {}
-func (Tick) event()       {}
+func (Start) event()       {}
+func (OpenLink) event()    {}
+func (Confirm) event()     {}
+func (Frame) event()       {}
+func (Decide) event()      {}
+func (Signed) event()      {}
+func (Unpair) event()      {}
+func (Told) event()        {}
+func (Revoke) event()      {}
+func (ForgetHost) event()  {}
+func (Forward) event()     {}
+func (TrustHost) event()   {}
+func (Acknowledge) event() {}
+func (Renamed) event()     {}
+func (Tick) event()        {}
 
 // Effect is something to do: one of the types below.
 type Effect interface{ effect() }
@@ -187,7 +191,8 @@ type Alarm struct {
 	Reason string
 }
 
-// Withdraw takes a card away: it was answered, cancelled or is too late.
+// Withdraw takes a card away, and ends the signature under way, if there is one:
+// the request was answered, cancelled or is too late.
 type Withdraw struct {
 	Pairing string
 	Request wire.ID

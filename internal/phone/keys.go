@@ -215,15 +215,19 @@ func (c *Core) notify(now time.Time, p *pairRecord, n wire.Notice) []Effect {
 	return effects
 }
 
-// declineHidden ends the cards and the rules for keys that p's computer may not
-// use any more.
+// declineHidden ends the cards, the signatures under way and the rules for keys
+// that p's computer may not use any more.
 func (c *Core) declineHidden(now time.Time, p *pairRecord) []Effect {
 	var effects []Effect
 	for _, r := range c.open() {
-		if r.pairing != p.id || r.State != reqPending {
+		if r.pairing != p.id {
 			continue
 		}
-		if _, ok := c.allowedKey(p, r.Request.Sign.Fingerprint); !ok {
+		switch _, ok := c.allowedKey(p, r.Request.Sign.Fingerprint); {
+		case ok:
+		case r.State == reqDecided: // its log entry is written
+			effects = append(effects, c.answer(now, r, &wire.SignResponse{Error: wire.CodeUnknownKey, Reason: noSuchKey})...)
+		default:
 			effects = append(effects, c.decline(now, r, wire.CodeUnknownKey, noSuchKey)...)
 		}
 	}

@@ -193,8 +193,12 @@ func damagedLog(w *world, n int, before auditlog.Mark) {
 	if !ok {
 		t.Fatal("there is nothing to acknowledge")
 	}
-	w.disk[s.Key] = s.Value
-	w.reload()
+	if got := one[Store](t, w.do(Acknowledge{})); got.Key != s.Key || !bytes.Equal(got.Value, s.Value) {
+		t.Errorf("the event stores %q in %s, the command %q in %s", got.Value, got.Key, s.Value, s.Key)
+	}
+	if effects := w.do(Acknowledge{}); len(effects) != 0 {
+		t.Errorf("acknowledged twice: %#v", effects)
+	}
 	if notes := all[Note](w.do(Start{})); len(notes) != 0 {
 		t.Errorf("told again: %+v", notes)
 	}

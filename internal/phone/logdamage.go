@@ -89,6 +89,16 @@ func (c *Core) tellDamage() []Effect {
 	return []Effect{Note{Kind: NoteLogDamaged, Err: fmt.Errorf("%d entries are not what was written, or stood with some that are not; they were set aside", n)}}
 }
 
+// acknowledge keeps that a person knows of all that is set aside.
+func (d *logDamage) acknowledge() []Effect {
+	n := len(d.aside)
+	if n == 0 || d.aside[n-1] <= d.seen {
+		return nil
+	}
+	d.seen = d.aside[n-1]
+	return []Effect{Store{Key: asideSeenKey, Value: []byte(d.seen)}}
+}
+
 // Aside is what was set aside of a broken log among stored records, oldest
 // first: bytes that no longer say anything for sure.
 func Aside(records map[string][]byte) (out [][]byte) {
@@ -99,7 +109,8 @@ func Aside(records map[string][]byte) (out [][]byte) {
 }
 
 // AcknowledgeAside is what to store so that the person is not told any more of
-// what is set aside now; ok is false when there is nothing to tell.
+// what is set aside now; ok is false when there is nothing to tell. It is the
+// event Acknowledge for a program that runs no core.
 func AcknowledgeAside(records map[string][]byte) (s Store, ok bool) {
 	keys := keysWith(records, asidePrefix)
 	if len(keys) == 0 || keys[len(keys)-1] <= string(records[asideSeenKey]) {

@@ -81,7 +81,7 @@ type reqState string
 
 const (
 	reqPending   reqState = "pending"
-	reqDecided   reqState = "decided" // allowed; the signature may have been made
+	reqDecided   reqState = "decided" // allowed; the signature may have been made, but was not stored
 	reqAnswered  reqState = "answered"
 	reqCancelled reqState = "cancelled"
 )
@@ -101,6 +101,10 @@ type reqRecord struct {
 	id      wire.ID
 	halves  *halves // while its Sign asks for a wrapped key
 }
+
+// waits reports whether r waits for the person: for a decision, or for the key
+// to be opened.
+func (r *reqRecord) waits() bool { return r.State == reqPending || r.State == reqDecided }
 
 func (r *reqRecord) key() string { return requestPrefix + r.pairing + "/" + r.id.String() }
 
@@ -148,7 +152,7 @@ func (p *pairRecord) check() error {
 
 // check reports what is missing in a request for its state.
 func (r *reqRecord) check() error {
-	open := r.State == reqPending || r.State == reqDecided
+	open := r.waits()
 	switch {
 	case !open && r.State != reqAnswered && r.State != reqCancelled:
 		return fmt.Errorf("its state is %q", r.State)

@@ -175,7 +175,8 @@ func (c *Core) repeated(now time.Time, p *pairRecord, rec *reqRecord, hash []byt
 	return nil
 }
 
-// cancel withdraws a request, also one that has not come yet.
+// cancel withdraws a request, also one that has not come yet, and one that is
+// allowed while its signature waits for the person.
 func (c *Core) cancel(now time.Time, p *pairRecord, r *wire.Request) []Effect {
 	if !fitsClock(now, r) {
 		c.dropped++
@@ -190,13 +191,13 @@ func (c *Core) cancel(now time.Time, p *pairRecord, r *wire.Request) []Effect {
 			return nil
 		}
 		rec = &reqRecord{pairing: p.id, id: r.Cancel.ID, Expires: r.Expires}
-	} else if rec.State != reqPending {
-		return nil // too late: it is decided
+	} else if !rec.waits() {
+		return nil // too late: it is answered
 	}
-	pending := rec.State == reqPending
-	rec.State, rec.Request = reqCancelled, nil
+	waited := rec.waits()
+	rec.State, rec.Request, rec.halves = reqCancelled, nil, nil
 	effects = append(effects, c.putRequest(rec))
-	if pending {
+	if waited {
 		effects = append(effects, Withdraw{p.id, rec.id, wire.CodeCancelled})
 	}
 	return effects
@@ -221,11 +222,15 @@ func (c *Core) sign(now time.Time, rec *reqRecord, open *opener) []Effect {
 	return []Effect{e}
 }
 
-// signed takes the outcome of a Sign effect.
+// signed takes the outcome of a Sign effect. One that comes after the request
+// ended changes nothing, and one that comes after its time is not sent.
 func (c *Core) signed(now time.Time, ev Signed) []Effect {
 	rec := c.requests[(&reqRecord{pairing: ev.Pairing, id: ev.Request}).key()]
 	if rec == nil || rec.State != reqDecided {
 		return nil
+	}
+	if now.Unix() >= rec.Expires {
+		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
 	}
 	if len(ev.Signature) > maxSignature {
 		ev.Failed = "the signature is too long"
@@ -301,7 +306,7 @@ func (p *pairRecord) offered(r *wire.Request) *sealbox.PublicKey {
 // room reports whether one more request of p can be remembered. It may forget
 // the oldest one: a copy of that would not fit the clock any more.
 func (c *Core) room(now time.Time, p *pairRecord) ([]Effect, bool) {
-	pending, remembered := 0, 0
+	waiting, remembered := 0, 0
 	var oldest *reqRecord
 	for _, r := range c.requests {
 		if r.pairing != p.id {
@@ -309,14 +314,14 @@ func (c *Core) room(now time.Time, p *pairRecord) ([]Effect, bool) {
 		}
 		remembered++
 		switch {
-		case r.State == reqPending:
-			pending++
+		case r.waits():
+			waiting++
 		case now.Unix() >= r.Expires && (oldest == nil || r.Expires < oldest.Expires):
 			oldest = r
 		}
 	}
 	switch {
-	case pending >= maxPending:
+	case waiting >= maxPending:
 		return nil, false
 	case remembered < maxRemembered:
 		return nil, true

@@ -50,7 +50,7 @@ var errNotStarted = errors.New("the phone is not started")
 func (d *Door) methods() map[string]any {
 	return map[string]any{
 		"start": d.start, "handle": d.handle, "next": d.next,
-		"computers": d.computers, "rules": d.rules, "pins": d.pins, "strange": d.strange, "sees": d.sees,
+		"computers": d.computers, "untold": d.untold, "rules": d.rules, "pins": d.pins, "strange": d.strange, "sees": d.sees,
 		"mailbox": mailboxOf, "signRead": signRead, "parseLink": parseLink,
 		"publicKey": publicKey, "signature": signature, "authorizedKey": authorizedKey,
 		"passkeyPublic": passkeyPublic, "passkeySignature": passkeySignature,
@@ -156,6 +156,13 @@ func (d *Door) computers() ([]phone.Computer, error) {
 		return nil, errNotStarted
 	}
 	return d.core.Computers(), nil
+}
+
+func (d *Door) untold() ([]string, error) {
+	if d.core == nil {
+		return nil, errNotStarted
+	}
+	return d.core.Untold(), nil
 }
 
 func (d *Door) rules(now time.Time) ([]policy.Rule, error) {

@@ -69,6 +69,22 @@ func TestOpenLink(t *testing.T) {
 	}
 }
 
+// TestUntold: who does not know yet that it is unpaired is listed.
+func TestUntold(t *testing.T) {
+	d := new(Door)
+	farewell := `{"v":1,"computer":"laptop","addresses":[{"relay":{"origin":"https://relay.example","mailbox":"AAAAAAAAAAAAAAAAAAAAAA=="}}],"frame":"AAA=","until_unix_seconds":1700000000}`
+	if got := call(d, "start", map[string]any{"name": "pixel", "keys": []any{}}, map[string]any{"farewell/p": b64([]byte(farewell))}); got != "null" {
+		t.Fatal(got)
+	}
+	if got := call(d, "untold"); got != `["laptop"]` {
+		t.Errorf("untold = %s", got)
+	}
+	call(d, "handle", 1699999999000, map[string]any{"type": "Told", "pairing": "p"})
+	if got := call(d, "untold"); got != `[]` {
+		t.Errorf("when it was told, untold = %s", got)
+	}
+}
+
 // TestRefused: what does not fit is refused with a reason, and changes nothing.
 func TestRefused(t *testing.T) {
 	d := started(t)

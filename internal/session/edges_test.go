@@ -202,7 +202,10 @@ func TestSkewIsCorrectedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r *rig
 		asked := 0
-		r = newRig(t, memory.Options{AToB: func(int, []byte) memory.Fate {
+		r = newRig(t, memory.Options{AToB: func(n int, _ []byte) memory.Fate {
+			if n == 0 {
+				return memory.Deliver // the greeting
+			}
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.skew += 20 * time.Minute
@@ -210,6 +213,7 @@ func TestSkewIsCorrectedOnce(t *testing.T) {
 			return memory.Deliver
 		}}, 0, true)
 		defer r.close()
+		synctest.Wait()
 		if _, err := r.sign(t.Context(), SignOptions{}); !errors.Is(err, ErrSkew) || asked != 2 || r.count(isSign) != 0 {
 			t.Errorf("Sign = %v after %d requests, want ErrSkew after 2", err, asked)
 		}

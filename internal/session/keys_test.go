@@ -174,6 +174,7 @@ func TestOnlyNewerKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, k := keysRig(t, memory.Options{}, true)
 		defer r.close()
+		synctest.Wait() // the phone has been greeted
 		phoneEnd := r.phoneEpoch(t)
 		tell := func(seq int64, keys []wire.SSHKey) error {
 			plain, err := wire.Encode(wire.Message{Notice: &wire.Notice{Seq: seq, K: wire.Protocol, Keys: &keys}})

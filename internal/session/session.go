@@ -146,6 +146,9 @@ func (s *Session) Run(ctx context.Context) error {
 	for _, l := range s.cfg.Links {
 		g.Go(func() error { return l.Receive(ctx, s.receive) })
 	}
+	if s.cfg.FirstEpoch != nil {
+		g.Go(func() error { s.greet(ctx); return nil })
+	}
 	err := g.Wait()
 	s.mu.Lock()
 	s.ended = true

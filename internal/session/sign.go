@@ -267,25 +267,33 @@ func (s *Session) sayHello(ctx context.Context) {
 // cancel withdraws the request on the phone, on its own time: ctx has ended
 // in most cases.
 func (r *request) cancel(ctx context.Context) {
-	s := r.s
+	if frame := r.s.withdrawal(r.id); frame != nil {
+		r.s.sendWithin(context.WithoutCancel(ctx), frame, cancelLimit)
+		fault.Point("krd.cancel.sent")
+	}
+}
+
+// withdrawal is the frame that cancels a request, or nil without an epoch.
+func (s *Session) withdrawal(of wire.ID) []byte {
 	e := s.current()
 	id, err := wire.NewID()
 	if e == nil || err != nil {
-		return
+		return nil
 	}
 	s.mu.Lock()
 	now, seq := s.phoneNow(), s.keysSeq
 	s.mu.Unlock()
 	plain, err := wire.Encode(wire.Message{Request: &wire.Request{
 		ID: id, Unix: now.Unix(), Expires: now.Add(requestLife).Unix(), K: wire.Protocol, V: s.cfg.Version,
-		KeysSeq: seq, Cancel: &wire.CancelRequest{ID: r.id}}})
+		KeysSeq: seq, Cancel: &wire.CancelRequest{ID: of}}})
 	if err != nil {
-		return
+		return nil
 	}
-	if body, err := e.Seal(plain); err == nil {
-		s.sendWithin(context.WithoutCancel(ctx), wire.NewFrame(wire.HeaderEpoch, body), cancelLimit)
-		fault.Point("krd.cancel.sent")
+	body, err := e.Seal(plain)
+	if err != nil {
+		return nil
 	}
+	return wire.NewFrame(wire.HeaderEpoch, body)
 }
 
 func (s *Session) forget(id wire.ID) {

@@ -55,7 +55,7 @@ export const log: Entry[] = [
 ];
 
 export const empty: View = {
-  phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], pairing: null, cards: [], ended: [], alarms: [],
+  phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], untold: [], pairing: null, cards: [], ended: [], alarms: [],
   unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], version: "0.9.0", docs: "https://example.com/docs",
 };
 
@@ -74,7 +74,7 @@ export function actions(calls: unknown[][], over: Partial<Actions>): Actions {
     pair: note("pair"), confirm: note("confirm"), dropLink: sync("dropLink"), decide: note("decide"), unlock: note("unlock"),
     refuseUnlock: note("refuseUnlock"), unpair: note("unpair"), revoke: note("revoke"), forgetHost: note("forgetHost"), trustHost: note("trustHost"),
     forward: note("forward"), see: note("see"), sees: (_pairing, fingerprint) => fingerprint === key.fingerprint,
-    qr: () => fakeCode(29), share: note("share"), copy: note("copy"), dismiss: sync("dismiss"), restart: sync("restart"),
+    qr: () => fakeCode(29), share: note("share"), copy: note("copy"), acknowledge: note("acknowledge"), dismiss: sync("dismiss"), restart: sync("restart"),
     ...over,
   };
 }

@@ -14,11 +14,11 @@ export function hostile(name: string): View {
   return {
     ...full, name, version: name, why: name,
     keys: [{ ...key, name, line: name }],
-    computers: [{ ...laptop, name }, { ...laptop, pairing: "p3", name }],
+    untold: [name], computers: [{ ...laptop, name }, { ...laptop, pairing: "p3", name }],
     pins: [{ ...pin, name, by: name }], strange: [{ ...pin, name, by: name }],
     rules: [{ ...rule, user: name, name }, { ...rule, id: "r2", scope: "block" }],
     log: [{ ...entry, user: name, computer: name, host: name, reason: name }, { ...entry, seq: 2, namespace: name }],
-    messages: [{ id: 1, grave: true, text: name, do: name }, { id: 2, grave: false, text: name, do: name }],
+    messages: [{ id: 1, grave: true, text: name, do: name, returns: true }, { id: 2, grave: false, text: name, do: name, returns: true }],
     cards: [odd], alarms: [], unlocks: [],
     ended: [{ card: odd, why: "expired", took: 0 }],
   };

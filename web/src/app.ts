@@ -119,6 +119,11 @@ export class App implements Actions {
 
   share = (text: string): Promise<void> => share(text);
 
+  async acknowledge(m: Message): Promise<void> {
+    await this.#post({ type: "Acknowledge" });
+    this.dismiss(m);
+  }
+
   dismiss(what: Ended | Alarm | Message): void {
     this.board.dismiss(what);
     this.around.changed();

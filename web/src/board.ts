@@ -1,5 +1,5 @@
 // What is on the screen: the core's words, kept until they are dismissed or over.
-import type { Alarm, Card, Millis, Note } from "./core.d.ts";
+import type { Alarm, Card, Code, Millis, Note } from "./core.d.ts";
 import type { Shown } from "./runner.ts";
 import { type Sentence, sentence } from "./sentences.ts";
 import type { Ended, Message, Pairing, View } from "./ui/view.ts";
@@ -51,11 +51,11 @@ export class Board {
     return true;
   }
 
-  #withdraw(id: string, code: string): void {
+  #withdraw(id: string, code: Code): void {
     const was = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (!was) return;
-    const why: Ended["why"] = was.decided || (code === "cancelled" ? "cancelled" : "expired");
+    const why: Ended["why"] = code === "cancelled" || code === "expired" ? code : code ? "failed" : was.decided || "answered";
     this.#ended = [...this.#ended, { card: was.card, why, took: Date.now() - was.shown }].slice(-4);
   }
 
@@ -70,12 +70,13 @@ export class Board {
         if (ours) this.pairing = null;
     }
     const said = sentence(note);
-    if (said) this.say(said);
+    if (note.kind === "LogDamaged") this.#messages = this.#messages.filter((m) => !m.returns); // of an earlier turn of this tab
+    if (said) this.say(said, note.kind === "LogDamaged");
   }
 
   /** say tells people something until they dismiss it. */
-  say(what: Sentence): void {
-    this.#messages = [...this.#messages, { id: ++this.#ids, ...what }].slice(-8);
+  say(what: Sentence, returns = false): void {
+    this.#messages = [...this.#messages, { id: ++this.#ids, ...what, returns }].slice(-8);
   }
 
   dismiss(what: Ended | Alarm | Message): void {

@@ -19,6 +19,7 @@ export interface Phone {
   handle(now: Millis, event: Event): Effect[];
   next(): Millis | null; // when a Tick is due
   computers(): Computer[];
+  untold(): string[]; // names of computers that do not know yet that they are unpaired
   rules(now: Millis): Rule[];
   pins(): Pin[];
   strange(): Pin[]; // host keys that were refused
@@ -36,7 +37,7 @@ export interface Phone {
 }
 
 // Events: what happened. Their meaning is in internal/phone/event.go.
-export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey | Renamed;
+export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey | Acknowledge | Renamed;
 export interface Start { type: "Start" }
 export interface OpenLink { type: "OpenLink"; link: string }
 export interface Confirm { type: "Confirm"; pairing: string; yes: boolean }
@@ -51,6 +52,7 @@ export interface Unpair { type: "Unpair"; pairing: string }
 export interface Told { type: "Told"; pairing: string }
 export interface Tick { type: "Tick" }
 export interface KeysChanged { type: "KeysChanged"; keys: SSHKey[] }
+export interface Acknowledge { type: "Acknowledge" }
 export interface Renamed { type: "Renamed"; name: string }
 export interface AllowKey { type: "AllowKey"; pairing: string; fingerprint: string; allow: boolean }
 

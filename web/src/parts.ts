@@ -14,6 +14,7 @@ export function parts(at: Started | undefined, board: Board, unlocks: Unlocks, n
     name: at?.name() ?? "",
     keys: at?.keyring.list() ?? [],
     computers: at?.core.computers().filter((c) => c.live) ?? [],
+    untold: at?.core.untold() ?? [],
     unlocks: unlocks.list(),
     rules: at?.core.rules(Date.now()) ?? [],
     pins: at?.core.pins() ?? [],

@@ -10,8 +10,8 @@ export class Signing {
   constructor(readonly signer: Signer, readonly signal: AbortSignal) {}
 
   /**
-   * sign posts the outcome. What ends by its signal posts none: it is answered
-   * already, or the core asks again at its next start.
+   * sign posts the outcome. What ends by its signal posts none: the request is
+   * over, or the core asks again at its next start.
    */
   async sign(what: Sign, post: (signed: Signed) => Promise<void>): Promise<void> {
     const id = name(what);

@@ -16,12 +16,22 @@ test("a card goes with the reason that people gave or the core", () => {
   assert.ok(!board.decided(card("a"), "rejected"), "a second answer counts");
   board.decided(card("b"), "rejected");
   board.show({ type: "Withdraw", pairing: "p", request: "a", why: "" });
-  board.show({ type: "Withdraw", pairing: "p", request: "b", why: "rejected" });
+  board.show({ type: "Withdraw", pairing: "p", request: "b", why: "" });
   board.show({ type: "Withdraw", pairing: "p", request: "c", why: "cancelled" });
   board.show({ type: "Withdraw", pairing: "p", request: "d", why: "expired" });
   board.show({ type: "Withdraw", pairing: "p", request: "unknown", why: "expired" });
   assert.deepEqual(board.view().ended.map((e) => e.why), ["answered", "rejected", "cancelled", "expired"]);
   assert.equal(board.view().cards.length, 0);
+});
+
+test("an allowed card whose signature was not made does not count as answered", () => {
+  const board = new Board();
+  for (const why of ["cancelled", "expired", "refused", "unknown_key"] as const) {
+    board.show({ type: "Ask", card: card(why) });
+    board.decided(card(why), "answered");
+    board.show({ type: "Withdraw", pairing: "p", request: why, why });
+  }
+  assert.deepEqual(board.view().ended.map((e) => e.why), ["cancelled", "expired", "failed", "failed"]);
 });
 
 test("an answer that did not go through may be given again", () => {
@@ -46,6 +56,14 @@ test("a pairing goes its steps, and another's words do not end it", () => {
   board.show(note("Live"));
   assert.equal(board.view().pairing, null);
   assert.match(board.view().messages.at(-1)?.text ?? "", /laptop uses this phone/);
+});
+
+test("a damaged log is told once a turn, and returns until acknowledged", () => {
+  const board = new Board();
+  for (const err of ["first", "second"]) board.show(note("LogDamaged", { pairing: "", err }));
+  board.show(note("Skew"));
+  assert.deepEqual(board.view().messages.map((m) => m.returns), [true, false]);
+  assert.match(board.view().messages[0]?.text ?? "", /second/);
 });
 
 test("messages are bounded, and go when dismissed", () => {

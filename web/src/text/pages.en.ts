@@ -81,6 +81,7 @@ export const pages = {
     heard: (when: string) => `last heard ${when}`, notLive: "not confirmed at the computer yet",
     notLiveSays: "Pairing is not complete: answer y at the computer.",
     none: "No computer is paired. Run kr pair on one and scan its code.", gone: "This computer is not paired any more.",
+    untold: <T>(name: T) => [name, " does not know yet that it is unpaired. The phone goes on telling it for two days."],
     name: "Name", paired: "Paired since", lastHeard: "Last heard", keys: "Keys it may use", forwarding: "Agent forwarding",
     forward: "Ask about forwarded requests", forwardSays: <T>(name: T) => ["Off: what comes through a server that ", name, " forwards its agent to is refused."],
     unpair: "Unpair",

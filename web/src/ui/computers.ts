@@ -20,6 +20,7 @@ export function computers(ui: Ui): Child {
   return [
     topic(ui, t.tabs.computers),
     ui.view.computers.length === 0 ? note("plain", "computers", t.computer.none) : list(ui.view.computers.map((c) => computerRow(ui, c))),
+    ui.view.untold.map((name, i) => h("div", { key: `untold ${i}` }, note("plain", "clock", t.computer.untold(outside(name, 48))))),
     h("div", { class: "stack" },
       button(ui, t.pair.scan, () => ui.go({ name: "scan" }), { class: "primary wide", icon: "camera" }),
       button(ui, t.pair.haveLink, () => ui.go({ name: "pair" }), { class: "text wide" })),

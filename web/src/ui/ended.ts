@@ -54,7 +54,7 @@ export function endedToasts(ui: Ui): Child {
         gone.addEventListener("abort", () => clearTimeout(timer));
       },
     },
-    icon(good ? "check" : e.why === "rejected" ? "no" : "clock", good ? "good" : ""),
+    icon(good ? "check" : e.why === "rejected" || e.why === "failed" ? "no" : "clock", good ? "good" : ""),
     h("p", {}, h("strong", {}, t.ended[e.why].title), good && ` · ${t.ended.took(seconds(e.took))}`, h("span", { class: "sub" }, where(e))),
     !goes && h("button", { type: "button", class: "bare", "aria-label": t.dismiss, onclick: close }, icon("close")));
   });

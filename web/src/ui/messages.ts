@@ -4,19 +4,20 @@ import type { Ui } from "./context.ts";
 import { type Child, h } from "./dom.ts";
 import { endedToasts } from "./ended.ts";
 import { icon } from "./icon.ts";
-import { outside } from "./parts.ts";
+import { button, outside } from "./parts.ts";
 
 const maxText = 240; // characters of a message; names in it may be long
 
 /** banners are grave messages and errors: they stay until dismissed. */
 export function banners(ui: Ui): Child {
-  const box = (key: string, text: string, todo: string, dismiss: () => void): Child =>
+  const box = (key: string, text: string, todo: string, dismiss: () => void, understood: Child = null): Child =>
     h("div", { key, class: "note danger", role: "alert" }, icon("alert"),
-      h("div", {}, h("p", {}, outside(text, maxText)), todo && h("p", {}, outside(todo, maxText))),
+      h("div", {}, h("p", {}, outside(text, maxText)), todo && h("p", {}, outside(todo, maxText)), understood),
       h("button", { type: "button", class: "bare", "aria-label": t.dismiss, onclick: dismiss }, icon("close")));
   return [
     ui.state.errors.map((e) => box(`error ${e.id}`, e.text, "", () => ui.change((s) => (s.errors = s.errors.filter((x) => x.id !== e.id))))),
-    ui.view.messages.filter((m) => m.grave).map((m) => box(`message ${m.id}`, m.text, m.do, () => ui.actions.dismiss(m))),
+    ui.view.messages.filter((m) => m.grave).map((m) => box(`message ${m.id}`, m.text, m.do, () => ui.actions.dismiss(m),
+      m.returns && button(ui, t.understood, { id: `acknowledge ${m.id}`, run: () => ui.actions.acknowledge(m) }, { class: "plain" }))),
   ];
 }
 

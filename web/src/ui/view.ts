@@ -11,6 +11,7 @@ export interface View {
   home: Home;
   keys: Key[];
   computers: Computer[];
+  untold: string[]; // names of unpaired computers that do not know it yet
   pairing: Pairing | null; // the one under way
   cards: Card[]; // requests that wait, oldest first
   ended: Ended[]; // cards that were taken away, until dismissed
@@ -41,7 +42,7 @@ export interface Pairing {
 
 export interface Ended {
   card: Card;
-  why: "answered" | "cancelled" | "expired" | "rejected";
+  why: "answered" | "cancelled" | "expired" | "rejected" | "failed"; // failed: not signed, although it was allowed
   took: Millis; // for answered
 }
 
@@ -59,6 +60,7 @@ export interface Message {
   grave: boolean;
   text: string;
   do: string; // what to do next, or ""
+  returns: boolean; // it is said at each start until it is acknowledged
 }
 
 /** Actions are what people do. Each rejects with an Error whose message is for people. */
@@ -85,6 +87,7 @@ export interface Actions {
   qr(text: string): string[]; // rows of "#" and " ", without a quiet zone
   share(text: string): Promise<void>; // the system's sheet, or the clipboard
   copy(text: string): Promise<void>;
+  acknowledge(m: Message): Promise<void>; // one that returns: it does not
   dismiss(what: Ended | Alarm | Message): void; // also one of an earlier View: compare ids
   restart(): void; // a dead core, or a busy one
 }
