@@ -80,6 +80,15 @@ func (p *tab) tap(text string) {
 	}
 }
 
+// types replaces what a field holds, as the keyboard does.
+func (p *tab) types(field, text string) {
+	p.t.Helper()
+	_, err := Tapped[any](p.Page, fmt.Sprintf(`{ const f = document.querySelector(%q); f.focus(); f.select(); } null`, field))
+	must(p.t, err)
+	_, err = Command(p.Page, input.InsertText, input.InsertTextParams{Text: text})
+	must(p.t, err)
+}
+
 // pair opens the link of kr pair, makes a key by the button that says so if it is
 // the first time, and pairs.
 func (p *tab) pair(offer *Pairing, makeKey ...string) {
