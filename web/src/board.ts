@@ -1,5 +1,5 @@
 // What is on the screen: the core's words, kept until they are dismissed or over.
-import type { Alarm, Card, Millis, Note } from "./core.d.ts";
+import type { Alarm, Card, Code, Millis, Note } from "./core.d.ts";
 import type { Shown } from "./runner.ts";
 import { type Sentence, sentence } from "./sentences.ts";
 import type { Ended, Message, Pairing, View } from "./ui/view.ts";
@@ -11,6 +11,16 @@ interface Waiting {
 }
 
 const idOf = ({ pairing, request }: { pairing: string; request: string }): string => `${pairing} ${request}`;
+
+// What a person wanted is not always what became of it: the time may have been
+// over by then, or the key not have been opened.
+function ending(decided: Waiting["decided"], code: Code): Ended["why"] {
+  switch (code) {
+    case "": case "rejected": return decided || "answered";
+    case "cancelled": case "expired": return code;
+    default: return "failed";
+  }
+}
 
 /** A Board has the part of a View that the core tells by and by. */
 export class Board {
@@ -51,12 +61,11 @@ export class Board {
     return true;
   }
 
-  #withdraw(id: string, code: string): void {
+  #withdraw(id: string, code: Code): void {
     const was = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (!was) return;
-    const why: Ended["why"] = was.decided || (code === "cancelled" ? "cancelled" : "expired");
-    this.#ended = [...this.#ended, { card: was.card, why, took: Date.now() - was.shown }].slice(-4);
+    this.#ended = [...this.#ended, { card: was.card, why: ending(was.decided, code), took: Date.now() - was.shown }].slice(-4);
   }
 
   #note(note: Note): void {

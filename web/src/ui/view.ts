@@ -41,7 +41,7 @@ export interface Pairing {
 
 export interface Ended {
   card: Card;
-  why: "answered" | "cancelled" | "expired" | "rejected";
+  why: "answered" | "cancelled" | "expired" | "failed" | "rejected"; // failed: allowed, but the key could not be used
   took: Millis; // for answered
 }
 
