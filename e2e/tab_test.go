@@ -31,7 +31,7 @@ func (p *tab) sees(text string) {
 	p.t.Helper()
 	if err := p.Await(fmt.Sprintf("document.body.innerText.includes(%q)", text)); err != nil {
 		shown, _ := Eval[string](p.Page, "document.body.innerText")
-		p.t.Fatalf("the screen does not show %q, but:\n%s\n%s", text, shown, strings.Join(p.Complaints(), "\n"))
+		p.t.Fatalf("the screen does not show %q (%v), but:\n%s\n%s", text, err, shown, strings.Join(p.Complaints(), "\n"))
 	}
 }
 

@@ -30,7 +30,8 @@ const named = "name"; // in settings
 
 /** start needs the lock of this phone, see locks.ts. The runner is not yet running. */
 export async function start({ wasm, ask, show, note }: Around, signal: AbortSignal): Promise<Started> {
-  const compiled = WebAssembly.compileStreaming(fetch(wasm, { signal }));
+  const compiled = compile(wasm, signal);
+  compiled.catch(() => undefined); // awaited below, when the storage is open
   const db = await Database.open(signal);
   signal.addEventListener("abort", () => db.close(), { once: true });
   const core = await load(await compiled, signal);
@@ -46,4 +47,13 @@ export async function start({ wasm, ask, show, note }: Around, signal: AbortSign
     name = to;
   };
   return { core, runner, keyring, log, name: () => name, rename };
+}
+
+async function compile(wasm: string, signal: AbortSignal): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compileStreaming(fetch(wasm, { signal }));
+  } catch (err) {
+    signal.throwIfAborted();
+    throw new Error(`The phone's program could not be loaded (${err instanceof Error ? err.message : String(err)}): is there a connection?`, { cause: err });
+  }
 }
