@@ -20,7 +20,7 @@ func TestAppDemo(t *testing.T) {
 	demo, err := Start(append(os.Environ(), "TMPDIR="+temp, "BROWSER=true"), filepath.Join(root, "script", "demo"), "--phone", "browser")
 	must(t, err)
 	t.Cleanup(func() { demo.Stop(syscall.SIGTERM) })
-	link, err := demo.Await(`(?mi)^\s*(http://localhost:\S+)$`)
+	link, err := demo.Await(`(?m)^(HTTP://LOCALHOST:\S+#\S+)$`)
 	must(t, err)
 	page, err := newBrowser(t, newProfile(t)).Page()
 	must(t, err)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net"
 	"os"
@@ -36,6 +37,8 @@ func asUser(h *House, user string) error {
 	}
 	defer conn.Close()
 	a := agent.NewClient(conn)
+	var session [32]byte // another each time: a reject holds for all of a session
+	rand.Read(session[:])
 	keys, err := a.List()
 	if err != nil || len(keys) == 0 {
 		return fmt.Errorf("no keys: %w", err)
@@ -48,7 +51,7 @@ func asUser(h *House, user string) error {
 		Signed        bool
 		Algorithm     string
 		Key           []byte
-	}{make([]byte, 32), 50, user, "ssh-connection", "publickey", true, ssh.KeyAlgoED25519, keys[0].Marshal()}))
+	}{session[:], 50, user, "ssh-connection", "publickey", true, ssh.KeyAlgoED25519, keys[0].Marshal()}))
 	return err
 }
 
@@ -165,8 +168,10 @@ func TestAppUnpair(t *testing.T) {
 	p.types("#link", offer.Link)
 	p.tap("Open the link")
 	p.pair(offer)
+	p.sees("last heard")
 	_, err = h.Kr("unpair", "browser", "--yes")
 	must(t, err)
+	p.sees("No computer is paired.")
 	p.sees("laptop is not paired any more.")
 	p.shot("unpaired-there")
 	p.quiet()
