@@ -29,7 +29,7 @@ func TestAppDead(t *testing.T) {
 	p := openApp(t, h, page, localhost(h))
 	p.sees("The phone has stopped")
 	p.sees("Nothing was lost")
-	p.sees("The phone's program could not be loaded")
+	p.sees("a part of the app could not be loaded")
 	p.shot("dead")
 	block()
 	p.tap("Start again")
