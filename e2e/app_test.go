@@ -12,7 +12,12 @@ var wrapped = []string{"Make a protected key"}
 // and a server that knows the key.
 func newApp(t *testing.T, prf bool, makeKey ...string) (*tab, *Authenticator) {
 	t.Helper()
-	h := newHouse(t)
+	return newAppFor(t, newHouse(t), prf, makeKey...)
+}
+
+// newAppFor is newApp with a house of one's own.
+func newAppFor(t *testing.T, h *House, prf bool, makeKey ...string) (*tab, *Authenticator) {
+	t.Helper()
 	beginLocalhost(t, h)
 	page, err := newBrowser(t, newProfile(t)).Page()
 	must(t, err)

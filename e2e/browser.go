@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
@@ -171,15 +172,21 @@ func eval[T any](p *Page, js string, tapped bool) (T, error) {
 	return v, err
 }
 
-// Await waits until a JavaScript expression is true.
+// Await waits until a JavaScript expression is true, also in the document that
+// comes after this one.
 func (p *Page) Await(js string) error {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	_, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+js+")", chromedp.WithPollingInterval(10*time.Millisecond), chromedp.WithPollingTimeout(0)))
-	if err != nil {
-		return fmt.Errorf("%s did not come true: %w", js, err)
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+js+")", chromedp.WithPollingInterval(10*time.Millisecond), chromedp.WithPollingTimeout(0)))
+		if err == nil {
+			return nil
+		}
+		var gone *cdproto.Error // of the protocol: the document went away
+		if ctx.Err() != nil || !errors.As(err, &gone) {
+			return fmt.Errorf("%s did not come true: %w", js, err)
+		}
 	}
-	return nil
 }
 
 // Screenshot writes what the page shows as PNG.

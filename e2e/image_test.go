@@ -32,9 +32,18 @@ func TestPhoneReadsPictureOfTerminal(t *testing.T) {
 	must(t, p.Agree())
 }
 
-// photograph paints half-block lines, black on white, 8 pixels a module.
+// photograph writes half-block lines as a picture.
 func photograph(file string, lines []string) error {
-	const px = 8
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return png.Encode(f, drawn(lines, 8))
+}
+
+// drawn paints half-block lines, black on white, px pixels a module.
+func drawn(lines []string, px int) *image.Gray {
 	clean := strings.NewReplacer("\x1b[30;107m", "", "\x1b[0m", "")
 	cols := len([]rune(clean.Replace(lines[0])))
 	img := image.NewGray(image.Rect(0, 0, cols*px, len(lines)*2*px))
@@ -45,12 +54,7 @@ func photograph(file string, lines []string) error {
 			fill(img, x*px, (2*y+1)*px, px, bottom)
 		}
 	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return png.Encode(f, img)
+	return img
 }
 
 func fill(img *image.Gray, x, y, n int, black bool) {

@@ -51,10 +51,10 @@ func servePlatform(t *testing.T) string {
 	return strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 }
 
-// newBrowser starts a browser that ends with the test.
-func newBrowser(t *testing.T, profile string) *Browser {
+// newBrowser starts a browser, with flags, that ends with the test.
+func newBrowser(t testing.TB, profile string, flags ...string) *Browser {
 	t.Helper()
-	b, err := StartBrowser(profile)
+	b, err := StartBrowser(profile, flags...)
 	if errors.Is(err, ErrNoChromium) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
@@ -64,7 +64,7 @@ func newBrowser(t *testing.T, profile string) *Browser {
 }
 
 // newProfile is a directory that goes away although a dying browser writes to it.
-func newProfile(t *testing.T) string {
+func newProfile(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "kr-profile-")
 	must(t, err)

@@ -31,7 +31,7 @@ func (p *tab) sees(text string) {
 	p.t.Helper()
 	if err := p.Await(fmt.Sprintf("document.body.innerText.includes(%q)", text)); err != nil {
 		shown, _ := Eval[string](p.Page, "document.body.innerText")
-		p.t.Fatalf("the screen does not show %q, but:\n%s\n%s", text, shown, strings.Join(p.Complaints(), "\n"))
+		p.t.Fatalf("the screen does not show %q (%v), but:\n%s\n%s", text, err, shown, strings.Join(p.Complaints(), "\n"))
 	}
 }
 
@@ -78,6 +78,15 @@ func (p *tab) tap(text string) {
 		_, err := chromedp.Call(ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: kind, X: at[0], Y: at[1], Button: input.MouseButtonLeft, ClickCount: 1})
 		must(p.t, err)
 	}
+}
+
+// types replaces what a field holds, as the keyboard does.
+func (p *tab) types(field, text string) {
+	p.t.Helper()
+	_, err := Tapped[any](p.Page, fmt.Sprintf(`{ const f = document.querySelector(%q); f.focus(); f.select(); } null`, field))
+	must(p.t, err)
+	_, err = Command(p.Page, input.InsertText, input.InsertTextParams{Text: text})
+	must(p.t, err)
 }
 
 // pair opens the link of kr pair, makes a key by the button that says so if it is

@@ -12,6 +12,16 @@ interface Waiting {
 
 const idOf = ({ pairing, request }: { pairing: string; request: string }): string => `${pairing} ${request}`;
 
+// What a person wanted is not always what became of it: the time may have been
+// over by then, or the key not have been opened.
+function ending(decided: Waiting["decided"], code: Code): Ended["why"] {
+  switch (code) {
+    case "": case "rejected": return decided || "answered";
+    case "cancelled": case "expired": return code;
+    default: return "failed";
+  }
+}
+
 /** A Board has the part of a View that the core tells by and by. */
 export class Board {
   pairing: Pairing | null = null;
@@ -55,8 +65,7 @@ export class Board {
     const was = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (!was) return;
-    const why: Ended["why"] = code === "cancelled" || code === "expired" ? code : code ? "failed" : was.decided || "answered";
-    this.#ended = [...this.#ended, { card: was.card, why, took: Date.now() - was.shown }].slice(-4);
+    this.#ended = [...this.#ended, { card: was.card, why: ending(was.decided, code), took: Date.now() - was.shown }].slice(-4);
   }
 
   #note(note: Note): void {

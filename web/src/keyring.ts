@@ -24,9 +24,9 @@ export class Keyring implements Signer {
     this.#unlocked = new Unlocked(ask, (what, signal) => this.#unwrap(what, signal));
   }
 
-  /** open reads the keys. ask is asked before a prompt that no tap has led to. */
-  static async open(core: Phone, db: Database, ask: Ask): Promise<Keyring> {
-    return new Keyring(core, db, ask, (await db.all("keys")) as Kept[]);
+  /** open takes the keys of db, which may be on their way. ask is asked before a prompt that no tap has led to. */
+  static async open(core: Phone, db: Database, ask: Ask, kept = db.all("keys")): Promise<Keyring> {
+    return new Keyring(core, db, ask, (await kept) as Kept[]);
   }
 
   /** list is all keys, the oldest first. */

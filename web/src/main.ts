@@ -6,6 +6,7 @@ import { Turn } from "./locks.ts";
 import { start } from "./start.ts";
 import { mount } from "./ui/ui.ts";
 import type { View } from "./ui/view.ts";
+import { compile } from "./wasm.ts";
 
 let link = openedLink(); // first of all
 const root = document.getElementById("app");
@@ -13,6 +14,8 @@ if (!root) throw new Error("the page has no place for the app");
 
 const build = /-([0-9a-f]{8})/.exec(PHONE_WASM)?.[1] ?? ""; // tells one app from another
 const end = new AbortController();
+const core = compile(PHONE_WASM, end.signal); // at once: it takes longest
+core.catch(() => undefined); // awaited in start
 let phase: View["phase"] = "loading";
 let why = "";
 let drawn = false;
@@ -45,7 +48,7 @@ async function work(signal: AbortSignal): Promise<void> {
   const turn = new AbortController();
   const life = AbortSignal.any([signal, turn.signal]);
   try {
-    const phone = await start({ wasm: PHONE_WASM, ask: (what, end) => app.ask(what, end), show: (what) => app.show(what), note }, life);
+    const phone = await start({ wasm: core, ask: (what, end) => app.ask(what, end), show: (what) => app.show(what), note }, life);
     app.begin(phone);
     become("ready");
     open(link);

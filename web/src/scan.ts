@@ -1,7 +1,7 @@
 // Reads QR codes by the camera: by the browser where it can, else by a program
 // of ours that is fetched when it is needed first.
 import { sleep } from "./wait.ts";
-import { run } from "./wasm.ts";
+import { compile, run } from "./wasm.ts";
 
 type Read = (rgba: Uint8Array, width: number, height: number) => string | null;
 type Reader = (video: HTMLVideoElement) => Promise<string | null>;
@@ -56,8 +56,7 @@ async function reader(wasm: string, signal: AbortSignal): Promise<Reader> {
     const detector = new own({ formats: ["qr_code"] });
     return async (video) => (await detector.detect(video))[0]?.rawValue ?? null;
   }
-  const module = await WebAssembly.compileStreaming(fetch(wasm, { signal }));
-  const { call, ended } = await run<Read>(module, signal);
+  const { call, ended } = await run<Read>(await compile(wasm, signal), signal);
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) throw new Error("this browser draws no pictures: paste the link instead");

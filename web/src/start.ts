@@ -20,7 +20,7 @@ export interface Started {
 }
 
 export interface Around {
-  wasm: string; // where the core is
+  wasm: Promise<WebAssembly.Module>; // the core
   ask: Ask; // before a key is used that nobody has just asked for
   show(what: Shown): void;
   note(err: unknown): void;
@@ -30,15 +30,17 @@ const named = "name"; // in settings
 
 /** start needs the lock of this phone, see locks.ts. The runner is not yet running. */
 export async function start({ wasm, ask, show, note }: Around, signal: AbortSignal): Promise<Started> {
-  const compiled = WebAssembly.compileStreaming(fetch(wasm, { signal }));
   const db = await Database.open(signal);
   signal.addEventListener("abort", () => db.close(), { once: true });
-  const core = await load(await compiled, signal);
-  const keyring = await Keyring.open(core, db, ask);
   const log = new LogTail(idbStore(db));
-  const saved = await db.get("settings", named);
+  const kept = db.all("keys");
+  const stored = Promise.all([kept, db.get("settings", named), log.load(signal)]); // while the core starts
+  stored.catch(() => undefined); // awaited below
+  const core = await load(await wasm, signal);
+  const [, saved, records] = await stored;
+  const keyring = await Keyring.open(core, db, ask, kept);
   let name = typeof saved === "string" && saved ? saved : deviceName();
-  core.start({ name, keys: keyring.keys() }, await log.load(signal));
+  core.start({ name, keys: keyring.keys() }, records);
   const runner = new Runner({ core, store: log, signer: keyring, show, log: note }, signal);
   if (keyring.list().length > 0) persist().catch(note);
   const rename = async (to: string): Promise<void> => {

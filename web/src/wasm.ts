@@ -43,6 +43,16 @@ export async function run<F>(wasm: WebAssembly.Module, signal: AbortSignal): Pro
   return { call: call as F, ended: () => ended };
 }
 
+/** compile fetches a program, and compiles it while it comes. */
+export async function compile(url: string, signal: AbortSignal): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compileStreaming(fetch(url, { signal }));
+  } catch (err) {
+    signal.throwIfAborted();
+    throw new Error(`a part of the app could not be loaded (${err instanceof Error ? err.message : String(err)}): is there a connection?`, { cause: err });
+  }
+}
+
 /** load starts a core. wasm is phone.wasm. */
 export async function load(wasm: WebAssembly.Module, signal: AbortSignal): Promise<Phone> {
   const { call, ended } = await run<Call>(wasm, signal);

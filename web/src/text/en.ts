@@ -36,8 +36,8 @@ export const t = {
     answered: { title: "Allowed" },
     rejected: { title: "Rejected" },
     cancelled: { title: "Withdrawn", says: <T>(computer: T) => ["ssh was ended on ", computer, ". Nothing was signed."] },
+    failed: { title: "Not signed", says: <T>(computer: T) => ["The key was not unlocked or could not be used, and ", computer, " was told so. To try again, ask again from there."] },
     expired: { title: "Too late", says: <T>(computer: T) => ["The time to answer ran out, and ", computer, " went on without this key. Nothing was signed."] },
-    failed: { title: "Not signed", says: <T>(computer: T) => ["The key was not used, and ", computer, " was told why. Nothing was signed."] },
   },
   unlock: {
     title: "Continue?",

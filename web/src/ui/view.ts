@@ -42,7 +42,7 @@ export interface Pairing {
 
 export interface Ended {
   card: Card;
-  why: "answered" | "cancelled" | "expired" | "rejected" | "failed"; // failed: not signed, although it was allowed
+  why: "answered" | "cancelled" | "expired" | "failed" | "rejected"; // failed: allowed, but the key could not be used
   took: Millis; // for answered
 }
 
