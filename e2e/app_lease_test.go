@@ -144,7 +144,8 @@ func TestAppLeaseContinued(t *testing.T) {
 	if err := <-done; err == nil || !strings.Contains(err.Error(), "Permission denied") {
 		t.Errorf("a login that was not continued ends with %v", err)
 	}
-	p.sees("Key")
+	_, err := p.h.Krd.Await(`approved=false.*the phone refused: not continued on the phone`)
+	must(t, err)
 	if p.shows("Continue?") {
 		t.Error("a request that was not continued is still there")
 	}
