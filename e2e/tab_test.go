@@ -47,7 +47,7 @@ func (p *tab) shows(text string) bool {
 // cannot.
 const button = `(() => {
   const says = (b) => (b.getAttribute("aria-label") ?? b.innerText).trim();
-  const all = [...document.querySelectorAll("button, [role=button], a, summary, input[type=checkbox]")].filter((b) => says(b) === %q || (b.labels?.[0]?.innerText ?? "").trim() === %[1]q);
+  const all = [...document.querySelectorAll(%[2]q + " :is(button, [role=button], a, summary, input[type=checkbox])")].filter((b) => says(b) === %[1]q || (b.labels?.[0]?.innerText ?? "").trim() === %[1]q);
   for (const b of all) {
     if (b.disabled || b.getAttribute("aria-disabled") === "true" || b.closest(".arming")) continue;
     b.scrollIntoView({ block: "center", behavior: "instant" });
@@ -62,7 +62,13 @@ const button = `(() => {
 // tap taps the button that says text, as soon as it can be.
 func (p *tab) tap(text string) {
 	p.t.Helper()
-	js := fmt.Sprintf(button, text)
+	p.tapIn("body", text)
+}
+
+// tapIn is tap for the button in a part of the page, by its selector.
+func (p *tab) tapIn(part, text string) {
+	p.t.Helper()
+	js := fmt.Sprintf(button, text, part)
 	if err := p.Await(js); err != nil {
 		shown, _ := Eval[string](p.Page, "document.body.innerText")
 		p.t.Fatalf("there is no button %q to tap on:\n%s\n%s", text, shown, strings.Join(p.Complaints(), "\n"))

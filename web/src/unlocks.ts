@@ -17,18 +17,22 @@ export class Unlocks {
     return this.#pending;
   }
 
-  /** ask resolves in the tap on Continue. */
+  /** ask resolves in the tap on Continue; it rejects on Not now, and when the computer has given up. */
   async ask({ pairing, request }: ToSign, about: Pick<Unlock, "computer" | "rule" | "keyName">, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
+      const ended = (): void => settle(signal.reason as Error);
+      const timer = setTimeout(() => settle(new Error("nobody continued on the phone in time")), patience);
       const settle = (refused?: Error): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", ended);
         this.#pending = this.#pending.filter((p) => p !== pending);
         if (refused) reject(refused);
         else resolve();
         this.changed();
       };
       const pending: Pending = { ...about, pairing, request, expires: Date.now() + patience, settle };
-      signal.addEventListener("abort", () => settle(signal.reason as Error), { once: true });
+      signal.addEventListener("abort", ended, { once: true });
       this.#pending = [...this.#pending, pending];
       this.changed();
     });
