@@ -29,7 +29,7 @@ func newFaultyHouse(t *testing.T) *House {
 // pairingPoints are the steps of a pairing after which a program is killed.
 var pairingPoints = []string{
 	"krd.pair.prepared", "krd.pair.shown", "krd.pair.accepted", "krd.pair.attempt", "krd.pair.hello", "krd.pair.words",
-	"krd.pair.agreed", "krd.pair.same", "krd.pair.done", "krd.pair.stored", "krd.pair.live",
+	"krd.pair.agreed", "krd.pair.same", "krd.pair.done", "krd.pair.stored", "krd.pair.live", "krd.pair.greeted",
 	"phone.OpenLink.handled", "phone.OpenLink.stored", "phone.OpenLink.phone.Listen", "phone.OpenLink.phone.Listen=2",
 	"phone.OpenLink.phone.Send", "phone.send.taken", "phone.Frame.handled", "phone.Frame.stored", "phone.Frame.phone.Send",
 	"phone.Frame.phone.ShowWords", "phone.send.taken=2", "phone.Confirm.handled", "phone.Confirm.stored",
