@@ -63,6 +63,7 @@ func TestAppChangedHostKey(t *testing.T) {
 	refused(t, "a host key that stays refused", <-login())
 
 	p.tap("I know why the key changed…")
+	p.sees("Trust the new key")
 	off, err := Eval[bool](p.Page, `[...document.querySelectorAll("button")].find((b) => b.innerText === "Trust the new key").getAttribute("aria-disabled") === "true"`)
 	must(t, err)
 	if !off {
