@@ -35,9 +35,9 @@ func TestAppWithdrawn(t *testing.T) {
 	p.quiet()
 }
 
-// TestAppAlike: three logins at once are one question.
+// TestAppAlike: three logins at once are one question. Alone: on a machine that
+// is busy, what krd finds out about each may differ, and they are not alike.
 func TestAppAlike(t *testing.T) {
-	t.Parallel()
 	p, _ := newApp(t, true, wrapped...)
 	logins := []<-chan error{p.login(), p.login(), p.login()}
 	p.sees("3 requests alike")

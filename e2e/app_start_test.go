@@ -33,7 +33,7 @@ func TestAppDead(t *testing.T) {
 	p.shot("dead")
 	block()
 	p.tap("Start again")
-	p.sees("Make a protected key")
+	p.sees("Your SSH keys, on this phone")
 	p.quiet()
 }
 

@@ -27,6 +27,10 @@ const app = new App({ qrWasm: QR_WASM, changed, note, restart: () => (phase === 
 root.replaceChildren(); // what the page said before
 const ui = mount(root, app);
 
+function message(err: unknown): string {
+  return err instanceof Error ? err.message : String(err);
+}
+
 // changed draws once for all that happens in one turn.
 function changed(): void {
   if (drawn) return;
@@ -61,12 +65,16 @@ async function work(signal: AbortSignal): Promise<void> {
 }
 
 function open(opened: string): void {
-  if (opened && phase === "ready") app.openLink(opened).catch((err: unknown) => app.board.say({ grave: false, text: `This is no link to pair with: ${String(err)}`, do: "" }));
+  if (!opened || phase !== "ready") return;
+  app.openLink(opened).catch((err: unknown) => {
+    app.board.say({ grave: true, text: message(err), do: "" });
+    changed();
+  });
 }
 
 addEventListener("hashchange", () => open(openedLink()));
 changed();
 turn.run(work, () => become("busy"), end.signal).catch((err: unknown) => {
-  become("dead", err instanceof Error ? err.message : String(err));
+  become("dead", message(err));
   end.abort(err);
 });

@@ -1,6 +1,7 @@
 // A pairing by a link, up to the words.
-import type { Event, Phone } from "./core.d.ts";
+import type { Event, Invitation, Phone } from "./core.d.ts";
 import type { Board } from "./board.ts";
+import { Refused } from "./wasm.ts";
 
 export class Opening {
   constructor(
@@ -13,7 +14,7 @@ export class Opening {
   /** openLink shows where a link leads, and sends nothing. */
   async openLink(text: string): Promise<void> {
     const link = text.trim();
-    const { relay } = this.core().parseLink(link);
+    const { relay } = parse(this.core(), link);
     this.board.pairing = { step: "link", link, relay, id: "", computer: "", words: "", slow: false };
     this.around.changed();
   }
@@ -40,5 +41,14 @@ export class Opening {
     this.board.pairing = null;
     if (id) this.post({ type: "Unpair", pairing: id }).catch(this.around.note);
     this.around.changed();
+  }
+}
+
+function parse(core: Phone, link: string): Invitation {
+  try {
+    return core.parseLink(link);
+  } catch (err) {
+    if (!(err instanceof Refused)) throw err;
+    throw new Error(`This is no link to pair with (${err.message}). Copy the whole line that kr pair prints.`, { cause: err });
   }
 }

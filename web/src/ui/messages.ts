@@ -15,10 +15,14 @@ export function banners(ui: Ui): Child {
       h("div", {}, h("p", {}, outside(text, maxText)), todo && h("p", {}, outside(todo, maxText)), understood),
       h("button", { type: "button", class: "bare", "aria-label": t.dismiss, onclick: dismiss }, icon("close")));
   return [
-    ui.state.errors.map((e) => box(`error ${e.id}`, e.text, "", () => ui.change((s) => (s.errors = s.errors.filter((x) => x.id !== e.id))))),
+    ui.state.errors.map((e) => box(`error ${e.id}`, capital(e.text), "", () => ui.change((s) => (s.errors = s.errors.filter((x) => x.id !== e.id))))),
     ui.view.messages.filter((m) => m.grave).map((m) => box(`message ${m.id}`, m.text, m.do, () => ui.actions.dismiss(m),
       m.returns && button(ui, t.understood, { id: `acknowledge ${m.id}`, run: () => ui.actions.acknowledge(m) }, { class: "plain" }))),
   ];
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** toasts are at the lower edge. Those that want something to be done wait for the person. */
