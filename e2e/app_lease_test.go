@@ -2,11 +2,9 @@ package e2e
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // prompts is how often a's one passkey has been used.
@@ -219,46 +217,4 @@ func TestAppLeaseClosed(t *testing.T) {
 	must(t, p.Await(`!document.body.innerText.includes("Goes on without asking")`))
 	p.rejects()
 	p.quiet()
-}
-
-// TestAppSpeed prints how long it takes from the tap on Allow to the signature
-// at krd. A virtual passkey answers its prompt at once.
-func TestAppSpeed(t *testing.T) {
-	t.Parallel()
-	for _, kind := range []string{"plain", "passkey"} {
-		t.Run(kind, func(t *testing.T) {
-			p, _ := newApp(t, kind == "passkey", map[string][]string{"plain": plain, "passkey": wrapped}[kind]...)
-			_, err := Eval[any](p.Page, `(() => {
-				addEventListener("click", (e) => { globalThis.tapped = performance.timeOrigin + e.timeStamp; }, true);
-				return null;
-			})()`)
-			must(t, err)
-			var all []float64
-			for n := range 5 {
-				done := p.login()
-				p.tap("Allow once")
-				must(t, <-done)
-				_, err := p.h.Krd.Await(fmt.Sprintf(`(?s)(signature asked[^\n]*approved=true.*){%d}`, n+1))
-				must(t, err)
-				tapped, err := Eval[float64](p.Page, "tapped")
-				must(t, err)
-				all = append(all, signedAt(t, p.h)-tapped)
-			}
-			t.Logf("%s key: tap on Allow to signature at krd, ms: %.0f", kind, all)
-		})
-	}
-}
-
-var signedLine = regexp.MustCompile(`(?m)^time=(\S+) .*signature asked.*approved=true`)
-
-// signedAt is when krd last had a signature, in Unix milliseconds.
-func signedAt(t *testing.T, h *House) float64 {
-	t.Helper()
-	all := signedLine.FindAllStringSubmatch(h.Krd.Output(), -1)
-	if len(all) == 0 {
-		t.Fatalf("krd does not log when it had a signature:\n%s", h.Krd.Output())
-	}
-	at, err := time.Parse(time.RFC3339Nano, all[len(all)-1][1])
-	must(t, err)
-	return float64(at.UnixMicro()) / 1000
 }
