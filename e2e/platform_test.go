@@ -51,9 +51,36 @@ func servePlatform(t *testing.T) string {
 	return strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 }
 
+// browsing are the tests that have a browser now, at most two: more of them at
+// once measure the machine. What a person has seconds for has milliseconds there.
+var browsing = struct {
+	sync.Mutex
+	free  chan struct{}
+	tests map[string]bool
+}{free: make(chan struct{}, 2), tests: map[string]bool{}}
+
+// oneOfTwo waits until the test may have browsers, as many as it likes.
+func oneOfTwo(t testing.TB) {
+	browsing.Lock()
+	has := browsing.tests[t.Name()]
+	browsing.tests[t.Name()] = true
+	browsing.Unlock()
+	if has {
+		return
+	}
+	browsing.free <- struct{}{}
+	t.Cleanup(func() {
+		browsing.Lock()
+		delete(browsing.tests, t.Name())
+		browsing.Unlock()
+		<-browsing.free
+	})
+}
+
 // newBrowser starts a browser, with flags, that ends with the test.
 func newBrowser(t testing.TB, profile string, flags ...string) *Browser {
 	t.Helper()
+	oneOfTwo(t)
 	b, err := StartBrowser(profile, flags...)
 	if errors.Is(err, ErrNoChromium) && os.Getenv("CI") == "" {
 		t.Skip(err)

@@ -114,10 +114,10 @@ func (p *tab) pair(offer *Pairing, makeKey ...string) {
 	}
 	p.tap("Pair")
 	must(p.t, offer.Kr.Type(shown))
+	p.sees("uses this phone now") // before any login, for some seconds
 	if code, err := offer.Kr.Wait(); code != 0 || err != nil {
 		p.t.Fatalf("kr pair: exit %d, %v\n%s", code, err, offer.Kr.Output())
 	}
-	p.sees("uses this phone now") // before any login
 }
 
 // login logs in in the background.
