@@ -198,7 +198,7 @@ func TestScreens(t *testing.T) {
 	story("what fails is said", "empty", func(t *testing.T) {
 		galleryEval[bool](t, tab, `gallery.fail("the relay cannot be reached; is this phone online?"); true`)
 		galleryTap(t, tab, "Copy")
-		truth(t, `document.querySelector("[role=alert]").textContent.includes("the relay cannot be reached")`)
+		truth(t, `document.querySelector("[role=alert]").textContent.includes("The relay cannot be reached")`)
 	})
 	story("one of many hosts is found", "hosts-many", func(t *testing.T) {
 		galleryEval[bool](t, tab, `document.getElementById("filter").focus(); true`)
