@@ -23,7 +23,8 @@ var floors = [][]string{
 	{"pairing", "mailbox", "keystore", "keystore/keystoretest", "transport", "auditlog", "hostauth", "knownhosts"},
 	{"policy"},
 	// doors to the world and carriers
-	{"statedir", "peer", "asker", "sshname", "sshversion", "term", "control", "transport/memory", "transport/relay", "transport/transporttest"},
+	{"statedir", "peer", "asker", "sshname", "sshversion", "term", "control", "transport/memory", "transport/relay", "transport/transporttest",
+		"wake/webpush", "wake/webpush/pushtest"},
 	// residents
 	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest", "webapp", "appcheck"},
 	// programs

@@ -63,6 +63,9 @@ func (e *env) showStatus(st control.Status) error {
 		for _, l := range p.Links {
 			row(w, "  "+l.Name, linkText(l), "")
 		}
+		if text := pushText(p.Push); text != "" {
+			row(w, "  push", text)
+		}
 		if text := logText(p.Log); text != "" {
 			row(w, "  log", text) // no cell of its own: it would make the column wide
 		}
@@ -133,6 +136,21 @@ func ago(d time.Duration) string {
 		return fmt.Sprintf("%d hours ago", d/time.Hour)
 	}
 	return fmt.Sprintf("%d days ago", d/(24*time.Hour))
+}
+
+// pushText says how it stands with push; "" from a krd that does not know.
+func pushText(p control.Push) string {
+	switch p.State {
+	case control.PushYes:
+		return "yes, by " + term.CleanMax(p.Host, 64)
+	case control.PushFailing:
+		return "failing: " + term.CleanMax(p.LastError, 200)
+	case control.PushGone:
+		return "gone: the phone's subscription has ended; open its app"
+	case control.PushNone:
+		return "no: its app must be open"
+	}
+	return ""
 }
 
 func linkText(l control.Link) string {

@@ -58,8 +58,28 @@ type Phone struct {
 	Away   bool      `json:"away"`           // it did not answer when last asked
 	Keys   []Key     `json:"keys"`
 	Links  []Link    `json:"channels"`
+	Push   Push      `json:"push"`
 	Log    PhoneLog  `json:"log"`
 }
+
+// Push is whether a phone can be woken by Web Push.
+type Push struct {
+	State     PushState `json:"state"`
+	Host      string    `json:"host,omitempty"`       // of the push service
+	LastOK    time.Time `json:"last_ok,omitzero"`     // since krd's start
+	LastError string    `json:"last_error,omitempty"` // since LastOK
+}
+
+// PushState is how it stands with a Push.
+type PushState string
+
+// The states.
+const (
+	PushNone    PushState = "none"    // the phone has not told how
+	PushYes     PushState = "yes"     // it has, and nothing speaks against it
+	PushFailing PushState = "failing" // the last push did not work; LastError says why
+	PushGone    PushState = "gone"    // the service says that the phone's subscription has ended
+)
 
 // Key is a public key on a phone.
 type Key struct {

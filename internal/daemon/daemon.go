@@ -35,16 +35,18 @@ import (
 	"kryptonite/internal/sshversion"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/waitline"
+	"kryptonite/internal/wake/webpush"
 )
 
 const shutdownPatience = 3 * time.Second
 
-// Config is what a Daemon needs; only OtherAgent may be empty.
+// Config is what a Daemon needs; OtherAgent and Push may be empty.
 type Config struct {
 	Dir        *statedir.Dir
 	Version    string
 	Log        *slog.Logger
-	OtherAgent string // socket of the agent that the user has beside krd
+	OtherAgent string          // socket of the agent that the user has beside krd
+	Push       webpush.Options // for tests
 }
 
 // Daemon is a running krd.
@@ -66,6 +68,9 @@ type Daemon struct {
 	phones    map[string]*phone   // by pairing id
 	farewells map[string]farewell // by pairing id
 	pair      *pairRun            // the pairing that runs, or nil
+
+	pushOnce sync.Once
+	push     *webpush.Client // by pushClient
 
 	heardMu sync.Mutex
 	heard   map[string]time.Time // as heard.json has it

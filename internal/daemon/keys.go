@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"kryptonite/internal/wire"
 )
 
-// keyList guards the keys of a phone, which change while it is paired, and its
-// file, which must not come back once the pairing is over.
+// keyList guards the keys and the push address of a phone, which change while it
+// is paired, and its file, which must not come back once the pairing is over.
 type keyList struct {
 	mu   sync.Mutex
 	over bool // the pairing's file is removed
@@ -27,9 +28,9 @@ func (p *phone) has(blob []byte) bool {
 	return slices.ContainsFunc(p.keys(), func(k wire.SSHKey) bool { return string(k.PublicKey) == string(blob) })
 }
 
-// keysTold makes the list that the phone told durable, and offers it from then
-// on. It is called from the session's own goroutines.
-func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey) error {
+// keysTold makes the list and the push address that the phone told durable, and
+// goes by them from then on. It is called from the session's own goroutines.
+func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey, push *wire.Push) error {
 	p.list.mu.Lock()
 	defer p.list.mu.Unlock()
 	if p.list.over {
@@ -37,11 +38,16 @@ func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey) error {
 	}
 	r := p.record
 	r.Keys, r.KeysSeq = keys, seq
+	r.Push, r.PushGone = push, time.Time{}
 	if err := d.cfg.Dir.WriteJSON(recordName(r.ID), recordVersion, r); err != nil {
 		return fmt.Errorf("store the phone's keys: %w", err)
 	}
-	p.Keys, p.KeysSeq = keys, seq
-	d.cfg.Log.Info("the phone told its keys", "pairing", p.ID, "keys", len(keys))
+	p.Keys, p.KeysSeq, p.PushGone = keys, seq, time.Time{}
+	if !samePush(p.Push, push) {
+		p.Push = push
+		d.setPush(p)
+	}
+	d.cfg.Log.Info("the phone told its keys", "pairing", p.ID, "keys", len(keys), "push", push != nil)
 	return nil
 }
 

@@ -261,6 +261,7 @@ func (r *pairRun) finish() (*phone, error) {
 	rec := record{
 		ID: pairing.ID(own.Public(), s), Name: r.d.freeName(phoneName(peer.Name)), Own: own, Phone: s,
 		Relay: r.req.Relay, Mailbox: r.own.Seed(), Peer: to, Keys: peer.Keys, Paired: time.Now().Truncate(time.Millisecond),
+		App: r.req.App, Push: peer.Push,
 	}
 	if err := rec.check(); err != nil {
 		return nil, &control.Error{Code: control.CodeChannel, Text: fmt.Sprintf("the phone did not introduce itself properly: %v", err)}

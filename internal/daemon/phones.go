@@ -22,6 +22,7 @@ import (
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/relay"
+	"kryptonite/internal/wake/webpush"
 	"kryptonite/internal/wire"
 )
 
@@ -42,6 +43,10 @@ type record struct {
 	Keys    []wire.SSHKey      `json:"keys"`
 	KeysSeq int64              `json:"keys_seq"` // of the notice that told Keys; 0: the pairing did
 	Paired  time.Time          `json:"paired"`
+
+	App      string     `json:"app,omitempty"`      // origin of the phone's app; none of before there was push
+	Push     *wire.Push `json:"push,omitempty"`     // nil: the phone cannot be woken. KeysSeq is of this, too
+	PushGone time.Time  `json:"push_gone,omitzero"` // when the last one was found to have ended, while there is no other
 }
 
 // UnmarshalJSON reads a record and checks it, so that a file with a key or an
@@ -74,6 +79,9 @@ func (r *record) check() error {
 	if r.KeysSeq < 0 || len(r.Keys) > wire.MaxKeys {
 		return fmt.Errorf("it has %d keys, at most %d are allowed, or no number of their notice", len(r.Keys), wire.MaxKeys)
 	}
+	if r.Push != nil && r.Push.Check() != nil {
+		return errors.New("where the phone can be pushed to is not a push address")
+	}
 	if slices.ContainsFunc(r.Keys, func(k wire.SSHKey) bool { return len(k.PublicKey) == 0 }) {
 		return errors.New("a public key of the phone is empty") // of kinds we do not know there may be some
 	}
@@ -82,8 +90,10 @@ func (r *record) check() error {
 
 // phone is a pairing at work.
 type phone struct {
-	record  // Keys and KeysSeq belong to list
+	record  // Keys, KeysSeq, Push and PushGone belong to list
 	list    keyList
+	waker   *webpush.Waker // for Push; belongs to list; nil: there is none, or pushErr says why not
+	pushErr error
 	session *session.Session
 	client  *relay.Client
 	box     mailbox.Key
@@ -139,12 +149,14 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 		return err
 	}
 	p := &phone{record: r, client: client, box: box, done: make(chan struct{})}
+	d.setPush(p)
 	p.session, err = session.New(session.Config{
 		Own: r.Own, Phone: r.Phone, Links: []transport.Link{client.Link(box, r.Peer)},
 		Version: d.cfg.Version, Log: d.cfg.Log.With("pairing", r.ID), FirstEpoch: first, Offset: offset,
 		Heard: d.lastHeard(r), Now: fault.Now, Witness: witness{d, r.ID},
 		Unpaired: func() error { return d.phoneLeft(p) },
-		KeysSeq:  r.KeysSeq, Keys: func(seq int64, keys []wire.SSHKey) error { return d.keysTold(p, seq, keys) },
+		KeysSeq:  r.KeysSeq, Waker: bell{d, p},
+		Keys: func(seq int64, keys []wire.SSHKey, push *wire.Push) error { return d.keysTold(p, seq, keys, push) },
 	})
 	if err != nil {
 		return err
@@ -200,6 +212,7 @@ func (d *Daemon) close(end context.CancelFunc) {
 	}
 	end()
 	d.bg.Wait()
+	d.pushClient().Close()
 	d.asked.close()
 }
 
@@ -298,7 +311,7 @@ func (d *Daemon) freeName(name string) string {
 // describe is a phone as kr sees it.
 func (p *phone) describe() control.Phone {
 	st := p.session.Status()
-	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away, Keys: []control.Key{}}
+	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away, Keys: []control.Key{}, Push: p.describePush()}
 	for _, k := range p.keys() {
 		fp, typ := "", ""
 		if key, err := sshwire.ParsePublicKey(k.PublicKey); err == nil {

@@ -51,6 +51,7 @@ type Computer struct {
 type Peer struct {
 	Name      string
 	Keys      []wire.SSHKey
+	Push      *wire.Push // nil: it cannot be woken
 	Addresses []wire.Address
 	Unix      int64 // the phone's clock in its newest message
 }
@@ -163,7 +164,7 @@ func (p *Computer) Receive(frame []byte) (done bool, err error) {
 		p.early = nil
 		return done, nil
 	case r.Me != nil && p.words != "":
-		p.peer.Name, p.peer.Keys, p.peer.Unix = r.Me.Name, r.Me.Keys, r.Unix
+		p.peer.Name, p.peer.Keys, p.peer.Push, p.peer.Unix = r.Me.Name, r.Me.Keys, r.Me.Push, r.Unix
 		return true, nil
 	}
 	return false, ErrDrop

@@ -64,6 +64,7 @@ type Core struct {
 	hosts     *knownhosts.Book
 	strangers map[string]strange // refused host keys, by record key
 	refusals  map[string]refusals
+	push      *pushState // nil until there is a computer
 	log       auditlog.Log
 	damage    logDamage
 	latest    int64 // the latest time seen, Unix seconds
@@ -123,6 +124,8 @@ func (c *Core) Handle(now time.Time, ev Event) []Effect {
 		effects = append(effects, c.damage.acknowledge()...)
 	case Renamed:
 		c.cfg.Name = cmp.Or(limitRunes(ev.Name, maxNameRunes), c.cfg.Name)
+	case Subscribed:
+		effects = append(effects, c.subscribed(now, ev)...)
 	case Tick:
 		effects = append(effects, c.tick(now)...)
 	}
@@ -183,6 +186,7 @@ func (c *Core) clock(now time.Time) []Effect {
 // start listens again and goes on with what an earlier run left open.
 func (c *Core) start(now time.Time) []Effect {
 	effects := c.tellDamage()
+	effects = append(effects, c.subscribe()...)
 	for _, p := range c.sorted() {
 		if p.Rendezvous != nil {
 			effects = append(effects, Listen{p.id, p.Origin, p.Rendezvous, false})

@@ -20,8 +20,8 @@ func damaged(t *testing.T, try func(w *world, disk map[string][]byte, key string
 	h := newHost(1)
 	w.send(w.request(1, w.login(h, true), h.bind(false)))
 	w.do(OpenLink{mustLink(t)})
-	if len(w.disk) != 4 {
-		t.Fatalf("%d records, want two pairings, a request and the time", len(w.disk))
+	if len(w.disk) != 5 {
+		t.Fatalf("%d records, want two pairings, a request, how to push, and the time", len(w.disk))
 	}
 	for key, whole := range w.disk {
 		disk := map[string][]byte{key: whole}

@@ -90,6 +90,17 @@ type Acknowledge struct{}
 // An empty Name changes nothing.
 type Renamed struct{ Name string }
 
+// Subscribed is what the platform got from its push service when it subscribed
+// with a key (see Subscribe), or found there; also when that changes. An empty
+// Endpoint: there is no subscription, or none any more. One for another key than
+// the newest changes nothing, nor does one that is malformed.
+type Subscribed struct {
+	VAPID    []byte // the public key that it was made with
+	Endpoint string
+	P256dh   []byte // 65 bytes
+	Auth     []byte // 16 bytes
+}
+
 func (Start) event()       {}
 func (OpenLink) event()    {}
 func (Confirm) event()     {}
@@ -105,6 +116,7 @@ func (TrustHost) event()   {}
 func (Acknowledge) event() {}
 func (Renamed) event()     {}
 func (Tick) event()        {}
+func (Subscribed) event()  {}
 
 // Effect is something to do: one of the types below.
 type Effect interface{ effect() }
@@ -199,6 +211,13 @@ type Withdraw struct {
 	Why     wire.Code // "" when answered
 }
 
+// Subscribe asks the platform to be subscribed to its push service with the
+// public key VAPID (an uncompressed point, 65 bytes), now or at a moment when its
+// person can be asked, and to report by Subscribed. It comes at each start and
+// with each pairing while there is no subscription. A subscription with another
+// key has to end. An empty VAPID: all have to, nobody is there to push.
+type Subscribe struct{ VAPID []byte }
+
 // Note tells the person something, without asking.
 type Note struct {
 	Pairing  string
@@ -236,6 +255,7 @@ func (Ask) effect()       {}
 func (Alarm) effect()     {}
 func (Withdraw) effect()  {}
 func (Note) effect()      {}
+func (Subscribe) effect() {}
 
 // Card is what a person sees before a decision: facts out of the signed bytes,
 // how far they are proved, and what is left of the time.

@@ -40,7 +40,7 @@ func (AllowKey) event()    {}
 // keyState is what a pairing knows of keys. [kr-protocol] §4.10.
 type keyState struct {
 	Allowed  []string `json:"allowed_keys"`              // fingerprints, the first is offered first; nil: of a time when there was one key
-	ToldKeys string   `json:"told_keys,omitempty"`       // hash of the list that was told last
+	ToldKeys string   `json:"told_keys,omitempty"`       // hash of the list, and of the push address, that were told last
 	KeysSeq  int64    `json:"notice_seq,omitempty"`      // of the notice that told it; 0: the me_response did
 	KeysSeen int64    `json:"seen_notice_seq,omitempty"` // the newest one that the computer said to have
 }
@@ -95,7 +95,7 @@ func (c *Core) allowFirst(p *pairRecord) {
 	if len(c.cfg.Keys) > 0 {
 		p.Allowed = append(p.Allowed, sshwire.Fingerprint(c.cfg.Keys[0].PublicKey))
 	}
-	p.ToldKeys = listHash(c.visible(p))
+	p.ToldKeys = stateHash(c.visible(p), c.pushAddress())
 }
 
 // allowKey takes the person's word on one key and one computer. A key that is
@@ -141,10 +141,10 @@ func (c *Core) keysChanged(now time.Time, keys []wire.SSHKey) []Effect {
 	return effects
 }
 
-// tell makes the list of keys durable and sends it, if it is not the one that
-// the computer was told.
+// tell makes durable that the list of keys or the push address is another one
+// than the computer was told, and sends both.
 func (c *Core) tell(now time.Time, p *pairRecord) []Effect {
-	h := listHash(c.visible(p))
+	h := stateHash(c.visible(p), c.pushAddress())
 	if h == p.ToldKeys {
 		return nil
 	}
@@ -184,12 +184,12 @@ func (c *Core) caughtUp(now time.Time, p *pairRecord, seq int64) []Effect {
 	return nil
 }
 
-// keysNotice is the newest list under each epoch that the computer may have: it
+// keysNotice is the newest list and push address under each epoch that the computer may have: it
 // may have said hello and nothing since. Without any there is nothing to send:
 // it comes back by hello, and that says what it has.
 func (c *Core) keysNotice(now time.Time, p *pairRecord) []Effect {
 	keys := c.visible(p)
-	return c.notify(now, p, wire.Notice{Seq: p.KeysSeq, Keys: &keys})
+	return c.notify(now, p, wire.Notice{Seq: p.KeysSeq, Keys: &keys, Push: c.pushAddress()})
 }
 
 // notify seals n under each epoch that p's computer may have, and fills in what
@@ -239,9 +239,14 @@ func (c *Core) declineHidden(now time.Time, p *pairRecord) []Effect {
 	return effects
 }
 
-// listHash stands for a list of keys with their names and order.
-func listHash(keys []wire.SSHKey) string {
-	b, err := json.Marshal(keys)
+// stateHash stands for a list of keys with their names and order, and a push
+// address.
+func stateHash(keys []wire.SSHKey, push *wire.Push) string {
+	var state any = keys // alone as before there was push
+	if push != nil {
+		state = wire.MeResponse{Keys: keys, Push: push}
+	}
+	b, err := json.Marshal(state)
 	if err != nil {
 		panic("phone: bug: keys do not encode: " + err.Error())
 	}

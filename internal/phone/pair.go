@@ -132,7 +132,8 @@ func (c *Core) confirm(now time.Time, ev Confirm) []Effect {
 	p.Epochs = []epochRecord{{
 		Epoch: *h.Epoch, EC: sealbox.PublicKey(h.EC), ES: sealbox.PublicKey(h.ESPub), Opened: true,
 	}}
-	return []Effect{c.putPairing(p), c.introduce(now, p), Note{Pairing: p.id, Computer: p.Computer, Kind: NotePaired}}
+	effects := []Effect{c.putPairing(p), c.introduce(now, p), Note{Pairing: p.id, Computer: p.Computer, Kind: NotePaired}}
+	return append(effects, c.subscribe()...)
 }
 
 // ackAgain sends the ack of the hello, which a crash may have swallowed.
@@ -147,7 +148,7 @@ func (c *Core) ackAgain(now time.Time, p *pairRecord) Effect {
 // introduce sends the me_response of a pairing whose handshake is still kept.
 func (c *Core) introduce(now time.Time, p *pairRecord) Effect {
 	return c.respond(now, p, p.newest(), &wire.Response{
-		ID: p.Handshake.Hello, Me: &wire.MeResponse{Name: c.cfg.Name, Keys: c.visible(p)}})
+		ID: p.Handshake.Hello, Me: &wire.MeResponse{Name: c.cfg.Name, Keys: c.visible(p), Push: c.pushAddress()}})
 }
 
 // repeatHello answers a repeated hello of a pairing that the person has
@@ -191,7 +192,7 @@ func (c *Core) unpair(now time.Time, id string) []Effect {
 	if err != nil {
 		panic("phone: bug: no randomness: " + err.Error())
 	}
-	return c.part(now, p, frame, NoteUnpaired)
+	return append(c.part(now, p, frame, NoteUnpaired), c.newVAPID()...)
 }
 
 // freeName is name, or "name 2" and so on when another computer has it.

@@ -28,6 +28,7 @@ const (
 	rulePrefix     = "rule/"
 	leasePrefix    = "lease/" // lease of the rule with that id
 	clockKey       = "clock"
+	pushKey        = "push"
 	recordVersion  = 1
 )
 
@@ -249,6 +250,13 @@ func (c *Core) loadRecord(k string, v []byte) error {
 		}
 		c.leases[strings.TrimPrefix(k, leasePrefix)] = l
 		return l.check()
+	case k == pushKey:
+		s := new(pushState)
+		if err := decodeRecord(v, s, &s.V); err != nil {
+			return err
+		}
+		c.push = s
+		return s.check()
 	case k == clockKey:
 		return json.Unmarshal(v, &c.latest)
 	}

@@ -50,7 +50,8 @@ func (c *Core) sessionFrame(now time.Time, p *pairRecord, frame, body []byte) []
 	r := m.Request
 	switch {
 	case r.Unpair != nil:
-		return append(c.forget(p), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteUnpaired})
+		effects := append(c.forget(p), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteUnpaired})
+		return append(effects, c.newVAPID()...)
 	case r.Me.NC != nil && p.Handshake != nil:
 		return c.repeatHello(now, p, frame)
 	case r.Me.NC == nil && r.EphemeralC != nil:

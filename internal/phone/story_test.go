@@ -26,6 +26,7 @@ type world struct {
 	key     ed25519.PrivateKey
 	blob    []byte
 	pairing string
+	push    *wire.Push    // in the me_response
 	epoch   sealbox.Epoch // of the computer
 	box     *sealbox.Shared
 	c       sealbox.PrivateKey
@@ -49,7 +50,15 @@ func newWorld(t *testing.T, approve Approve) *world {
 		blob: sshwire.Ed25519Blob(pub), signed: map[string]bool{}}
 	w.cfg = Config{Name: "ana", Version: "test", Approve: approve, Keys: []wire.SSHKey{{PublicKey: w.blob, Name: "default"}}}
 	w.reload()
-	computer, err := pairing.NewComputer(origin, origin, [16]byte{1}, pairing.Self{Name: "laptop", Version: "test",
+	w.pair("laptop")
+	return w
+}
+
+// pair pairs with one more computer, which is then the one.
+func (w *world) pair(name string) {
+	t := w.t
+	t.Helper()
+	computer, err := pairing.NewComputer(origin, origin, [16]byte{1}, pairing.Self{Name: name, Version: "test",
 		Addresses: []wire.Address{{Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}}})
 	if err != nil {
 		t.Fatal(err)
@@ -77,11 +86,11 @@ func newWorld(t *testing.T, approve Approve) *world {
 	if got := computer.Peer().Keys; len(got) != 1 || !bytes.Equal(got[0].PublicKey, w.blob) {
 		t.Fatalf("the me_response has the keys %+v", got)
 	}
+	w.push = computer.Peer().Push
 	w.c, w.s, w.epoch = computer.Keys()
 	if w.box, err = sealbox.NewShared(w.c, w.s); err != nil {
 		t.Fatal(err)
 	}
-	return w
 }
 
 // reload makes the core anew from the disk.

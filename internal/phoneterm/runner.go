@@ -150,7 +150,7 @@ func (r *runner) handle(ctx context.Context, ev phone.Event) error {
 
 func (r *runner) perform(ctx context.Context, e phone.Effect) error {
 	switch e := e.(type) {
-	case phone.Store:
+	case phone.Store, phone.Subscribe: // a terminal has no push service
 	case phone.Listen:
 		return r.listen(ctx, e)
 	case phone.Close:

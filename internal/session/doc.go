@@ -6,6 +6,7 @@
 // phone for one signature and waits. In between lie the times of the protocol:
 //
 //	0        the request goes out on all links
+//	300 ms   not acknowledged: the Waker, and once more after 2 s
 //	2 s      not acknowledged: also a hello, for the phone may have lost the epoch
 //	30 s     still not acknowledged: ErrNoAck (5 s for a phone known to be away)
 //	ack+60 s no decision: ErrTimeout

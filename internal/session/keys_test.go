@@ -29,7 +29,7 @@ type told struct {
 	err   error  // what the next one gets
 }
 
-func (k *told) take(seq int64, keys []wire.SSHKey) error {
+func (k *told) take(seq int64, keys []wire.SSHKey, _ *wire.Push) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.err; err != nil {

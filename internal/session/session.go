@@ -19,6 +19,9 @@ import (
 
 // Times. [kr-protocol] §4.5.
 const (
+	wakeAfter     = 300 * time.Millisecond
+	wakeAgain     = 2 * time.Second
+	wakeLimit     = 10 * time.Second // one push
 	helloAfter    = 2 * time.Second
 	ackPatience   = 30 * time.Second
 	awayPatience  = 5 * time.Second
@@ -46,6 +49,15 @@ type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return "the phone refused: " + e.Reason }
 
+// Waker makes a phone look whose app no link may reach, because it is closed. It
+// is a hint, which may be lost. Its methods are safe for concurrent use.
+type Waker interface {
+	// Wake sends one hint for the request id. frame is sealed for the phone and
+	// may be left out; nil: there is none. After ttl the hint is of no use. An
+	// error is for people: nobody tries again.
+	Wake(ctx context.Context, id wire.ID, frame []byte, ttl time.Duration) error
+}
+
 // Config is what a Session needs. All fields but FirstEpoch are required.
 type Config struct {
 	Own     sealbox.PrivateKey // c_priv of this pairing
@@ -70,11 +82,15 @@ type Config struct {
 	// when that is durable; the frame comes again otherwise.
 	Unpaired func() error
 
+	// Waker wakes the phone when it does not acknowledge; nil: nothing does.
+	Waker Waker
+
 	// KeysSeq is the notice_seq of the newest list of keys that is stored.
 	KeysSeq int64
-	// Keys is called with each newer list, one at a time. It returns nil when
-	// that is durable; the frame comes again otherwise. nil: lists are dropped.
-	Keys func(seq int64, keys []wire.SSHKey) error
+	// Keys is called with each newer list, and the push address (nil: none) that
+	// came with it, one at a time. It returns nil when both are durable; the
+	// frame comes again otherwise. nil: lists are dropped.
+	Keys func(seq int64, keys []wire.SSHKey, push *wire.Push) error
 }
 
 // Session is one paired phone.
@@ -361,7 +377,7 @@ func (s *Session) takeEpoch(r *wire.Response, h wire.Header) {
 
 func (s *Session) notice(n *wire.Notice) error {
 	if n.Keys != nil {
-		return s.takeKeys(n.Seq, *n.Keys)
+		return s.takeKeys(n.Seq, *n.Keys, n.Push)
 	}
 	if n.Unpair == nil {
 		s.leasesOver(n.LeasesOver)

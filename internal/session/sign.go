@@ -105,6 +105,7 @@ type request struct {
 	answers chan *wire.Response
 	acked   bool
 	resends int
+	pushes  int
 	ticket  auditlog.Ticket
 	report  *Report // or nil
 }
@@ -122,8 +123,11 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 	defer giveUp.Stop()
 	slow := time.NewTimer(awayPatience)
 	defer slow.Stop()
+	wake := time.NewTimer(wakeAfter)
+	defer wake.Stop()
 	again := time.NewTimer(helloAfter)
 	defer again.Stop()
+	start := time.Now()
 	fresh := r.post(ctx)
 	if s.Away() {
 		s.sayHello(ctx) // it may have lost the epoch; do not wait to find out
@@ -156,6 +160,14 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 			}
 			fresh = r.post(ctx)
 			again.Reset(r.pause())
+		case <-wake.C:
+			if r.acked {
+				continue
+			}
+			r.wake(ctx, patience-time.Since(start))
+			if r.pushes == 1 {
+				wake.Reset(wakeAgain - wakeAfter)
+			}
 		case <-slow.C:
 			if !r.acked {
 				call(opts.Progress.Slow)

@@ -110,6 +110,7 @@ type Notice struct {
 
 	Unpair *Unpair   `json:"unpair,omitempty"`
 	Keys   *[]SSHKey `json:"keys,omitempty"` // all that this computer may see; none is a list, too
+	Push   *Push     `json:"push,omitempty"` // beside Keys only; nil there: the phone cannot be woken
 
 	// LeasesOver are rules whose tokens are of no use any more. It needs no Seq.
 	LeasesOver []string `json:"leases_over,omitempty"`
@@ -136,6 +137,7 @@ type Ack struct {
 type MeResponse struct {
 	Name string   `json:"name"`
 	Keys []SSHKey `json:"keys"`
+	Push *Push    `json:"push,omitempty"` // nil: the phone cannot be woken
 }
 
 // MaxKeys is how many keys a phone tells a computer. [kr-protocol] §4.10.
@@ -245,7 +247,7 @@ func Encode(m Message) ([]byte, error) {
 
 // Decode returns the message of a padded plaintext, or ErrMessage if it is not
 // exactly one request, response or notice of at most one known kind, if its
-// leases break a rule, or if it is of another protocol number: what its fields
+// leases or push address break a rule, or if it is of another protocol number: what its fields
 // mean is then not known.
 func Decode(plain []byte) (Message, error) {
 	var m Message
@@ -256,7 +258,7 @@ func Decode(plain []byte) (Message, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return Message{}, ErrMessage
 	}
-	if count(m.Request != nil, m.Response != nil, m.Notice != nil) != 1 || !m.oneKind() || !m.leasesFit() || m.protocol() != Protocol {
+	if count(m.Request != nil, m.Response != nil, m.Notice != nil) != 1 || !m.oneKind() || !m.leasesFit() || !m.pushFits() || m.protocol() != Protocol {
 		return Message{}, ErrMessage
 	}
 	return m, nil

@@ -37,7 +37,7 @@ export interface Phone {
 }
 
 // Events: what happened. Their meaning is in internal/phone/event.go.
-export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey | Acknowledge | Renamed;
+export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey | Acknowledge | Renamed | Subscribed;
 export interface Start { type: "Start" }
 export interface OpenLink { type: "OpenLink"; link: string }
 export interface Confirm { type: "Confirm"; pairing: string; yes: boolean }
@@ -55,9 +55,10 @@ export interface KeysChanged { type: "KeysChanged"; keys: SSHKey[] }
 export interface Acknowledge { type: "Acknowledge" }
 export interface Renamed { type: "Renamed"; name: string }
 export interface AllowKey { type: "AllowKey"; pairing: string; fingerprint: string; allow: boolean }
+export interface Subscribed { type: "Subscribed"; vapid: Base64; endpoint: string; p256dh: Base64; auth: Base64 } // endpoint "": there is none
 
 // Effects: what to do, in order, after all Store effects of the call are durable.
-export type Effect = Store | Listen | Close | Send | Sign | ShowWords | Ask | Alarm | Withdraw | Note;
+export type Effect = Store | Listen | Close | Send | Sign | ShowWords | Ask | Alarm | Withdraw | Note | Subscribe;
 export interface Store { type: "Store"; key: string; value: Base64 | null }
 export interface Listen { type: "Listen"; pairing: string; origin: string; seed: Base64; new: boolean }
 export interface Close { type: "Close"; pairing: string; origin: string; seed: Base64 }
@@ -71,6 +72,7 @@ export interface Ask { type: "Ask"; card: Card }
 export interface Alarm { type: "Alarm"; card: Card; code: Code; reason: string }
 export interface Withdraw { type: "Withdraw"; pairing: string; request: Base64; why: Code }
 export interface Note { type: "Note"; pairing: string; computer: string; kind: NoteKind; err: string; rule: string }
+export interface Subscribe { type: "Subscribe"; vapid: Base64 } // to the push service with this key; "": not any more
 
 // What is inside.
 export interface Config { name: string; keys: SSHKey[] }

@@ -101,7 +101,8 @@ export class Runner {
 
   async #perform(e: Effect): Promise<void> {
     switch (e.type) {
-      case "Store": return;
+      case "Store":
+      case "Subscribe": return; // nothing here subscribes yet
       case "Listen": return this.#listen(e);
       case "Close": return this.#close(e);
       case "Send": return this.#send(e);

@@ -1,0 +1,117 @@
+package phone
+
+import (
+	"bytes"
+	"crypto/ecdh"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"kryptonite/internal/wire"
+)
+
+// pushState is how computers may wake this phone, as stored. [kr-protocol] §5.6.
+type pushState struct {
+	V     int        `json:"v"`
+	VAPID []byte     `json:"vapid_private"`  // to subscribe with
+	Told  *wire.Push `json:"push,omitempty"` // what computers are told; of the key before while there is no other
+}
+
+// pushAddress is what computers are told, or nil.
+func (c *Core) pushAddress() *wire.Push {
+	if c.push == nil {
+		return nil
+	}
+	return c.push.Told
+}
+
+// paired reports whether any computer may push.
+func (c *Core) paired() bool {
+	for _, p := range c.pairings {
+		if p.State == statePaired {
+			return true
+		}
+	}
+	return false
+}
+
+// subscribe asks for a subscription if there is a computer. The platform may
+// have lost one that we know of, so a start asks again.
+func (c *Core) subscribe() []Effect {
+	if !c.paired() {
+		return nil
+	}
+	var effects []Effect
+	if c.push == nil {
+		c.push = &pushState{V: recordVersion, VAPID: newVAPIDKey()}
+		effects = append(effects, put(pushKey, c.push))
+	}
+	return append(effects, Subscribe{c.push.public()})
+}
+
+// subscribed takes a subscription, or the word that there is none, and tells all
+// computers.
+func (c *Core) subscribed(now time.Time, ev Subscribed) []Effect {
+	if c.push == nil || !bytes.Equal(ev.VAPID, c.push.public()) {
+		return nil
+	}
+	var told *wire.Push
+	if p := (wire.Push{Endpoint: ev.Endpoint, P256dh: ev.P256dh, Auth: ev.Auth, VAPID: c.push.VAPID}); ev.Endpoint != "" {
+		if p.Check() != nil {
+			return nil
+		}
+		told = &p
+	}
+	if stateHash(nil, told) == stateHash(nil, c.push.Told) {
+		return nil
+	}
+	c.push.Told = told
+	effects := []Effect{put(pushKey, c.push)}
+	for _, p := range c.sorted() {
+		if p.State == statePaired {
+			effects = append(effects, c.tell(now, p)...)
+		}
+	}
+	return effects
+}
+
+// newVAPID ends what a computer that has gone knows: that key wakes nobody once
+// the platform has subscribed with another. Until then the others go on with
+// the old one.
+func (c *Core) newVAPID() []Effect {
+	switch {
+	case c.push == nil:
+		return nil
+	case !c.paired():
+		c.push = nil
+		return []Effect{Store{Key: pushKey}, Subscribe{}}
+	}
+	c.push.VAPID = newVAPIDKey()
+	return []Effect{put(pushKey, c.push), Subscribe{c.push.public()}}
+}
+
+func newVAPIDKey() []byte {
+	k, err := ecdh.P256().GenerateKey(rand.Reader)
+	if err != nil {
+		panic("phone: bug: no randomness: " + err.Error())
+	}
+	return k.Bytes()
+}
+
+func (s *pushState) public() []byte {
+	k, err := ecdh.P256().NewPrivateKey(s.VAPID)
+	if err != nil {
+		panic("phone: bug: a VAPID key that was checked: " + err.Error())
+	}
+	return k.PublicKey().Bytes()
+}
+
+func (s *pushState) check() error {
+	if _, err := ecdh.P256().NewPrivateKey(s.VAPID); err != nil {
+		return errors.New("its VAPID key is none")
+	}
+	if s.Told != nil {
+		return s.Told.Check()
+	}
+	return nil
+}
