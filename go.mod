@@ -2,6 +2,8 @@ module kryptonite
 
 go 1.26.0
 
+ignore ./web/node_modules
+
 require (
 	github.com/andybalholm/brotli v1.2.8
 	github.com/chromedp/cdproto v0.159.2

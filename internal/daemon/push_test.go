@@ -103,8 +103,8 @@ func (r *pushRig) login(ctx context.Context) <-chan error {
 	return done
 }
 
-// answer is the phone's, to a frame that it got in whatever way.
-func (r *pushRig) answer(t *testing.T, frame []byte) []byte {
+// request is what a frame carries.
+func (r *pushRig) request(t *testing.T, frame []byte) *wire.Request {
 	t.Helper()
 	h, body, err := wire.SplitFrame(frame)
 	if err != nil || h != wire.HeaderEpoch {
@@ -115,11 +115,20 @@ func (r *pushRig) answer(t *testing.T, frame []byte) []byte {
 		t.Fatal("what the push carries does not open under the epoch: ", err)
 	}
 	m, err := wire.Decode(plain)
-	if err != nil || m.Request == nil || m.Request.Sign == nil {
+	if err != nil || m.Request == nil {
 		t.Fatalf("%+v, %v", m, err)
 	}
-	plain, err = wire.Encode(wire.Message{Response: &wire.Response{ID: m.Request.ID, Unix: time.Now().Unix(), K: wire.Protocol,
-		Sign: &wire.SignResponse{Signature: sshwire.SignEd25519(r.key, m.Request.Sign.Payload)}}})
+	return m.Request
+}
+
+// answer is the phone's.
+func (r *pushRig) answer(t *testing.T, req *wire.Request) []byte {
+	t.Helper()
+	if req.Sign == nil {
+		t.Fatalf("%+v asks for no signature", req)
+	}
+	plain, err := wire.Encode(wire.Message{Response: &wire.Response{ID: req.ID, Unix: time.Now().Unix(), K: wire.Protocol,
+		Sign: &wire.SignResponse{Signature: sshwire.SignEd25519(r.key, req.Sign.Payload)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +151,7 @@ func TestPushReachesAPhoneThatDoesNotListen(t *testing.T) {
 		t.Fatalf("after %s: %q, TTL %d", took, p.Wrong, p.TTL)
 	}
 	t.Logf("from the agent's request to the push at its service: %s", took)
-	if err := r.relay.Post(t.Context(), r.near.Address(), r.answer(t, p.Body)); err != nil {
+	if err := r.relay.Post(t.Context(), r.near.Address(), r.answer(t, r.request(t, p.Body))); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
@@ -177,7 +186,11 @@ func TestNoPushForAPhoneThatListens(t *testing.T) {
 	go r.relay.Receive(ctx, r.far, func(frame []byte) error { heard <- bytes.Clone(frame); return nil }) // ends with ctx
 	start := time.Now()
 	done := r.login(ctx)
-	if err := r.relay.Post(ctx, r.near.Address(), r.answer(t, <-heard)); err != nil {
+	req := r.request(t, <-heard)
+	for req.Sign == nil { // the greeting of a new pairing
+		req = r.request(t, <-heard)
+	}
+	if err := r.relay.Post(ctx, r.near.Address(), r.answer(t, req)); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {

@@ -78,6 +78,7 @@ func TestGreetingWaitsForALink(t *testing.T) {
 		time.Sleep(20 * time.Second) // virtual; tries at 0, 5 and 15 s
 		near.SetDown(false)
 		time.Sleep(48 * time.Hour)
+		synctest.Wait()
 		if len(heard) != 1 || heard[0] != 35*time.Second {
 			t.Errorf("frames at %v, want one at 35s", heard)
 		}
