@@ -13,11 +13,7 @@ import (
 func TestAppWeakerKey(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	beginLocalhost(t, h)
-	page, err := newBrowser(t, newProfile(t)).Page()
-	must(t, err)
-	a, err := page.Authenticator(false)
-	must(t, err)
+	page, a := newAppPage(t, h, false)
 	p := openApp(t, h, page, localhost(h))
 	p.tap("Make a protected key")
 	p.sees("The passkey of this phone cannot lock keys (it has no PRF).")

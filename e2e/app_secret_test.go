@@ -11,11 +11,7 @@ import (
 func TestAppKeepsNoKeyInClear(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	beginLocalhost(t, h)
-	page, err := newBrowser(t, newProfile(t)).Page()
-	must(t, err)
-	_, err = page.Authenticator(true)
-	must(t, err)
+	page, _ := newAppPage(t, h, true)
 	offer, err := h.OfferPairing()
 	must(t, err)
 	p := openApp(t, h, page, offer.Link)

@@ -15,14 +15,22 @@ func newApp(t *testing.T, prf bool, makeKey ...string) (*tab, *Authenticator) {
 	return newAppFor(t, newHouse(t), prf, makeKey...)
 }
 
-// newAppFor is newApp with a house of one's own.
-func newAppFor(t *testing.T, h *House, prf bool, makeKey ...string) (*tab, *Authenticator) {
+// newAppPage starts relay and krd of a house, and a browser with an empty page, whose
+// passkeys hold secrets if prf.
+func newAppPage(t *testing.T, h *House, prf bool) (*Page, *Authenticator) {
 	t.Helper()
 	beginLocalhost(t, h)
 	page, err := newBrowser(t, newProfile(t)).Page()
 	must(t, err)
 	a, err := page.Authenticator(prf)
 	must(t, err)
+	return page, a
+}
+
+// newAppFor is newApp with a house of one's own.
+func newAppFor(t *testing.T, h *House, prf bool, makeKey ...string) (*tab, *Authenticator) {
+	t.Helper()
+	page, a := newAppPage(t, h, prf)
 	offer, err := h.OfferPairing()
 	must(t, err)
 	p := openApp(t, h, page, offer.Link)
