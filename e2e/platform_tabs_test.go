@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	chromepage "github.com/chromedp/cdproto/page"
 
 	"kryptonite/internal/mailbox"
+	server "kryptonite/internal/relay"
 	"kryptonite/internal/relay/relaytest"
 	"kryptonite/internal/transport/relay"
 )
@@ -99,7 +101,8 @@ func TestMail(t *testing.T) {
 	b := newBrowser(t, newProfile(t))
 	p := newPage(t, b, origin)
 	p.Expect("WebSocket connection to|Failed to load resource.*/v1/")
-	r := relaytest.New(t)
+	var store server.Store
+	r := relaytest.New(t, func(c *server.Config) { store = c.Store })
 	seed := bytes.Repeat([]byte{7}, 32)
 	key, err := mailbox.KeyFromSeed(seed)
 	must(t, err)
@@ -120,13 +123,31 @@ func TestMail(t *testing.T) {
 		}
 		run[any](t, p, "m.taken.length = 0; null")
 	}
-	// Sockets that the page makes are counted, and blocked when the test wants it.
+	// told waits until the relay knows what was taken: what it does not know
+	// when it ends, it rightly sends again.
+	told := func() {
+		t.Helper()
+		for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+			frames, err := store.Backlog(t.Context(), address, 0, 1, 1)
+			must(t, err)
+			if len(frames) == 0 {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("the relay was never told that %q was taken", frames[0].Body)
+			}
+		}
+	}
+	// Sockets by which the page may read are counted, and blocked when the test wants it.
 	run[any](t, p, `(() => {
 		const Real = WebSocket;
 		globalThis.sockets = 0;
 		globalThis.blocked = false;
 		globalThis.WebSocket = class extends Real {
-			constructor(url) { super(blocked ? url.replace("/live", "/blocked") : url); sockets++ }
+			constructor(url) {
+				super(blocked ? url.replace("/live", "/blocked") : url);
+				this.addEventListener("message", ({ data }) => { if (typeof data === "string" && data.includes('"ready"')) sockets++ });
+			}
 		};
 		return null;
 	})()`)
@@ -141,6 +162,7 @@ func TestMail(t *testing.T) {
 	took("bad")
 
 	// The relay restarts: frames that were taken do not come again.
+	told()
 	r.Stop()
 	r.Start()
 	post("two")
@@ -149,10 +171,12 @@ func TestMail(t *testing.T) {
 	// Behind a proxy that knows no WebSockets polls do, until the page comes
 	// back to a network that does.
 	run[any](t, p, "blocked = true; null")
+	told()
 	r.Stop()
 	r.Start()
 	post("three")
 	took("three")
+	told()
 	run[any](t, p, "blocked = false; globalThis.before = sockets; null")
 	must(t, p.Await(`dispatchEvent(new Event("online")) && sockets > before`))
 	post("four")
@@ -162,6 +186,7 @@ func TestMail(t *testing.T) {
 	post("five")
 	took("five")
 	run[any](t, p, `m.end.abort(); m.done.then(() => null)`)
+	told()
 	run[any](t, p, start)
 	post("six")
 	took("six")
