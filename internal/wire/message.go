@@ -157,17 +157,6 @@ func (k SSHKey) Comment(phone string) string {
 	return phone + " " + k.Name
 }
 
-// Address is where one side listens on one channel; one field is set.
-type Address struct {
-	Relay *RelayAddress `json:"relay,omitempty"`
-}
-
-// RelayAddress is a mailbox (16 bytes) on a relay.
-type RelayAddress struct {
-	Origin  string `json:"origin"`
-	Mailbox []byte `json:"mailbox"`
-}
-
 // SignRequest asks for a signature over Payload, the complete bytes that ssh
 // wants signed, unmodified.
 type SignRequest struct {
@@ -247,8 +236,8 @@ func Encode(m Message) ([]byte, error) {
 
 // Decode returns the message of a padded plaintext, or ErrMessage if it is not
 // exactly one request, response or notice of at most one known kind, if its
-// leases or push address break a rule, or if it is of another protocol number: what its fields
-// mean is then not known.
+// leases, push address or addresses break a rule, or if it is of another protocol
+// number: what its fields mean is then not known.
 func Decode(plain []byte) (Message, error) {
 	var m Message
 	text, ok := sealbox.Unpad(plain)
@@ -258,7 +247,7 @@ func Decode(plain []byte) (Message, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return Message{}, ErrMessage
 	}
-	if count(m.Request != nil, m.Response != nil, m.Notice != nil) != 1 || !m.oneKind() || !m.leasesFit() || !m.pushFits() || m.protocol() != Protocol {
+	if count(m.Request != nil, m.Response != nil, m.Notice != nil) != 1 || !m.oneKind() || !m.leasesFit() || !m.pushFits() || !m.addressesFit() || m.protocol() != Protocol {
 		return Message{}, ErrMessage
 	}
 	return m, nil

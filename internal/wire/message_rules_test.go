@@ -14,8 +14,8 @@ import (
 
 // full is one message of every kind, with every field set.
 func full() map[string]Message {
-	id, e := ID{1, 2, 3}, sealbox.PublicKey{4, 5, 6}
-	addrs := []Address{{Relay: &RelayAddress{Origin: "https://relay.example", Mailbox: bytes.Repeat([]byte{7}, 16)}}}
+	id, e, sqs := ID{1, 2, 3}, sealbox.PublicKey{4, 5, 6}, someSQS()
+	addrs := []Address{{Relay: &RelayAddress{Origin: "https://relay.example", Mailbox: bytes.Repeat([]byte{7}, 16)}}, {SQS: &sqs}}
 	request := func(r Request) Message {
 		r.ID, r.Unix, r.Expires, r.K, r.V, r.EphemeralC = id, 1_795_480_000, 1_795_480_090, Protocol, "0.1.0", &e
 		r.KeysSeq = 1_795_480_000_123

@@ -78,8 +78,9 @@ export interface Subscribe { type: "Subscribe"; vapid: Base64 } // to the push s
 export interface Config { name: string; keys: SSHKey[] }
 export interface SSHKey { publicKey: Base64; name: string }
 export interface Grant { scope: Scope; for: Millis; count: number; closed: boolean }
-export interface Address { relay: RelayAddress | null }
+export interface Address { relay: RelayAddress | null; sqs: SQSAddress | null }
 export interface RelayAddress { origin: string; mailbox: Base64 }
+export interface SQSAddress { region: string; account: string; toComputer: string; toPhone: string }
 export interface Mailbox { address: string; publicKey: Base64 }
 export interface Invitation { app: string; relay: string }
 export interface Assertion { authenticatorData: Base64; clientDataJSON: Base64; signature: Base64; origin: string }

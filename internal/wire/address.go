@@ -1,0 +1,112 @@
+package wire
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+)
+
+// MaxAddresses is how many addresses one side may name. [kr-protocol] §4.1.
+const MaxAddresses = 8
+
+// Address is where one side listens on one channel; one field is set, or none
+// for a channel that this version does not know.
+type Address struct {
+	Relay *RelayAddress `json:"relay,omitempty"`
+	SQS   *SQSAddress   `json:"sqs,omitempty"`
+}
+
+// RelayAddress is a mailbox (16 bytes) on a relay.
+type RelayAddress struct {
+	Origin  string `json:"origin"`
+	Mailbox []byte `json:"mailbox"`
+}
+
+// SQSAddress names the two queues of a pairing at Amazon SQS, which the computer
+// made. Who knows the names may send to the one and take from the other, so it
+// never prints. It holds no URL and no host: whoever wrote it can lead nobody
+// anywhere but to the SQS of a region. [kr-protocol] §5.7.
+type SQSAddress struct {
+	Region     string `json:"region"`      // "eu-central-1"
+	Account    string `json:"account"`     // 12 digits
+	ToComputer string `json:"to_computer"` // name of the queue that anyone may send to
+	ToPhone    string `json:"to_phone"`    // name of the queue that anyone may take from
+}
+
+// Sizes of the names of queues, in bytes; SQS takes at most 80.
+const (
+	QueueRandom    = 32 // hex of 128 random bits, with which a name ends
+	MaxQueuePrefix = 32 // what stands before
+)
+
+var errSQS = errors.New("wire: not the address of two queues at SQS")
+
+// Check reports whether a has the shape of an address. That there is such a
+// region, or account, or queue, it does not say.
+func (a SQSAddress) Check() error {
+	if !validRegion(a.Region) || len(a.Account) != 12 || !only(a.Account, "0123456789") ||
+		!validQueue(a.ToComputer) || !validQueue(a.ToPhone) || a.ToComputer == a.ToPhone {
+		return errSQS
+	}
+	return nil
+}
+
+// String, GoString and LogValue keep an address out of texts and logs.
+func (a SQSAddress) String() string       { return "[redacted]" }
+func (a SQSAddress) GoString() string     { return "[redacted]" }
+func (a SQSAddress) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+const lowerLetters = "abcdefghijklmnopqrstuvwxyz"
+
+// validRegion takes the regions of AWS's partitions aws, aws-cn and aws-us-gov:
+// two letters, one or more words, a number. The other partitions have their own
+// domains, and are not on the Internet or do not begin with two letters.
+func validRegion(s string) bool {
+	parts := strings.Split(s, "-")
+	if len(s) > 32 || len(parts) < 3 || len(parts[0]) != 2 || strings.HasPrefix(parts[1], "iso") {
+		return false
+	}
+	last := len(parts) - 1
+	for _, p := range parts[:last] {
+		if p == "" || !only(p, lowerLetters) {
+			return false
+		}
+	}
+	n := parts[last]
+	return (len(n) == 1 || len(n) == 2) && only(n, "0123456789")
+}
+
+// validQueue takes a name of ours: a prefix, and 32 lower-case hex characters.
+func validQueue(s string) bool {
+	n := len(s) - QueueRandom
+	return n >= 0 && ValidQueuePrefix(s[:n]) && only(s[n:], "0123456789abcdef")
+}
+
+// ValidQueuePrefix reports whether s may stand before the random part of the
+// name of a queue: at most 32 of a-z, 0-9 and '-'.
+func ValidQueuePrefix(s string) bool {
+	return len(s) <= MaxQueuePrefix && only(s, lowerLetters+"0123456789-")
+}
+
+func only(s, of string) bool { return strings.Trim(s, of) == "" }
+
+// addressesFit reports whether the addresses in m, if there are some, are few
+// enough, and those of a kind that is known well-formed.
+func (m Message) addressesFit() bool {
+	var list []Address
+	switch {
+	case m.Request != nil && m.Request.Me != nil:
+		list = m.Request.Me.Addresses
+	case m.Response != nil && m.Response.Ack != nil:
+		list = m.Response.Ack.Addresses
+	}
+	if len(list) > MaxAddresses {
+		return false
+	}
+	for _, a := range list {
+		if a.Relay != nil && a.SQS != nil || a.SQS != nil && a.SQS.Check() != nil {
+			return false
+		}
+	}
+	return true
+}
