@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kryptonite/internal/transport"
@@ -30,10 +31,14 @@ const prompt = 3 * time.Second
 // Option widens the suite.
 type Option func(*config)
 
-type config struct{ stores bool }
+type config struct{ stores, bubble bool }
 
 // Stores adds the tests for Links that keep frames while the receiver is away.
 func Stores() Option { return func(c *config) { c.stores = true } }
+
+// Bubble runs each test, and pair, in a bubble of testing/synctest, for Links
+// that use no network and keep somebody waiting.
+func Bubble() Option { return func(c *config) { c.bubble = true } }
 
 // Run runs the suite. pair returns two ends of a new link, ready to use; it
 // registers its own clean-up with t.
@@ -65,10 +70,15 @@ func Run(t *testing.T, pair func(t *testing.T) (a, b transport.Link), opts ...Op
 		if test.stores && !c.stores {
 			continue
 		}
-		t.Run(test.name, func(t *testing.T) {
+		run := func(t *testing.T) {
 			a, b := pair(t)
 			test.run(t, a, b)
-		})
+		}
+		if c.bubble {
+			outside := run
+			run = func(t *testing.T) { synctest.Test(t, outside) }
+		}
+		t.Run(test.name, run)
 	}
 }
 
