@@ -1,0 +1,217 @@
+package sqs
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"kryptonite/internal/transport"
+)
+
+const (
+	tryTimeout   = 5 * time.Second        // one try of a send, or a deletion
+	pollTimeout  = 30 * time.Second       // one receive; SQS waits for 20 s
+	retryFor     = 10 * time.Second       // how long a send is tried again
+	firstPause   = 50 * time.Millisecond  // between two tries of a send, then doubled
+	longestPause = time.Second            // between two tries of a send
+	minPause     = 250 * time.Millisecond // after a receive that failed, then doubled
+	maxPause     = 15 * time.Second       // after a receive that failed
+	farewell     = 500 * time.Millisecond // for a deletion, when Receive ends
+)
+
+// NewLink returns a Link, named "sqs", that puts frames into the queue send and
+// takes them from the queue receive, both URLs. A nil log discards.
+func NewLink(c Caller, send, receive string, log *slog.Logger) transport.Link {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &link{c: c, send: send, receive: receive, log: log}
+}
+
+type link struct {
+	c             Caller
+	send, receive string
+	log           *slog.Logger
+
+	mu     sync.Mutex
+	status transport.Status
+}
+
+func (l *link) Name() string { return "sqs" }
+
+// Send returns when SQS has the frame. Errors: transport.ErrTooLarge,
+// transport.ErrNoMailbox for a queue that is not there, ctx's, an *Error, or the
+// network's.
+func (l *link) Send(ctx context.Context, frame []byte) error {
+	if len(frame) == 0 || len(frame) > transport.MaxFrame {
+		return transport.ErrTooLarge
+	}
+	body := base64.StdEncoding.EncodeToString(frame)
+	err := l.sendBody(ctx, body)
+	if err == nil || ctx.Err() == nil {
+		l.note(err)
+	}
+	return err
+}
+
+func (l *link) sendBody(ctx context.Context, body string) error {
+	deadline := time.Now().Add(retryFor)
+	pause := firstPause
+	for try := 1; ; try++ {
+		err := l.trySend(ctx, body)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("send by SQS: %w", ctx.Err())
+		}
+		said := new(Error)
+		switch isAnswer := errors.As(err, &said); {
+		case isAnswer && said.NoQueue():
+			return fmt.Errorf("send by SQS: %w", transport.ErrNoMailbox)
+		case isAnswer && !said.transient():
+			return fmt.Errorf("send by SQS: %w", err)
+		}
+		wait := jitter(pause)
+		pause = min(2*pause, longestPause)
+		if time.Until(deadline) <= wait {
+			return fmt.Errorf("send by SQS, %d tries: %w", try, err)
+		}
+		l.log.Debug("a send is tried again", "try", try, "err", err)
+		if err := sleep(ctx, wait); err != nil {
+			return fmt.Errorf("send by SQS: %w", err)
+		}
+	}
+}
+
+func (l *link) trySend(ctx context.Context, body string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	return l.c.SendMessage(ctx, l.send, body)
+}
+
+// Receive returns ctx's error and no other: a queue may come back, and so may
+// the right to use it.
+func (l *link) Receive(ctx context.Context, handle func(frame []byte) error) error {
+	defer l.connected(false)
+	pause, wait := minPause, 0
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		err := l.poll(ctx, wait, handle)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err == nil {
+			l.connected(true)
+			pause, wait = minPause, PollSeconds
+			continue
+		}
+		l.connected(false)
+		l.note(err)
+		again := jitter(pause)
+		pause, wait = min(2*pause, maxPause), 0 // then an answer at once says that it works
+		l.log.Debug("receiving failed", "err", err, "again_in", again)
+		if sleep(ctx, again) != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// poll takes what there is, hands it to handle and deletes what was handled.
+func (l *link) poll(ctx context.Context, wait int, handle func([]byte) error) error {
+	messages, err := l.take(ctx, wait)
+	if err != nil {
+		return err
+	}
+	var done []string
+	for _, m := range messages {
+		if ctx.Err() != nil {
+			break // the others come again
+		}
+		frame, err := decode(m.Body)
+		switch {
+		case err != nil:
+			l.log.Debug("a message is dropped", "err", err)
+		case handle(frame) != nil:
+			continue // it comes again
+		}
+		done = append(done, m.Handle)
+	}
+	if len(done) == 0 {
+		return nil
+	}
+	deleting, cancel := lasting(ctx)
+	defer cancel()
+	if err := l.c.DeleteMessages(deleting, l.receive, done); err != nil {
+		return fmt.Errorf("delete from SQS what was received: %w", err)
+	}
+	return nil
+}
+
+func (l *link) take(ctx context.Context, wait int) ([]Message, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	messages, err := l.c.ReceiveMessages(ctx, l.receive, wait)
+	if err != nil {
+		return nil, fmt.Errorf("receive by SQS: %w", err)
+	}
+	return messages, nil
+}
+
+// lasting returns a context for one deletion, which goes on for a moment after
+// ctx has ended.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(farewell, cancel)
+		context.AfterFunc(out, func() { timer.Stop() })
+	})
+	return out, func() { stop(); cancel() }
+}
+
+func (l *link) Status() transport.Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.status
+}
+
+func (l *link) note(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status.LastError = err
+	if err == nil {
+		l.status.LastOK = time.Now()
+	}
+}
+
+func (l *link) connected(yes bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status.Connected, l.status.Mode = yes, ""
+	if yes {
+		l.status.Mode, l.status.LastOK, l.status.LastError = "long poll", time.Now(), nil
+	}
+}
+
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

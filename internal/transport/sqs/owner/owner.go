@@ -1,0 +1,225 @@
+// Package owner is the computer's end of package sqs: an AWS account, by AWS's
+// SDK and its chain of credentials (environment, ~/.aws, SSO, roles).
+//
+// It makes the two queues of a pairing, opens them to everyone as far as a phone
+// without credentials needs ([kr-protocol] §5.7), uses and deletes them. AWS's
+// own texts name queues; errors of this package do not.
+//
+// References: [kr-protocol] docs/protocol.md §5.7; Amazon SQS API Reference.
+package owner
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/config"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"kryptonite/internal/transport"
+	"kryptonite/internal/transport/sqs"
+	"kryptonite/internal/wire"
+)
+
+// Config says which account. All may be empty.
+type Config struct {
+	Region   string // "": the profile's, or AWS_REGION
+	Profile  string // of ~/.aws/config; "": AWS_PROFILE, or "default"
+	Endpoint string // URL of SQS; "": AWS's, or what AWS's own settings name
+	Prefix   string // that names of queues begin with; wire.ValidQueuePrefix
+
+	RoundTripper http.RoundTripper // for tests; nil: the SDK's, with AWS_CA_BUNDLE and proxies from the environment
+}
+
+// Account is an AWS account's SQS in one region. It is safe for concurrent use.
+type Account struct {
+	region, prefix string
+	endpoint       string // "": AWS's
+	sqs            *awssqs.Client
+	credentials    aws.CredentialsProvider
+}
+
+// Open reads the settings and finds out where the credentials come from. It
+// does not connect.
+func Open(ctx context.Context, c Config) (*Account, error) {
+	if !wire.ValidQueuePrefix(c.Prefix) {
+		return nil, fmt.Errorf("sqs: %q is no prefix for queues: at most %d of a-z, 0-9 and '-'", c.Prefix, wire.MaxQueuePrefix)
+	}
+	a := &Account{prefix: c.Prefix}
+	// The second try is for a clock that is wrong: the first answer corrects it.
+	// All other retries are the link's.
+	twice := func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 2, 50*time.Millisecond })
+	}
+	options := []func(*config.LoadOptions) error{config.WithSharedConfigProfile(c.Profile), config.WithRetryer(twice)}
+	if c.RoundTripper != nil {
+		options = append(options, config.WithHTTPClient(&http.Client{Transport: c.RoundTripper}))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("sqs: read the AWS settings: %w", err)
+	}
+	if c.Region != "" {
+		cfg.Region = c.Region
+	}
+	a.region, a.credentials = cfg.Region, cfg.Credentials
+	if a.region == "" {
+		return nil, errors.New("sqs: no AWS region is set: name one, as in eu-central-1")
+	}
+	if a.address(aNumber, aName, aName2).Check() != nil {
+		return nil, fmt.Errorf("sqs: %.40q is no region of AWS that a phone can reach", a.region)
+	}
+	a.sqs = awssqs.NewFromConfig(cfg, func(o *awssqs.Options) {
+		if c.Endpoint != "" {
+			o.BaseEndpoint = aws.String(c.Endpoint)
+		}
+	})
+	a.endpoint = aws.ToString(a.sqs.Options().BaseEndpoint)
+	if u, err := url.Parse(a.endpoint); a.endpoint != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil) {
+		return nil, errors.New("sqs: the endpoint is no URL as in https://sqs.eu-central-1.amazonaws.com")
+	}
+	return a, nil
+}
+
+// Parts of an address that has only a region to be checked.
+const (
+	aNumber = "000000000000"
+	aName   = "00000000000000000000000000000000"
+	aName2  = "00000000000000000000000000000001"
+)
+
+func (a *Account) address(account, toComputer, toPhone string) wire.SQSAddress {
+	return wire.SQSAddress{Region: a.region, Account: account, ToComputer: toComputer, ToPhone: toPhone}
+}
+
+// Region is the region in use.
+func (a *Account) Region() string { return a.region }
+
+// Create makes the two queues of a new pairing. When one cannot be made, none is
+// left. Errors say what the person can do about it.
+func (a *Account) Create(ctx context.Context) (wire.SQSAddress, error) {
+	if _, err := a.credentials.Retrieve(ctx); err != nil {
+		return wire.SQSAddress{}, fmt.Errorf("sqs: there are no AWS credentials to use (does \"aws sts get-caller-identity\" work?): %w", err)
+	}
+	var accounts, names [2]string
+	for i, actions := range [][]string{{"sqs:SendMessage"}, {"sqs:ReceiveMessage", "sqs:DeleteMessage"}} {
+		names[i] = a.prefix + random()
+		var err error
+		if accounts[i], err = a.create(ctx, names[i], actions); err != nil {
+			return wire.SQSAddress{}, errors.Join(err, a.deleteAll(context.WithoutCancel(ctx), accounts[:], names[:]))
+		}
+	}
+	out := a.address(accounts[0], names[0], names[1])
+	if accounts[0] != accounts[1] || out.Check() != nil {
+		return wire.SQSAddress{}, errors.Join(errors.New("sqs: SQS named a new queue in a way that is not AWS's"),
+			a.deleteAll(context.WithoutCancel(ctx), accounts[:], names[:]))
+	}
+	return out, nil
+}
+
+// create makes one queue and opens it for actions. The account is returned, once
+// there is a queue, also with an error.
+func (a *Account) create(ctx context.Context, name string, actions []string) (account string, err error) {
+	out, err := a.sqs.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{
+		string(types.QueueAttributeNameMessageRetentionPeriod):        strconv.Itoa(sqs.Retention),
+		string(types.QueueAttributeNameVisibilityTimeout):             strconv.Itoa(sqs.Visibility),
+		string(types.QueueAttributeNameReceiveMessageWaitTimeSeconds): strconv.Itoa(sqs.PollSeconds),
+		string(types.QueueAttributeNameMaximumMessageSize):            strconv.Itoa(sqs.MaxBody),
+		string(types.QueueAttributeNameSqsManagedSseEnabled):          "false", // else AWS takes signed requests only
+	}})
+	if err != nil {
+		return "", explain(ctx, "CreateQueue", err)
+	}
+	u, err := url.Parse(aws.ToString(out.QueueUrl))
+	if err != nil {
+		return "", errors.New("sqs: SQS named a new queue in a way that is not AWS's")
+	}
+	parts := strings.Split(u.Path, "/")
+	account = parts[max(len(parts)-2, 0)]
+	policy, err := json.Marshal(document{Version: policyVersion, Statement: []statement{{
+		Effect: "Allow", Principal: "*", Action: actions, Resource: arn(a.region, account, name)}}})
+	if err != nil {
+		return account, err
+	}
+	_, err = a.sqs.SetQueueAttributes(ctx, &awssqs.SetQueueAttributesInput{QueueUrl: a.url(account, name),
+		Attributes: map[string]string{string(types.QueueAttributeNamePolicy): string(policy)}})
+	if err != nil {
+		return account, explain(ctx, "SetQueueAttributes", err)
+	}
+	return account, nil
+}
+
+func (a *Account) deleteAll(ctx context.Context, accounts, names []string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var errs []error
+	for i, account := range accounts {
+		if account != "" {
+			errs = append(errs, a.delete(ctx, account, names[i]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// DeleteToComputer deletes the queue that the phone sends to. It is no error
+// that it is gone.
+func (a *Account) DeleteToComputer(ctx context.Context, q wire.SQSAddress) error {
+	return a.delete(ctx, q.Account, q.ToComputer)
+}
+
+// DeleteToPhone deletes the queue that the phone takes from.
+func (a *Account) DeleteToPhone(ctx context.Context, q wire.SQSAddress) error {
+	return a.delete(ctx, q.Account, q.ToPhone)
+}
+
+func (a *Account) delete(ctx context.Context, account, name string) error {
+	_, err := a.sqs.DeleteQueue(ctx, &awssqs.DeleteQueueInput{QueueUrl: a.url(account, name)})
+	err = explain(ctx, "DeleteQueue", err)
+	if said := new(sqs.Error); errors.As(err, &said) && said.NoQueue() {
+		return nil
+	}
+	return err
+}
+
+// Taken reports whether the phone has taken and deleted all that was sent to
+// it, as far as SQS knows: it counts approximately.
+func (a *Account) Taken(ctx context.Context, q wire.SQSAddress) (bool, error) {
+	waiting, hidden := types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible
+	out, err := a.sqs.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: a.url(q.Account, q.ToPhone),
+		AttributeNames: []types.QueueAttributeName{waiting, hidden}})
+	if err != nil {
+		return false, explain(ctx, "GetQueueAttributes", err)
+	}
+	return out.Attributes[string(waiting)] == "0" && out.Attributes[string(hidden)] == "0", nil
+}
+
+// Link returns the computer's end of a pairing's queues.
+func (a *Account) Link(q wire.SQSAddress, log *slog.Logger) (transport.Link, error) {
+	toComputer, toPhone, err := sqs.Queues(q, a.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	return sqs.NewLink(caller{a.sqs}, toPhone, toComputer, log), nil
+}
+
+func (a *Account) url(account, name string) *string {
+	return aws.String(sqs.Endpoint(a.region, a.endpoint) + "/" + account + "/" + name)
+}
+
+func random() string {
+	b := make([]byte, wire.QueueRandom/2)
+	rand.Read(b) // never fails: crypto/rand ends the program instead
+	return hex.EncodeToString(b)
+}
