@@ -301,7 +301,9 @@ func TestRepeatedHelloGetsTheSameValues(t *testing.T) {
 		}
 		return m.Response
 	}
-	own := []wire.Address{{Relay: &wire.RelayAddress{Origin: relay, Mailbox: make([]byte, 16)}}}
+	own := func([]wire.Address) []wire.Address {
+		return []wire.Address{{Relay: &wire.RelayAddress{Origin: relay, Mailbox: make([]byte, 16)}}}
+	}
 	one := read(p, step[[]byte](t)(p.Receive(now, hello, "test", own)))
 	words, epoch := p.Words(), *p.Epoch
 	for range 3 {

@@ -88,10 +88,10 @@ func (p *Phone) First() ([]byte, error) {
 }
 
 // Receive takes a frame from the computer. For the hello, and each repeat of
-// it, it returns the ack to send to p.Addrs. own is where the phone listens for
-// this pairing. ErrUnpaired: the person said no at the computer. All else is
-// ErrDrop.
-func (p *Phone) Receive(now time.Time, frame []byte, version string, own []wire.Address) (ack []byte, err error) {
+// it, it returns the ack to send to p.Addrs. own says where the phone listens for
+// this pairing, given p.Addrs; nil: nowhere. ErrUnpaired: the person said no at
+// the computer. All else is ErrDrop.
+func (p *Phone) Receive(now time.Time, frame []byte, version string, own func(theirs []wire.Address) []wire.Address) (ack []byte, err error) {
 	h, body, err := wire.SplitFrame(frame)
 	if err != nil || h != wire.HeaderSession {
 		return nil, ErrDrop
@@ -110,7 +110,10 @@ func (p *Phone) Receive(now time.Time, frame []byte, version string, own []wire.
 	if err := p.takeHello(m.Request); err != nil {
 		return nil, err
 	}
-	return p.Ack(now, version, own)
+	if own == nil {
+		return p.Ack(now, version, nil)
+	}
+	return p.Ack(now, version, own(p.Addrs))
 }
 
 // Ack returns the ack of the hello again, for p.Addrs. The hello must have come.

@@ -50,6 +50,7 @@ type Config struct {
 	Version string        // the program's version, for people
 	Keys    []wire.SSHKey // public keys that this phone can sign with, the first one first
 	Approve Approve
+	SQS     bool // this phone can use Amazon SQS beside a relay
 }
 
 // Core is one phone. See the package documentation.
@@ -189,9 +190,10 @@ func (c *Core) start(now time.Time) []Effect {
 	effects = append(effects, c.subscribe()...)
 	for _, p := range c.sorted() {
 		if p.Rendezvous != nil {
-			effects = append(effects, Listen{p.id, p.Origin, p.Rendezvous, false})
+			effects = append(effects, p.listen(p.Rendezvous, false))
 		}
-		effects = append(effects, Listen{p.id, p.Origin, p.Own, false})
+		effects = append(effects, p.listen(p.Own, false))
+		effects = append(effects, p.listenSQS()...)
 		switch {
 		case p.State == stateWords:
 			effects = append(effects, c.ackAgain(now, p), ShowWords{p.id, p.Computer, p.Handshake.Words()})
@@ -309,9 +311,13 @@ func (c *Core) forget(p *pairRecord) []Effect {
 	}
 	delete(c.pairings, p.id)
 	if p.Rendezvous != nil {
-		effects = append(effects, Close{p.id, p.Origin, p.Rendezvous})
+		effects = append(effects, p.close(p.Rendezvous))
 	}
-	return append(effects, Close{p.id, p.Origin, p.Own})
+	effects = append(effects, p.close(p.Own))
+	if q := p.sqs(); q != nil {
+		effects = append(effects, Close{Pairing: p.id, SQS: q})
+	}
+	return effects
 }
 
 func (c *Core) sorted() []*pairRecord {

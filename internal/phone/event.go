@@ -127,21 +127,24 @@ type Store struct {
 	Value []byte
 }
 
-// Listen receives the frames of a mailbox (the seed of its Ed25519 key, 32
-// bytes) on a relay for a pairing. When New is set, the mailbox must exist
-// before a later effect is performed.
+// Listen receives the frames of a pairing: of a mailbox (the seed of its Ed25519
+// key, 32 bytes) on a relay, or, if SQS is there, of the queue to the phone. When
+// New is set, the mailbox must exist before a later effect is performed.
 type Listen struct {
 	Pairing string
 	Origin  string
 	Seed    []byte
 	New     bool
+	SQS     *wire.SQSAddress
 }
 
-// Close stops listening and deletes the mailbox.
+// Close stops listening and deletes the mailbox; a queue is the computer's to
+// delete.
 type Close struct {
 	Pairing string
 	Origin  string
 	Seed    []byte
+	SQS     *wire.SQSAddress
 }
 
 // Send sends Frame to all addresses, each channel on its own. A Farewell tells

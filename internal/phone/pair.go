@@ -73,8 +73,8 @@ func newPairing(now time.Time, inv wire.Invitation) (*pairRecord, []Effect, erro
 		return nil, nil, err
 	}
 	return p, []Effect{
-		Listen{p.id, p.Origin, p.Rendezvous, true},
-		Listen{p.id, p.Origin, p.Own, true},
+		p.listen(p.Rendezvous, true),
+		p.listen(p.Own, true),
 		p.sendFirst(frame),
 	}, nil
 }
@@ -87,7 +87,10 @@ func (p *pairRecord) sendFirst(frame []byte) Send {
 // handshake takes a frame of a pairing that is not live yet.
 func (c *Core) handshake(now time.Time, p *pairRecord, frame []byte) []Effect {
 	first := p.State == stateWaiting
-	ack, err := p.Handshake.Receive(now, frame, c.cfg.Version, p.ownAddresses())
+	ack, err := p.Handshake.Receive(now, frame, c.cfg.Version, func(theirs []wire.Address) []wire.Address {
+		p.To = c.usable(theirs)
+		return p.ownAddresses()
+	})
 	switch {
 	case errors.Is(err, pairing.ErrUnpaired):
 		return append(c.forget(p), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteRefused})
@@ -95,22 +98,68 @@ func (c *Core) handshake(now time.Time, p *pairRecord, frame []byte) []Effect {
 		c.dropped++
 		return nil
 	}
-	p.Computer, p.To = c.freeName(p, limitRunes(p.Handshake.Name, maxNameRunes)), p.Handshake.Addrs
+	p.Computer = c.freeName(p, limitRunes(p.Handshake.Name, maxNameRunes))
 	p.State = stateWords
 	effects := []Effect{c.putPairing(p), Send{Pairing: p.id, To: p.To, Frame: ack}}
 	if first {
-		effects = append(effects, ShowWords{p.id, p.Computer, p.Handshake.Words()})
+		effects = append(append(effects, p.listenSQS()...), ShowWords{p.id, p.Computer, p.Handshake.Words()})
 	}
 	return effects
 }
 
+// usable are those of a computer's addresses that this phone can use: of
+// queues at SQS one pair at most, as it listens there.
+func (c *Core) usable(theirs []wire.Address) (out []wire.Address) {
+	sqs := c.cfg.SQS
+	for _, a := range theirs {
+		switch {
+		case a.Relay != nil:
+			out = append(out, a)
+		case a.SQS != nil && sqs:
+			out = append(out, a)
+			sqs = false
+		}
+	}
+	return out
+}
+
+// sqs are the queues of the pairing, or nil.
+func (p *pairRecord) sqs() *wire.SQSAddress {
+	for _, a := range p.To {
+		if a.SQS != nil {
+			return a.SQS
+		}
+	}
+	return nil
+}
+
+func (p *pairRecord) listen(seed []byte, isNew bool) Effect {
+	return Listen{Pairing: p.id, Origin: p.Origin, Seed: seed, New: isNew}
+}
+
+func (p *pairRecord) listenSQS() []Effect {
+	if q := p.sqs(); q != nil {
+		return []Effect{Listen{Pairing: p.id, SQS: q}}
+	}
+	return nil
+}
+
+func (p *pairRecord) close(seed []byte) Effect {
+	return Close{Pairing: p.id, Origin: p.Origin, Seed: seed}
+}
+
+// ownAddresses are where the phone listens. Queues it takes by repeating them.
 func (p *pairRecord) ownAddresses() []wire.Address {
 	k, err := mailbox.KeyFromSeed(p.Own)
 	if err != nil {
 		return nil
 	}
 	a := k.Address()
-	return []wire.Address{{Relay: &wire.RelayAddress{Origin: p.Origin, Mailbox: a[:]}}}
+	own := []wire.Address{{Relay: &wire.RelayAddress{Origin: p.Origin, Mailbox: a[:]}}}
+	if q := p.sqs(); q != nil {
+		own = append(own, wire.Address{SQS: q})
+	}
+	return own
 }
 
 // confirm takes the person's answer to the two words.
@@ -154,7 +203,7 @@ func (c *Core) introduce(now time.Time, p *pairRecord) Effect {
 // repeatHello answers a repeated hello of a pairing that the person has
 // already agreed to.
 func (c *Core) repeatHello(now time.Time, p *pairRecord, frame []byte) []Effect {
-	ack, err := p.Handshake.Receive(now, frame, c.cfg.Version, p.ownAddresses())
+	ack, err := p.Handshake.Receive(now, frame, c.cfg.Version, func([]wire.Address) []wire.Address { return p.ownAddresses() })
 	if err != nil || p.newest() == nil {
 		c.dropped++
 		return nil
@@ -178,7 +227,7 @@ func (c *Core) live(p *pairRecord) []Effect {
 func (c *Core) closeRendezvous(p *pairRecord) []Effect {
 	seed := p.Rendezvous
 	p.Rendezvous = nil
-	return []Effect{c.putPairing(p), Close{p.id, p.Origin, seed}}
+	return []Effect{c.putPairing(p), p.close(seed)}
 }
 
 // unpair ends a pairing on the person's word: at once here, and the computer

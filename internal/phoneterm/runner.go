@@ -11,15 +11,11 @@ import (
 
 	"kryptonite/internal/fault"
 	"kryptonite/internal/keystore"
-	"kryptonite/internal/mailbox"
 	"kryptonite/internal/phone"
 	"kryptonite/internal/statedir"
+	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/relay"
-)
-
-const (
-	sendLimit = 20 * time.Second // one frame on one channel
-	openLimit = 10 * time.Second // making a mailbox
+	"kryptonite/internal/transport/sqs"
 )
 
 // runner performs the effects of a phone core on this machine. Its loop owns
@@ -35,7 +31,9 @@ type runner struct {
 	bg     sync.WaitGroup
 
 	clients map[string]*relay.Client      // by origin; the loop's own
-	ears    map[string]context.CancelFunc // by mailbox seed; the loop's own
+	sqs     *sqs.Client                   // nil until it is needed; the loop's own
+	queues  map[string]transport.Link     // by name of the queue to the phone; the loop's own
+	ears    map[string]context.CancelFunc // by mailbox seed, or name of the queue; the loop's own
 }
 
 // look lets f look at the core, in the loop, where nothing changes it meanwhile.
@@ -59,7 +57,7 @@ type posted struct {
 
 func newRunner(core *phone.Core, j *statedir.Journal, keys signer, show func(phone.Effect), log *slog.Logger) *runner {
 	return &runner{core: core, journal: j, keys: keys, show: show, log: log,
-		events: make(chan posted), clients: map[string]*relay.Client{}, ears: map[string]context.CancelFunc{}}
+		events: make(chan posted), clients: map[string]*relay.Client{}, queues: map[string]transport.Link{}, ears: map[string]context.CancelFunc{}}
 }
 
 // post hands an event to the loop and waits until it is durable.
@@ -154,7 +152,7 @@ func (r *runner) perform(ctx context.Context, e phone.Effect) error {
 	case phone.Listen:
 		return r.listen(ctx, e)
 	case phone.Close:
-		r.closeMailbox(ctx, e)
+		r.close(ctx, e)
 	case phone.Send:
 		r.send(ctx, e)
 	case phone.Sign:
@@ -181,51 +179,6 @@ func (r *runner) sign(e phone.Sign) phone.Signed {
 	return out
 }
 
-func (r *runner) client(origin string) (*relay.Client, error) {
-	if c := r.clients[origin]; c != nil {
-		return c, nil
-	}
-	c, err := relay.NewClient(origin, relay.Options{Logger: r.log})
-	if err != nil {
-		return nil, err
-	}
-	r.clients[origin] = c
-	return c, nil
-}
-
-// listen receives a mailbox until it is closed or ctx ends.
-func (r *runner) listen(ctx context.Context, e phone.Listen) error {
-	if r.ears[string(e.Seed)] != nil {
-		return nil
-	}
-	c, err := r.client(e.Origin)
-	if err != nil {
-		return err
-	}
-	key, err := mailbox.KeyFromSeed(e.Seed)
-	if err != nil {
-		return err
-	}
-	if e.New {
-		open, cancel := context.WithTimeout(ctx, openLimit)
-		defer cancel()
-		if err := c.Open(open, key); err != nil {
-			return &unreachableError{e.Origin, err}
-		}
-	}
-	ear, cancel := context.WithCancel(ctx)
-	r.ears[string(e.Seed)] = cancel
-	r.bg.Go(func() {
-		err := c.Receive(ear, key, func(frame []byte) error {
-			return r.post(ear, phone.Frame{Pairing: e.Pairing, Data: frame})
-		})
-		if ear.Err() == nil && !errors.Is(err, relay.ErrDeleted) {
-			r.log.Error("mailbox is not received any more", "err", err)
-		}
-	})
-	return nil
-}
-
 // storeError is a disk that does not take what the core decided.
 type storeError struct{ err error }
 
@@ -233,69 +186,4 @@ func (e *storeError) Error() string { return fmt.Sprintf("store what happened: %
 func (e *storeError) Unwrap() error { return e.err }
 func (e *storeError) Hint() []string {
 	return []string{"nothing was signed or sent; make room on the disk and start again"}
-}
-
-// unreachableError is a relay that cannot be reached when it must.
-type unreachableError struct {
-	origin string
-	err    error
-}
-
-func (e *unreachableError) Error() string {
-	return fmt.Sprintf("the relay %s cannot be reached: %v", e.origin, e.err)
-}
-func (e *unreachableError) Unwrap() error { return e.err }
-func (e *unreachableError) ExitCode() int { return 5 }
-func (e *unreachableError) Hint() []string {
-	return []string{"is it running, and is this phone online?"}
-}
-
-// closeMailbox stops listening and deletes the mailbox in the background.
-func (r *runner) closeMailbox(ctx context.Context, e phone.Close) {
-	if cancel := r.ears[string(e.Seed)]; cancel != nil {
-		cancel()
-		delete(r.ears, string(e.Seed))
-	}
-	c, err := r.client(e.Origin)
-	if err != nil {
-		return
-	}
-	key, err := mailbox.KeyFromSeed(e.Seed)
-	if err != nil {
-		return
-	}
-	r.bg.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openLimit)
-		defer cancel()
-		if err := c.Delete(ctx, key); err != nil {
-			r.log.Debug("mailbox not deleted", "err", err)
-		}
-	})
-}
-
-// send posts a frame to every address it knows the channel of.
-func (r *runner) send(ctx context.Context, e phone.Send) {
-	for _, a := range e.To {
-		if a.Relay == nil || len(a.Relay.Mailbox) != mailbox.AddressSize {
-			continue
-		}
-		c, err := r.client(a.Relay.Origin)
-		if err != nil {
-			r.log.Warn("a computer named a bad relay", "err", err)
-			continue
-		}
-		to := mailbox.Address(a.Relay.Mailbox)
-		r.bg.Go(func() {
-			sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendLimit)
-			defer cancel()
-			if err := c.Post(sending, to, e.Frame); err != nil {
-				r.log.Warn("frame not sent", "pairing", e.Pairing, "err", err)
-				return
-			}
-			fault.Point("phone.send.taken")
-			if e.Farewell {
-				r.post(ctx, phone.Told{Pairing: e.Pairing}) // told twice if we end before
-			}
-		})
-	}
 }

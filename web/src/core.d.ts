@@ -60,8 +60,8 @@ export interface Subscribed { type: "Subscribed"; vapid: Base64; endpoint: strin
 // Effects: what to do, in order, after all Store effects of the call are durable.
 export type Effect = Store | Listen | Close | Send | Sign | ShowWords | Ask | Alarm | Withdraw | Note | Subscribe;
 export interface Store { type: "Store"; key: string; value: Base64 | null }
-export interface Listen { type: "Listen"; pairing: string; origin: string; seed: Base64; new: boolean }
-export interface Close { type: "Close"; pairing: string; origin: string; seed: Base64 }
+export interface Listen { type: "Listen"; pairing: string; origin: string; seed: Base64; new: boolean; sqs: SQSAddress | null }
+export interface Close { type: "Close"; pairing: string; origin: string; seed: Base64; sqs: SQSAddress | null }
 export interface Send { type: "Send"; pairing: string; to: Address[]; frame: Base64; farewell: boolean }
 export interface Sign {
   type: "Sign"; pairing: string; request: Base64; fingerprint: string; payload: Base64;

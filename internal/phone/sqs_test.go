@@ -1,0 +1,120 @@
+package phone
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"kryptonite/internal/pairing"
+	"kryptonite/internal/sshwire"
+	"kryptonite/internal/wire"
+)
+
+func queues(n string) *wire.SQSAddress {
+	return &wire.SQSAddress{Region: "eu-central-1", Account: "123456789012",
+		ToComputer: strings.Repeat("c"+n, 16), ToPhone: strings.Repeat("d"+n, 16)}
+}
+
+// sqsWorld is a phone that has opened the hello of a computer with SQS, and the
+// effects of that.
+func sqsWorld(t *testing.T, canSQS bool) (*world, *pairing.Computer, []Effect) {
+	t.Helper()
+	w := &world{t: t, now: time.Unix(1_795_000_000, 0), device: &device{disk: map[string][]byte{}}, signed: map[string]bool{}}
+	w.cfg = Config{Name: "ana", Version: "test", SQS: canSQS, Keys: []wire.SSHKey{{PublicKey: sshwire.Ed25519Blob(make([]byte, 32)), Name: "default"}}}
+	w.reload()
+	computer, err := pairing.NewComputer(origin, origin, [16]byte{1}, pairing.Self{Name: "laptop", Version: "test", Addresses: []wire.Address{
+		{}, {Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}, {SQS: queues("1")}, {SQS: queues("2")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := one[Send](t, w.do(OpenLink{computer.Invitation().Link()}))
+	w.pairing = first.Pairing
+	hello, _, err := computer.Accept(w.now, first.Frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	effects := w.do(Frame{w.pairing, hello})
+	if _, err := computer.Receive(one[Send](t, effects).Frame); err != nil {
+		t.Fatal(err)
+	}
+	return w, computer, effects
+}
+
+// taken are the queues in a list of addresses.
+func taken(list []wire.Address) (out []wire.SQSAddress) {
+	for _, a := range list {
+		if a.SQS != nil {
+			out = append(out, *a.SQS)
+		}
+	}
+	return out
+}
+
+// TestSQS: the phone takes one pair of queues by repeating it, listens to it from
+// then on and after a restart, sends to it, and stops when the pairing ends.
+func TestSQS(t *testing.T) {
+	w, computer, effects := sqsWorld(t, true)
+	want := *queues("1")
+	if got := taken(computer.Peer().Addresses); len(got) != 1 || got[0] != want {
+		t.Fatalf("the ack has the queues of %d addresses", len(got))
+	}
+	listens := func(effects []Effect) (n int) {
+		for _, l := range all[Listen](effects) {
+			if l.SQS != nil && *l.SQS == want && l.Seed == nil && l.Pairing == w.pairing {
+				n++
+			}
+		}
+		return n
+	}
+	if listens(effects) != 1 {
+		t.Error("the phone does not listen to the queue")
+	}
+	if to := one[Send](t, effects).To; len(to) != 2 || len(taken(to)) != 1 {
+		t.Errorf("the ack goes to %d addresses", len(to))
+	}
+	if again := w.do(Frame{w.pairing, computer.Hello()}); listens(again) != 0 || len(taken(one[Send](t, again).To)) != 1 {
+		t.Error("a repeated hello is another")
+	}
+	if listens(w.do(Start{})) != 1 {
+		t.Error("after a restart the phone does not listen to the queue")
+	}
+	if to := one[Send](t, w.do(Confirm{w.pairing, true})).To; len(taken(to)) != 1 {
+		t.Error("the me_response does not go to the queue")
+	}
+	effects = w.do(Unpair{w.pairing})
+	var closed []wire.SQSAddress
+	for _, e := range all[Close](effects) {
+		if e.SQS != nil {
+			closed = append(closed, *e.SQS)
+		}
+	}
+	if len(closed) != 1 || closed[0] != want {
+		t.Errorf("after the end %d queues are let go", len(closed))
+	}
+	if farewell := one[Send](t, effects); !farewell.Farewell || len(taken(farewell.To)) != 1 {
+		t.Error("the computer is not told by the queue")
+	}
+	if listens(w.do(Start{})) != 0 {
+		t.Error("it listens after the end")
+	}
+}
+
+// TestNoSQS: a phone that cannot use SQS neither takes the queues nor sends there.
+func TestNoSQS(t *testing.T) {
+	w, computer, effects := sqsWorld(t, false)
+	if got := computer.Peer().Addresses; len(got) != 1 || len(taken(got)) != 0 {
+		t.Errorf("the ack has %d addresses", len(got))
+	}
+	effects = append(effects, w.do(Start{})...)
+	effects = append(effects, w.do(Confirm{w.pairing, true})...)
+	for _, s := range all[Send](effects) {
+		if len(taken(s.To)) != 0 || len(s.To) != 1 {
+			t.Errorf("it sends to %d addresses", len(s.To))
+		}
+	}
+	for _, l := range all[Listen](effects) {
+		if l.SQS != nil {
+			t.Error("it listens to a queue")
+		}
+	}
+}
