@@ -193,6 +193,30 @@ func TestWebAssembly(t *testing.T) {
 	}
 }
 
+// TestSDK keeps AWS's SDK, 3 MB and the code that reads credentials, in krd: a
+// phone has no account.
+func TestSDK(t *testing.T) {
+	tree := parseTree(t)
+	for _, program := range []string{"cmd/kr", "cmd/kr-phone", "cmd/kr-relay", "cmd/krd"} {
+		seen, has := map[string]bool{}, false
+		var visit func(dir string)
+		visit = func(dir string) {
+			if seen[dir] || tree[dir] == nil {
+				return
+			}
+			seen[dir] = true
+			for imp := range tree[dir].imports {
+				has = has || strings.HasPrefix(imp, "github.com/aws/")
+				visit(strings.TrimPrefix(imp, module))
+			}
+		}
+		visit(program)
+		if has != (program == "cmd/krd") {
+			t.Errorf("%s has AWS's SDK: %t", program, has)
+		}
+	}
+}
+
 // TestDoors holds programs to 25 lines: everything else is importable.
 func TestDoors(t *testing.T) {
 	mains, err := filepath.Glob("cmd/*/main.go")

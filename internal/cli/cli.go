@@ -71,7 +71,7 @@ wants to log in where, you tap Allow, and the login goes on.`,
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
 	root.SetFlagErrorFunc(usage)
-	root.AddCommand(pairCmd(e), unpairCmd(e), statusCmd(e), meCmd(e), logCmd(e), checkCmd(e), daemonCmd(e), configCmd(e), versionCmd(e),
+	root.AddCommand(pairCmd(e), unpairCmd(e), statusCmd(e), meCmd(e), logCmd(e), checkCmd(e), daemonCmd(e), configCmd(e), channelCmd(e), versionCmd(e),
 		&cobra.Command{Use: "exit-codes", Short: "What kr's exit codes mean", Long: "Exit codes of kr:\n\n" + exitCodesText})
 	err = root.ExecuteContext(ctx)
 	return io.Fail(explain(err))
@@ -95,6 +95,8 @@ func explain(err error) error {
 		p.Code, p.Hints = codeNoAnswer, []string{"to try again: kr pair"}
 	case control.CodeChannel:
 		p.Code, p.Hints = codeNoAnswer, []string{"is the relay up and its address right? kr config list"}
+	case control.CodeSQS:
+		p.Code, p.Hints = codeNoAnswer, []string{"what the IAM user needs: kr channel policy sqs", "to pair without it: kr pair --channel relay"}
 	case control.CodeNoSuch, control.CodeNotPaired:
 		p.Code, p.Hints = codeNotPaired, []string{"list the phones: kr status"}
 	case control.CodeBusy:
@@ -140,6 +142,8 @@ type config struct {
 	App   string `json:"app,omitempty"`   // origin; "" means the relay's
 	Name  string `json:"name,omitempty"`  // how phones list this computer
 	Agent string `json:"agent,omitempty"` // absolute path or "none"; "" means SSH_AUTH_SOCK
+
+	SQS *control.SQS `json:"sqs,omitempty"` // nil: new pairings have no queues
 }
 
 const (

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ const qrLife = 5 * time.Minute // how long krd waits for a scan
 
 type pairOptions struct {
 	name, relay string
+	channels    []string // nil: all that are set
 	noQR        bool
 }
 
@@ -38,6 +40,7 @@ are read from stdin; anything else is a no.`,
 	}
 	c.Flags().StringVar(&o.name, "name", "", "how your phone lists this computer (default its host name)")
 	c.Flags().StringVar(&o.relay, "relay", "", "relay to use instead of the configured one")
+	c.Flags().StringSliceVar(&o.channels, "channel", nil, "use only these channels: relay, or relay,sqs")
 	c.Flags().BoolVar(&o.noQR, "no-qr", false, "print a link instead of a QR code")
 	return c
 }
@@ -62,6 +65,9 @@ func runPair(ctx context.Context, e *env, o pairOptions) error {
 		return &term.Problem{Err: errors.New("no relay is set: computer and phone need a place to meet"), Code: codeUsage,
 			Hints: noRelayHints}
 	}
+	if req.SQS, err = o.sqs(cfg); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	p := &pairer{e: e, o: o}
@@ -74,6 +80,28 @@ func runPair(ctx context.Context, e *env, o pairOptions) error {
 		return &term.Problem{Err: errors.New("krd went away during the pairing; the code is burned"), Hints: []string{"kr daemon start, then kr pair again"}}
 	}
 	return err
+}
+
+// sqs is how SQS is to be used; nil: not at all. Phones are met at a relay.
+func (o pairOptions) sqs(cfg config) (*control.SQS, error) {
+	wrong := func(format string, args ...any) (*control.SQS, error) {
+		return nil, &term.Problem{Err: fmt.Errorf(format, args...), Code: codeUsage, Hints: []string{"list the channels: kr channel list"}}
+	}
+	for _, c := range o.channels {
+		if c != channelRelay && c != channelSQS {
+			return wrong("there is no channel %q", c)
+		}
+	}
+	named := func(c string) bool { return o.channels == nil || slices.Contains(o.channels, c) }
+	switch {
+	case !named(channelRelay):
+		return wrong("computer and phone still need a relay to meet: kr pair --channel relay,sqs")
+	case o.channels != nil && named(channelSQS) && cfg.SQS == nil:
+		return wrong("sqs is not set up: kr channel add sqs")
+	case !named(channelSQS):
+		return nil, nil
+	}
+	return cfg.SQS, nil
 }
 
 // hostname is how this computer calls itself when nobody says another name.

@@ -100,9 +100,19 @@ type Link struct {
 
 // PairRequest starts a pairing.
 type PairRequest struct {
-	Name  string `json:"name"`  // how the phone lists this computer
-	Relay string `json:"relay"` // origin
-	App   string `json:"app"`   // origin of the phone app
+	Name  string `json:"name"`          // how the phone lists this computer
+	Relay string `json:"relay"`         // origin
+	App   string `json:"app"`           // origin of the phone app
+	SQS   *SQS   `json:"sqs,omitempty"` // queues beside the relay; nil: none
+}
+
+// SQS is how to reach an AWS account's queues. All may be empty; AWS's own
+// settings, as krd sees them, fill in the rest.
+type SQS struct {
+	Region   string `json:"region,omitempty"`
+	Profile  string `json:"profile,omitempty"`  // of ~/.aws/config
+	Endpoint string `json:"endpoint,omitempty"` // URL
+	Prefix   string `json:"prefix,omitempty"`   // of the names of queues
 }
 
 // PairEvent is one step of a pairing; one field is set.
@@ -142,6 +152,7 @@ const (
 	CodeNoAnswer   Code = "no_answer"
 	CodeCommit     Code = "commitment" // someone may be in between
 	CodeChannel    Code = "channel"    // the relay cannot be reached
+	CodeSQS        Code = "sqs"        // Amazon SQS cannot be used
 	CodeInternal   Code = "internal"
 )
 

@@ -7,6 +7,7 @@
 //	agent.sock         the SSH agent            krd.sock   the local API
 //	pairings/ID.json   one phone each           krd.lock   one krd at a time
 //	farewells/ID.json  phones to be told        heard.json when they last spoke
+//	queues/ID.json     queues at SQS that are to be deleted
 //	log.journal        what was asked, and what is known of the phones' logs
 //
 // The agent that the user had before answers for its own keys (otheragent.go).
@@ -113,6 +114,9 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 	}
 	d.asked.open(cfg.Dir, cfg.Log, d.pairingIDs())
 	if err := d.loadPhones(); err != nil {
+		return err
+	}
+	if err := d.loadLeftovers(); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)

@@ -33,6 +33,7 @@ type farewell struct {
 	Name  string          `json:"phone"`
 	Relay string          `json:"relay"`
 	To    mailbox.Address `json:"phone_mailbox"`
+	SQS   *queues         `json:"sqs,omitempty"`
 	Frame []byte          `json:"frame"`
 	Since time.Time       `json:"since"`
 
@@ -138,7 +139,7 @@ func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
 	defer client.Close()
 	for pause := farewellPause; ; pause = min(2*pause, farewellMaxPause) {
 		try, cancel := context.WithTimeout(ctx, farewellLimit)
-		err := client.Post(try, f.To, f.Frame)
+		err := d.sendEverywhere(try, client, f)
 		cancel()
 		switch {
 		case err == nil:
@@ -158,6 +159,26 @@ func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// sendEverywhere sends a farewell on all channels and returns nil if one took it.
+func (d *Daemon) sendEverywhere(ctx context.Context, client *relay.Client, f farewell) error {
+	if f.SQS == nil {
+		return client.Post(ctx, f.To, f.Frame)
+	}
+	bySQS := make(chan error, 1)
+	go func() {
+		link, err := f.SQS.link(ctx, d.cfg.Log)
+		if err == nil {
+			err = link.Send(ctx, f.Frame)
+		}
+		bySQS <- err
+	}()
+	byRelay := client.Post(ctx, f.To, f.Frame)
+	if err := <-bySQS; err != nil && byRelay != nil {
+		return errors.Join(byRelay, err)
+	}
+	return nil
 }
 
 // untold lists the phones that have not been told yet.

@@ -39,6 +39,8 @@ type pairRun struct {
 	own        mailbox.Key
 	computer   *pairing.Computer
 	to         mailbox.Address // where the phone waits for the hello
+	queues     *queues         // nil: no SQS, or the phone does not use it
+	left       leftover        // of queues
 	attempt    farewell        // what tells the phone if nothing comes of it; none before its first frame
 
 	agreed, same bool      // on the phone, at kr pair
@@ -47,6 +49,7 @@ type pairRun struct {
 
 // run pairs one phone. It returns the live pairing's phone, or why not.
 func (r *pairRun) run(ctx context.Context) (*phone, error) {
+	defer r.dropQueues() // none, once they are the pairing's
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -105,9 +108,16 @@ func (r *pairRun) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	a := r.own.Address()
+	addresses := []wire.Address{{Relay: &wire.RelayAddress{Origin: r.req.Relay, Mailbox: a[:]}}}
+	if r.req.SQS != nil {
+		if err := r.makeQueues(ctx); err != nil {
+			return err
+		}
+		addresses = append(addresses, wire.Address{SQS: &r.queues.SQSAddress})
+	}
 	r.computer, err = pairing.NewComputer(r.req.App, r.req.Relay, r.rendezvous.Address(), pairing.Self{
 		Name: r.req.Name, Version: r.d.cfg.Version,
-		Addresses: []wire.Address{{Relay: &wire.RelayAddress{Origin: r.req.Relay, Mailbox: a[:]}}},
+		Addresses: addresses,
 	})
 	if err != nil {
 		return err
@@ -191,6 +201,9 @@ func (r *pairRun) take(frame []byte) error {
 		fault.Point("krd.pair.agreed")
 	}
 	if w := r.computer.Words(); w != before {
+		if !r.queues.among(r.computer.Peer().Addresses) {
+			r.dropQueues()
+		}
 		if to, ok := relayAddress(r.computer.Peer().Addresses); ok {
 			if err := r.keepAttempt(to); err != nil {
 				return err
@@ -261,7 +274,7 @@ func (r *pairRun) finish() (*phone, error) {
 	rec := record{
 		ID: pairing.ID(own.Public(), s), Name: r.d.freeName(phoneName(peer.Name)), Own: own, Phone: s,
 		Relay: r.req.Relay, Mailbox: r.own.Seed(), Peer: to, Keys: peer.Keys, Paired: time.Now().Truncate(time.Millisecond),
-		App: r.req.App, Push: peer.Push,
+		App: r.req.App, Push: peer.Push, SQS: r.queues,
 	}
 	if err := rec.check(); err != nil {
 		return nil, &control.Error{Code: control.CodeChannel, Text: fmt.Sprintf("the phone did not introduce itself properly: %v", err)}
@@ -278,6 +291,10 @@ func (r *pairRun) finish() (*phone, error) {
 	if err := r.d.cfg.Dir.Remove(farewellName(rec.ID)); err != nil {
 		r.d.cfg.Log.Warn("left behind", "err", err) // a live pairing wins over it
 	}
+	if err := r.d.forgetLeftover(r.left); err != nil {
+		r.d.cfg.Log.Warn("left behind", "err", err) // here, too
+	}
+	r.queues = nil
 	fault.Point("krd.pair.live")
 	r.d.cfg.Log.Info("phone paired", "pairing", rec.ID, "keys", len(rec.Keys))
 	r.d.mu.Lock()

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"kryptonite/internal/control"
@@ -17,7 +16,6 @@ import (
 	"kryptonite/internal/pairing"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/session"
-	"kryptonite/internal/sshagent"
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/transport"
@@ -47,6 +45,8 @@ type record struct {
 	App      string     `json:"app,omitempty"`      // origin of the phone's app; none of before there was push
 	Push     *wire.Push `json:"push,omitempty"`     // nil: the phone cannot be woken. KeysSeq is of this, too
 	PushGone time.Time  `json:"push_gone,omitzero"` // when the last one was found to have ended, while there is no other
+
+	SQS *queues `json:"sqs,omitempty"` // nil: the relay is the only link
 }
 
 // UnmarshalJSON reads a record and checks it, so that a file with a key or an
@@ -82,6 +82,9 @@ func (r *record) check() error {
 	if r.Push != nil && r.Push.Check() != nil {
 		return errors.New("where the phone can be pushed to is not a push address")
 	}
+	if r.SQS != nil && r.SQS.Check() != nil {
+		return errors.New("its queues at SQS are not well named")
+	}
 	if slices.ContainsFunc(r.Keys, func(k wire.SSHKey) bool { return len(k.PublicKey) == 0 }) {
 		return errors.New("a public key of the phone is empty") // of kinds we do not know there may be some
 	}
@@ -94,6 +97,7 @@ type phone struct {
 	list    keyList
 	waker   *webpush.Waker // for Push; belongs to list; nil: there is none, or pushErr says why not
 	pushErr error
+	sqsErr  error // why there is no link by SQS, although there are queues
 	session *session.Session
 	client  *relay.Client
 	box     mailbox.Key
@@ -150,8 +154,17 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 	}
 	p := &phone{record: r, client: client, box: box, done: make(chan struct{})}
 	d.setPush(p)
+	links := []transport.Link{client.Link(box, r.Peer)}
+	if r.SQS != nil {
+		if link, err := r.SQS.link(d.life, d.cfg.Log); err != nil {
+			d.cfg.Log.Error("SQS is not used", "pairing", r.ID, "err", err)
+			p.sqsErr = err
+		} else {
+			links = append(links, link)
+		}
+	}
 	p.session, err = session.New(session.Config{
-		Own: r.Own, Phone: r.Phone, Links: []transport.Link{client.Link(box, r.Peer)},
+		Own: r.Own, Phone: r.Phone, Links: links,
 		Version: d.cfg.Version, Log: d.cfg.Log.With("pairing", r.ID), FirstEpoch: first, Offset: offset,
 		Heard: d.lastHeard(r), Now: fault.Now, Witness: witness{d, r.ID},
 		Unpaired: func() error { return d.phoneLeft(p) },
@@ -178,6 +191,10 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 // phoneLeft makes the phone's end of a pairing durable. It is called from the
 // session's own goroutine, so the session is only told to stop.
 func (d *Daemon) phoneLeft(p *phone) error {
+	left, err := d.keepLeftover(p.SQS, 0)
+	if err != nil {
+		return err
+	}
 	if err := d.removeRecord(p); err != nil {
 		return err
 	}
@@ -189,6 +206,7 @@ func (d *Daemon) phoneLeft(p *phone) error {
 	d.bg.Go(func() {
 		<-p.done
 		d.deleteMailbox(p)
+		d.dropQueues(left)
 	})
 	return nil
 }
@@ -268,8 +286,12 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	f := farewell{ID: p.ID, Name: p.Name, Relay: p.Relay, To: p.Peer, Frame: frame, Since: fault.Now().Truncate(time.Second)}
+	f := farewell{ID: p.ID, Name: p.Name, Relay: p.Relay, To: p.Peer, SQS: p.SQS, Frame: frame, Since: fault.Now().Truncate(time.Second)}
 	if err := d.keepFarewell(f); err != nil {
+		return false, err
+	}
+	left, err := d.keepLeftover(p.SQS, farewellLife)
+	if err != nil {
 		return false, err
 	}
 	fault.Point("krd.unpair.stored")
@@ -283,7 +305,7 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 	done := d.tell(f)
 	p.cancel()
 	<-p.done
-	d.bg.Go(func() { d.deleteMailbox(p) })
+	d.bg.Go(func() { d.deleteMailbox(p); d.dropQueues(left) })
 	timer := time.NewTimer(tellPatience)
 	defer timer.Stop()
 	select {
@@ -327,66 +349,9 @@ func (p *phone) describe() control.Phone {
 		}
 		out.Links = append(out.Links, link)
 	}
+	if p.sqsErr != nil {
+		out.Links = append(out.Links, control.Link{Name: "sqs", LastError: p.sqsErr.Error()})
+	}
+	slices.SortFunc(out.Links, func(a, b control.Link) int { return cmp.Compare(a.Name, b.Name) })
 	return out
-}
-
-// Keys is the agent's list, from memory: it never waits for a phone. The first
-// key of each phone comes before all others, as servers allow six tries. The
-// others are listed so that an IdentityFile can name them. Passkeys are left out
-// unless takesPasskeys, which is asked only when there are any.
-func (d *Daemon) Keys(takesPasskeys func() bool) []sshagent.Key {
-	takes := sync.OnceValue(takesPasskeys)
-	var firsts, others []sshagent.Key
-	for _, p := range d.list() {
-		first := true
-		for _, k := range p.keys() {
-			key := sshagent.Key{Blob: k.PublicKey, Comment: k.Comment(p.Name)}
-			switch {
-			case isPasskey(k.PublicKey) && !takes():
-				continue
-			case first:
-				firsts = append(firsts, key)
-			default:
-				others = append(others, key)
-			}
-			first = false
-		}
-	}
-	return append(firsts, others...)
-}
-
-// sign asks the phone that holds r.Key, for the process at the other end of a.
-func (d *Daemon) sign(ctx context.Context, r sshagent.Request, a *agentConn) ([]byte, error) {
-	key, err := sshwire.ParsePublicKey(r.Key)
-	if err != nil { // of a kind that no phone has
-		return nil, fmt.Errorf("%w: %w", sshagent.ErrNoKey, err)
-	}
-	phones := d.list()
-	i := slices.IndexFunc(phones, func(p *phone) bool { return p.has(r.Key) })
-	if i < 0 {
-		return nil, fmt.Errorf("no paired phone has the key %s: %w", key.Fingerprint(), sshagent.ErrNoKey)
-	}
-	if err := a.mayUse(key, r); err != nil {
-		return nil, err
-	}
-	if d.rejected.has(r.Data, time.Now()) {
-		return nil, session.ErrDenied
-	}
-	p, start, report := phones[i], time.Now(), session.Report{}
-	opts := session.SignOptions{Hurry: len(phones) > 1, Report: &report}
-	reported := a.reported(ctx, r.Binds)
-	end := a.await(p, r, reported.Host, &opts)
-	fault.Point("krd.request.asked")
-	sig, err := p.session.Sign(ctx, r.Key, wire.SignRequest{
-		Fingerprint: key.Fingerprint(), Payload: r.Data, Binds: r.Binds, Reported: &reported,
-	}, opts)
-	end(err)
-	fault.Point("krd.request.checked")
-	if errors.Is(err, session.ErrDenied) {
-		d.rejected.add(r.Data, time.Now())
-	}
-	d.keepAsked(p, key.Fingerprint(), r.Data, report, time.Since(start), err)
-	d.bg.Go(func() { d.keepHeard(heardGrain) })
-	d.cfg.Log.Info("signature asked", "pairing", p.ID, "approved", err == nil, "took", time.Since(start).Round(time.Millisecond), "err", err)
-	return sig, err
 }

@@ -95,13 +95,14 @@ func (r *runner) listenSQS(ctx context.Context, e phone.Listen) error {
 	return nil
 }
 
-// hear posts what receive brings to the loop, until the ear is cancelled.
+// hear posts what receive brings to the loop, until the ear is cancelled. A frame
+// that cancels it, as the last word of a pairing does, is still acknowledged.
 func (r *runner) hear(ctx context.Context, name, pairing string, receive func(context.Context, func([]byte) error) error) {
 	ear, cancel := context.WithCancel(ctx)
 	r.ears[name] = cancel
 	r.bg.Go(func() {
 		err := receive(ear, func(frame []byte) error {
-			return r.post(ear, phone.Frame{Pairing: pairing, Data: frame})
+			return r.post(ctx, phone.Frame{Pairing: pairing, Data: frame})
 		})
 		if ear.Err() == nil && !errors.Is(err, relay.ErrDeleted) {
 			r.log.Error("a channel is not received any more", "pairing", pairing, "err", err)

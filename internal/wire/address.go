@@ -44,7 +44,7 @@ var errSQS = errors.New("wire: not the address of two queues at SQS")
 // Check reports whether a has the shape of an address. That there is such a
 // region, or account, or queue, it does not say.
 func (a SQSAddress) Check() error {
-	if !validRegion(a.Region) || len(a.Account) != 12 || !only(a.Account, "0123456789") ||
+	if !ValidRegion(a.Region) || len(a.Account) != 12 || !only(a.Account, "0123456789") ||
 		!validQueue(a.ToComputer) || !validQueue(a.ToPhone) || a.ToComputer == a.ToPhone {
 		return errSQS
 	}
@@ -58,10 +58,11 @@ func (a SQSAddress) LogValue() slog.Value { return slog.StringValue("[redacted]"
 
 const lowerLetters = "abcdefghijklmnopqrstuvwxyz"
 
-// validRegion takes the regions of AWS's partitions aws, aws-cn and aws-us-gov:
-// two letters, one or more words, a number. The other partitions have their own
-// domains, and are not on the Internet or do not begin with two letters.
-func validRegion(s string) bool {
+// ValidRegion reports whether s may be a region of AWS's partitions aws, aws-cn
+// and aws-us-gov: two letters, one or more words, a number. The other partitions
+// have their own domains, and are not on the Internet or do not begin with two
+// letters.
+func ValidRegion(s string) bool {
 	parts := strings.Split(s, "-")
 	if len(s) > 32 || len(parts) < 3 || len(parts[0]) != 2 || strings.HasPrefix(parts[1], "iso") {
 		return false

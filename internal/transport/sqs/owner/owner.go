@@ -12,7 +12,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -78,7 +77,7 @@ func Open(ctx context.Context, c Config) (*Account, error) {
 	if a.region == "" {
 		return nil, errors.New("sqs: no AWS region is set: name one, as in eu-central-1")
 	}
-	if a.address(aNumber, aName, aName2).Check() != nil {
+	if !wire.ValidRegion(a.region) {
 		return nil, fmt.Errorf("sqs: %.40q is no region of AWS that a phone can reach", a.region)
 	}
 	a.sqs = awssqs.NewFromConfig(cfg, func(o *awssqs.Options) {
@@ -92,13 +91,6 @@ func Open(ctx context.Context, c Config) (*Account, error) {
 	}
 	return a, nil
 }
-
-// Parts of an address that has only a region to be checked.
-const (
-	aNumber = "000000000000"
-	aName   = "00000000000000000000000000000000"
-	aName2  = "00000000000000000000000000000001"
-)
 
 func (a *Account) address(account, toComputer, toPhone string) wire.SQSAddress {
 	return wire.SQSAddress{Region: a.region, Account: account, ToComputer: toComputer, ToPhone: toPhone}
@@ -148,13 +140,9 @@ func (a *Account) create(ctx context.Context, name string, actions []string) (ac
 	}
 	parts := strings.Split(u.Path, "/")
 	account = parts[max(len(parts)-2, 0)]
-	policy, err := json.Marshal(document{Version: policyVersion, Statement: []statement{{
-		Effect: "Allow", Principal: "*", Action: actions, Resource: arn(a.region, account, name)}}})
-	if err != nil {
-		return account, err
-	}
+	policy := sqs.QueuePolicy(a.region, account, name, actions...)
 	_, err = a.sqs.SetQueueAttributes(ctx, &awssqs.SetQueueAttributesInput{QueueUrl: a.url(account, name),
-		Attributes: map[string]string{string(types.QueueAttributeNamePolicy): string(policy)}})
+		Attributes: map[string]string{string(types.QueueAttributeNamePolicy): policy}})
 	if err != nil {
 		return account, explain(ctx, "SetQueueAttributes", err)
 	}
@@ -194,13 +182,18 @@ func (a *Account) delete(ctx context.Context, account, name string) error {
 }
 
 // Taken reports whether the phone has taken and deleted all that was sent to
-// it, as far as SQS knows: it counts approximately.
+// it, as far as SQS knows: it counts approximately, and late. From a queue that is
+// gone all is taken.
 func (a *Account) Taken(ctx context.Context, q wire.SQSAddress) (bool, error) {
 	waiting, hidden := types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible
 	out, err := a.sqs.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: a.url(q.Account, q.ToPhone),
 		AttributeNames: []types.QueueAttributeName{waiting, hidden}})
 	if err != nil {
-		return false, explain(ctx, "GetQueueAttributes", err)
+		err = explain(ctx, "GetQueueAttributes", err)
+		if said := new(sqs.Error); errors.As(err, &said) && said.NoQueue() {
+			return true, nil
+		}
+		return false, err
 	}
 	return out.Attributes[string(waiting)] == "0" && out.Attributes[string(hidden)] == "0", nil
 }

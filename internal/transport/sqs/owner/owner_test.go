@@ -77,7 +77,7 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			transporttest.Run(t, func(t *testing.T) (transport.Link, transport.Link) {
 				s := sqstest.New()
-				s.Grant(owner.Actions()...)
+				s.Grant(sqs.Actions()...)
 				a := open(t, s)
 				computer, phone := ends(t, a, create(t, a), s)
 				t.Cleanup(func() {
@@ -177,7 +177,7 @@ func unsigned(t *testing.T, s *sqstest.Server, op, name string) string {
 // does not work without it, and then it is named. Nothing else is needed.
 func TestMissingRights(t *testing.T) {
 	settings(t)
-	for _, missing := range owner.Actions() {
+	for _, missing := range sqs.Actions() {
 		synctest.Test(t, func(t *testing.T) {
 			s := sqstest.New()
 			a := open(t, s)
@@ -186,7 +186,7 @@ func TestMissingRights(t *testing.T) {
 			if err := phone.Send(t.Context(), []byte("to the computer")); err != nil {
 				t.Fatal(err)
 			}
-			s.Grant(slices.DeleteFunc(owner.Actions(), func(action string) bool { return action == missing })...)
+			s.Grant(slices.DeleteFunc(sqs.Actions(), func(action string) bool { return action == missing })...)
 			_, createErr := a.Create(t.Context())
 			_, takenErr := a.Taken(t.Context(), q)
 			sendErr := computer.Send(t.Context(), []byte("x"))
@@ -421,11 +421,11 @@ func TestIAMPolicy(t *testing.T) {
 				Action           []string
 			}
 		}
-		if err := json.Unmarshal([]byte(owner.IAMPolicy(region, "kr-")), &p); err != nil || len(p.Statement) != 1 || p.Version != "2012-10-17" {
+		if err := json.Unmarshal([]byte(sqs.IAMPolicy(region, "kr-")), &p); err != nil || len(p.Statement) != 1 || p.Version != "2012-10-17" {
 			t.Fatal(err)
 		}
 		want := "arn:" + partition + ":sqs:" + region + ":*:kr-" + strings.Repeat("?", 32)
-		if st := p.Statement[0]; st.Effect != "Allow" || st.Resource != want || !slices.Equal(st.Action, owner.Actions()) {
+		if st := p.Statement[0]; st.Effect != "Allow" || st.Resource != want || !slices.Equal(st.Action, sqs.Actions()) {
 			t.Errorf("the policy allows %v on %s", st.Action, st.Resource)
 		}
 	}

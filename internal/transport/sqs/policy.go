@@ -1,4 +1,4 @@
-package owner
+package sqs
 
 import (
 	"encoding/json"
@@ -28,6 +28,16 @@ func Actions() []string {
 		"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"}
 }
 
+// QueuePolicy is the policy of a queue that lets everyone do actions to it.
+func QueuePolicy(region, account, name string, actions ...string) string {
+	b, err := json.Marshal(document{Version: policyVersion, Statement: []statement{{
+		Effect: "Allow", Principal: "*", Action: actions, Resource: arn(region, account, name)}}})
+	if err != nil {
+		panic("sqs: bug: a policy does not encode: " + err.Error())
+	}
+	return string(b)
+}
+
 // IAMPolicy is the policy, as indented JSON, that lets an IAM user do what the
 // computer has to do, to queues in region whose names begin with prefix, and
 // nothing else.
@@ -35,7 +45,7 @@ func IAMPolicy(region, prefix string) string {
 	b, err := json.MarshalIndent(document{Version: policyVersion, Statement: []statement{{
 		Effect: "Allow", Action: Actions(), Resource: arn(region, "*", prefix+strings.Repeat("?", wire.QueueRandom))}}}, "", "  ")
 	if err != nil {
-		panic("owner: bug: a policy does not encode: " + err.Error())
+		panic("sqs: bug: a policy does not encode: " + err.Error())
 	}
 	return string(b)
 }

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/term"
+	"kryptonite/internal/transport/sqs"
+	"kryptonite/internal/wire"
+)
+
+// The channels' words for people, as their links give them.
+const (
+	channelRelay = "relay"
+	channelSQS   = "sqs"
+)
+
+const usualPrefix = "kryptonite-" // of the names of queues
+
+func channelCmd(e *env) *cobra.Command {
+	c := &cobra.Command{Use: "channel", Short: "Show and choose the ways to your phone", Args: noArgs,
+		Example: "  $ kr channel add sqs --region eu-central-1\n  $ kr channel list"}
+	set := control.SQS{Prefix: usualPrefix}
+	add := &cobra.Command{
+		Use:   "add sqs",
+		Short: "Use queues at Amazon SQS beside the relay, from the next pairing on",
+		Long: `Lets new pairings use two queues at Amazon SQS beside the relay, in your own AWS
+account. Credentials are found as AWS's tools find them: environment, ~/.aws, SSO.
+krd looks for them, so its environment counts: kr daemon restart takes up yours.
+
+Experimental: that a phone without credentials may use such queues is what AWS's
+documents say; it was not tried against AWS. The relay goes on working beside it.`,
+		Example: "  $ kr channel add sqs --region eu-central-1 --profile me",
+		Args:    oneChannel,
+		RunE:    func(*cobra.Command, []string) error { return runChannelAdd(e, set) },
+	}
+	add.Flags().StringVar(&set.Region, "region", "", "AWS region (default the profile's, or AWS_REGION)")
+	add.Flags().StringVar(&set.Profile, "profile", "", "profile in ~/.aws/config (default AWS_PROFILE, or default)")
+	add.Flags().StringVar(&set.Endpoint, "endpoint", "", "URL of SQS, if not AWS's own")
+	add.Flags().StringVar(&set.Prefix, "prefix", usualPrefix, "what names of queues begin with")
+	c.AddCommand(add,
+		&cobra.Command{Use: "remove sqs", Short: "Use no queues for new pairings", Args: oneChannel,
+			RunE: func(*cobra.Command, []string) error { return setSQS(e, nil) }},
+		&cobra.Command{Use: "policy sqs", Short: "Print the IAM policy that krd's AWS user needs", Args: oneChannel,
+			RunE: func(*cobra.Command, []string) error { return runChannelPolicy(e) }},
+		&cobra.Command{Use: "list", Short: "List the channels, and how they do for each phone", Args: noArgs,
+			RunE: func(c *cobra.Command, _ []string) error { return runChannelList(c, e) }},
+	)
+	return c
+}
+
+// oneChannel takes the one channel that can be added so far.
+func oneChannel(c *cobra.Command, args []string) error {
+	if err := oneArg(c, args); err != nil {
+		return err
+	}
+	if args[0] != channelSQS {
+		return &term.Problem{Err: fmt.Errorf("%q is no channel that this is for", args[0]), Code: codeUsage,
+			Hints: []string{"there is sqs; the relay: kr config set relay https://relay.example.com"}}
+	}
+	return nil
+}
+
+func runChannelAdd(e *env, s control.SQS) error {
+	wrong := func(err error) error {
+		return &term.Problem{Err: err, Code: codeUsage, Hints: []string{"see: kr channel add --help"}}
+	}
+	if s.Region != "" && !wire.ValidRegion(s.Region) {
+		return wrong(fmt.Errorf("%q is no AWS region that a phone can reach", s.Region))
+	}
+	if !wire.ValidQueuePrefix(s.Prefix) {
+		return wrong(fmt.Errorf("%q is no prefix for queues: at most %d of a-z, 0-9 and '-'", s.Prefix, wire.MaxQueuePrefix))
+	}
+	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil) {
+		return wrong(errors.New("the endpoint is no URL as in https://sqs.eu-central-1.amazonaws.com"))
+	}
+	if err := setSQS(e, &s); err != nil {
+		return err
+	}
+	e.io.Sayf("New pairings use it: kr pair. What the AWS user needs: kr channel policy sqs\n")
+	return nil
+}
+
+func setSQS(e *env, s *control.SQS) error {
+	cfg, d, err := e.rawConfig()
+	if err != nil {
+		return err
+	}
+	cfg.SQS = s
+	return d.WriteJSON(configFile, configVersion, cfg)
+}
+
+func runChannelPolicy(e *env) error {
+	cfg, err := e.readConfig()
+	if err != nil {
+		return err
+	}
+	s := control.SQS{Prefix: usualPrefix}
+	if cfg.SQS != nil {
+		s = *cfg.SQS
+	}
+	e.io.Printf("%s\n", sqs.IAMPolicy(first(s.Region, "*"), s.Prefix))
+	return nil
+}
+
+func runChannelList(c *cobra.Command, e *env) error {
+	cfg, err := e.readConfig()
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(e.io.Out, 0, 0, 2, ' ', 0)
+	row(w, channelRelay, first(cfg.Relay, "not set"))
+	switch s := cfg.SQS; {
+	case s == nil:
+		row(w, channelSQS, "not set")
+	default:
+		row(w, channelSQS, first(s.Region, "the region of AWS's settings")+", experimental")
+	}
+	st, err := e.krd.Status(c.Context())
+	if err != nil {
+		return errors.Join(w.Flush(), err)
+	}
+	for _, p := range st.Phones {
+		row(w, "phone", term.CleanMax(p.Name, 64))
+		for _, l := range p.Links {
+			row(w, "  "+l.Name, linkText(l))
+		}
+	}
+	return w.Flush()
+}

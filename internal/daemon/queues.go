@@ -1,0 +1,207 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/fault"
+	"kryptonite/internal/statedir"
+	"kryptonite/internal/transport"
+	"kryptonite/internal/transport/sqs/owner"
+	"kryptonite/internal/wire"
+)
+
+const (
+	leftoverDir  = "queues"
+	leftoverLife = 7 * 24 * time.Hour // after which krd gives up deleting
+	makePatience = 15 * time.Second   // for two new queues
+	settling     = 2 * time.Minute    // SQS counts messages right after a minute
+)
+
+// queues are a pairing's two queues at Amazon SQS, and how to reach the account.
+type queues struct {
+	wire.SQSAddress
+	Profile  string `json:"profile,omitempty"`
+	Endpoint string `json:"endpoint,omitempty"`
+}
+
+func (q *queues) account(ctx context.Context) (*owner.Account, error) {
+	return owner.Open(ctx, owner.Config{Region: q.Region, Profile: q.Profile, Endpoint: q.Endpoint})
+}
+
+func (q *queues) link(ctx context.Context, log *slog.Logger) (transport.Link, error) {
+	a, err := q.account(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.Link(q.SQSAddress, log)
+}
+
+// among reports whether the phone has taken the queues, by repeating them.
+func (q *queues) among(list []wire.Address) bool {
+	for _, a := range list {
+		if q != nil && a.SQS != nil && *a.SQS == q.SQSAddress {
+			return true
+		}
+	}
+	return false
+}
+
+// makeQueues makes the queues of a pairing that is only begun. If nothing comes
+// of it, they are deleted, also if krd dies.
+func (r *pairRun) makeQueues(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, makePatience)
+	defer cancel()
+	in := *r.req.SQS
+	a, err := owner.Open(ctx, owner.Config{Region: in.Region, Profile: in.Profile, Endpoint: in.Endpoint, Prefix: in.Prefix})
+	if err != nil {
+		return &control.Error{Code: control.CodeSQS, Text: err.Error()}
+	}
+	address, err := a.Create(ctx)
+	if err != nil {
+		return &control.Error{Code: control.CodeSQS, Text: fmt.Sprintf("Amazon SQS in %s cannot be used: %v", a.Region(), err)}
+	}
+	r.queues = &queues{SQSAddress: address, Profile: in.Profile, Endpoint: in.Endpoint}
+	r.left, err = r.d.keepLeftover(r.queues, 0)
+	return err
+}
+
+// dropQueues gives up the queues of a pairing that has none, or does not come
+// about.
+func (r *pairRun) dropQueues() {
+	if r.queues != nil {
+		r.d.dropQueues(r.left)
+		r.queues, r.left = nil, leftover{}
+	}
+}
+
+// leftover are queues that are no pairing's, or not any more. It is on disk
+// until they are deleted; a pairing that has the queues wins over it.
+type leftover struct {
+	Queues *queues   `json:"queues"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"` // the phone may still take a last word from its queue until then
+}
+
+// name is that of the file; it tells no queue.
+func (l leftover) name() string {
+	sum := sha256.Sum256([]byte(l.Queues.ToPhone))
+	return leftoverDir + "/" + hex.EncodeToString(sum[:8]) + ".json"
+}
+
+// keepLeftover notes durably that queues are to be deleted; nil ones are not.
+// For that long the phone may take what is in its queue.
+func (d *Daemon) keepLeftover(q *queues, forPhone time.Duration) (leftover, error) {
+	if q == nil {
+		return leftover{}, nil
+	}
+	now := fault.Now().Truncate(time.Second)
+	l := leftover{Queues: q, Since: now, Until: now.Add(forPhone)}
+	if err := d.cfg.Dir.WriteJSON(l.name(), recordVersion, l); err != nil {
+		return l, fmt.Errorf("store which queues are to be deleted: %w", err)
+	}
+	return l, nil
+}
+
+func (d *Daemon) forgetLeftover(l leftover) error {
+	if l.Queues == nil {
+		return nil
+	}
+	return d.cfg.Dir.Remove(l.name())
+}
+
+// loadLeftovers goes on deleting.
+func (d *Daemon) loadLeftovers() error {
+	names, err := d.cfg.Dir.List(leftoverDir)
+	if err != nil {
+		return fmt.Errorf("list queues: %w", err)
+	}
+	used := map[wire.SQSAddress]bool{}
+	for _, p := range d.list() {
+		if p.SQS != nil {
+			used[p.SQS.SQSAddress] = true
+		}
+	}
+	for _, n := range names {
+		if !strings.HasSuffix(n, ".json") {
+			continue
+		}
+		var l leftover
+		if err := d.cfg.Dir.ReadJSON(leftoverDir+"/"+n, recordVersion, &l); err != nil {
+			if damaged := new(statedir.DamagedError); errors.As(err, &damaged) {
+				d.cfg.Log.Error("two queues at SQS may be left; delete them by hand", "err", err)
+				continue
+			}
+			return fmt.Errorf("read which queues are to be deleted: %w", err)
+		}
+		switch {
+		case l.Queues == nil || l.Queues.Check() != nil || l.name() != leftoverDir+"/"+n:
+			d.cfg.Log.Error("a file is left alone: it does not name the queues that it should", "file", n)
+		case used[l.Queues.SQSAddress]: // the pairing was stored, and then krd died
+			if err := d.forgetLeftover(l); err != nil {
+				return err
+			}
+		default:
+			d.dropQueues(l)
+		}
+	}
+	return nil
+}
+
+// dropQueues deletes queues in the background, until both are gone, krd ends, or
+// it is of no use any more.
+func (d *Daemon) dropQueues(l leftover) {
+	if l.Queues == nil {
+		return
+	}
+	d.bg.Go(func() {
+		for wait := farewellPause; ; wait = min(2*wait, farewellMaxPause) {
+			gone, err := d.deleteQueues(d.life, l)
+			if !gone && err != nil && fault.Now().Sub(l.Until) > leftoverLife {
+				d.cfg.Log.Error("two queues at SQS are left; delete them by hand", "region", l.Queues.Region, "err", err)
+				gone = true
+			}
+			if gone {
+				if err := d.forgetLeftover(l); err != nil {
+					d.cfg.Log.Warn("left behind", "err", err)
+				}
+				return
+			}
+			d.cfg.Log.Debug("queues are not deleted yet", "err", err, "again_in", wait)
+			if pause(d.life, wait); d.life.Err() != nil {
+				return // the next krd goes on
+			}
+		}
+	})
+}
+
+// deleteQueues deletes what may be deleted now, and reports whether that was all.
+func (d *Daemon) deleteQueues(ctx context.Context, l leftover) (all bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, farewellLimit)
+	defer cancel()
+	a, err := l.Queues.account(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := a.DeleteToComputer(ctx, l.Queues.SQSAddress); err != nil {
+		return false, err
+	}
+	now := fault.Now()
+	if now.Before(l.Until) && now.Sub(l.Since) < settling {
+		return false, nil
+	}
+	if now.Before(l.Until) {
+		if taken, err := a.Taken(ctx, l.Queues.SQSAddress); err != nil || !taken {
+			return false, err
+		}
+	}
+	err = a.DeleteToPhone(ctx, l.Queues.SQSAddress)
+	return err == nil, err
+}
