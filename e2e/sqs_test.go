@@ -144,6 +144,87 @@ func TestSQSPhoneLeaves(t *testing.T) {
 	}
 }
 
+// alone takes the relay away: what is left of it is the address of the app.
+func alone(t *testing.T, h *House) {
+	t.Helper()
+	_, err := h.Relay.Stop(syscall.SIGKILL)
+	must(t, err)
+	for _, args := range [][]string{{"config", "set", "app", h.Origin}, {"config", "set", "relay", ""}, {"channel", "add", "sqs", "--region", sqstest.Region}} {
+		_, err := h.Kr(args...)
+		must(t, err)
+	}
+}
+
+// TestSQSAlone: without any relay phone and computer pair, log in, also after
+// both started anew, and part.
+func TestSQSAlone(t *testing.T) {
+	t.Parallel()
+	h, s := newCloudHouse(t)
+	alone(t, h)
+	set := startCloudKrd(t, h)
+	must(t, h.Pair("ana"))
+	if n := len(s.Queues()); n > 3 {
+		t.Errorf("after pairing there are %d queues", n)
+	}
+	must(t, h.StartSshd())
+	must(t, h.RunPhone("ana", "always"))
+	must(t, h.Login())
+	_, err := h.Krd.Stop(syscall.SIGKILL)
+	must(t, err)
+	_, err = h.Phones["ana"].Stop(syscall.SIGKILL)
+	must(t, err)
+	set("11m") // the meeting place has had its time
+	startCloudKrd(t, h)
+	until(t, "the meeting place is gone", func() bool { return len(s.Queues()) == 2 })
+	set("0s")
+	must(t, h.RunPhone("ana", "always"))
+	must(t, h.Login())
+	out, err := h.Kr("status")
+	must(t, err)
+	if !strings.Contains(out, "connected by long poll") || strings.Contains(out, "  relay") {
+		t.Errorf("kr status:\n%s", out)
+	}
+	out, err = h.Kr("unpair", "ana", "--yes")
+	must(t, err)
+	if strings.Contains(out, "could not be told") {
+		t.Errorf("kr unpair: %s", out)
+	}
+	_, err = h.Phones["ana"].Await(`laptop has unpaired`)
+	must(t, err)
+	_, err = h.Krd.Stop(syscall.SIGKILL)
+	must(t, err)
+	set("3m")
+	startCloudKrd(t, h)
+	until(t, "nothing is left", func() bool { return len(s.Queues()) == 0 })
+}
+
+// TestSQSAloneDeclined: a no at the computer reaches the phone by SQS, and the
+// queues go.
+func TestSQSAloneDeclined(t *testing.T) {
+	t.Parallel()
+	h, s := newCloudHouse(t)
+	alone(t, h)
+	set := startCloudKrd(t, h)
+	p, err := h.BeginPairing("ana")
+	must(t, err)
+	must(t, p.Words())
+	must(t, p.Phone.Type(p.KrWords))
+	_, err = p.Phone.Await(`Paired with laptop here`)
+	must(t, err)
+	must(t, p.Kr.Type("no"))
+	if code, err := p.Kr.Wait(); err != nil || code != 4 {
+		t.Errorf("kr pair: %d, %v\n%s", code, err, p.Kr.Output())
+	}
+	must(t, h.RunPhone("ana", "never"))
+	_, err = h.Phones["ana"].Await(`laptop has unpaired`)
+	must(t, err)
+	_, err = h.Krd.Stop(syscall.SIGKILL)
+	must(t, err)
+	set("11m")
+	startCloudKrd(t, h)
+	until(t, "nothing is left", func() bool { return len(s.Queues()) == 0 })
+}
+
 // TestSQSKilled: wherever krd dies, it deletes afterwards the queues that are no
 // pairing's, and none that are.
 func TestSQSKilled(t *testing.T) {

@@ -28,13 +28,13 @@ func channelCmd(e *env) *cobra.Command {
 	set := control.SQS{Prefix: usualPrefix}
 	add := &cobra.Command{
 		Use:   "add sqs",
-		Short: "Use queues at Amazon SQS beside the relay, from the next pairing on",
-		Long: `Lets new pairings use two queues at Amazon SQS beside the relay, in your own AWS
-account. Credentials are found as AWS's tools find them: environment, ~/.aws, SSO.
+		Short: "Use queues at Amazon SQS, from the next pairing on",
+		Long: `Lets new pairings use two queues at Amazon SQS in your own AWS account, beside the
+relay if one is set, else alone. Credentials are found as AWS's tools find them: environment, ~/.aws, SSO.
 krd looks for them, so its environment counts: kr daemon restart takes up yours.
 
 Experimental: that a phone without credentials may use such queues is what AWS's
-documents say; it was not tried against AWS. The relay goes on working beside it.`,
+documents say; it was not tried against AWS. docs/aws.md has a check of five minutes.`,
 		Example: "  $ kr channel add sqs --region eu-central-1 --profile me",
 		Args:    oneChannel,
 		RunE:    func(*cobra.Command, []string) error { return runChannelAdd(e, set) },

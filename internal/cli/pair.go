@@ -40,7 +40,7 @@ are read from stdin; anything else is a no.`,
 	}
 	c.Flags().StringVar(&o.name, "name", "", "how your phone lists this computer (default its host name)")
 	c.Flags().StringVar(&o.relay, "relay", "", "relay to use instead of the configured one")
-	c.Flags().StringSliceVar(&o.channels, "channel", nil, "use only these channels: relay, or relay,sqs")
+	c.Flags().StringSliceVar(&o.channels, "channel", nil, "use only these of the channels that are set up: relay, sqs")
 	c.Flags().BoolVar(&o.noQR, "no-qr", false, "print a link instead of a QR code")
 	return c
 }
@@ -61,12 +61,19 @@ func runPair(ctx context.Context, e *env, o pairOptions) error {
 	}
 	req := control.PairRequest{Name: first(o.name, cfg.Name, hostname()), Relay: first(o.relay, cfg.Relay)}
 	req.App = first(cfg.App, req.Relay)
-	if req.Relay == "" {
-		return &term.Problem{Err: errors.New("no relay is set: computer and phone need a place to meet"), Code: codeUsage,
-			Hints: noRelayHints}
-	}
 	if req.SQS, err = o.sqs(cfg); err != nil {
 		return err
+	}
+	if !o.uses(channelRelay) {
+		req.Relay = ""
+	}
+	switch {
+	case req.Relay == "" && req.SQS != nil && req.App == "":
+		return &term.Problem{Err: errors.New("without a relay the link needs an address of the phone app, although kr-phone does not open it"), Code: codeUsage,
+			Hints: []string{"set one: kr config set app https://app.example.com"}}
+	case req.Relay == "" && req.SQS == nil:
+		return &term.Problem{Err: errors.New("no relay is set: computer and phone need a place to meet"), Code: codeUsage,
+			Hints: noRelayHints}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -82,7 +89,12 @@ func runPair(ctx context.Context, e *env, o pairOptions) error {
 	return err
 }
 
-// sqs is how SQS is to be used; nil: not at all. Phones are met at a relay.
+// uses reports whether a channel is to be used, if it is set up.
+func (o pairOptions) uses(channel string) bool {
+	return o.channels == nil || slices.Contains(o.channels, channel)
+}
+
+// sqs is how SQS is to be used; nil: not at all.
 func (o pairOptions) sqs(cfg config) (*control.SQS, error) {
 	wrong := func(format string, args ...any) (*control.SQS, error) {
 		return nil, &term.Problem{Err: fmt.Errorf(format, args...), Code: codeUsage, Hints: []string{"list the channels: kr channel list"}}
@@ -92,14 +104,11 @@ func (o pairOptions) sqs(cfg config) (*control.SQS, error) {
 			return wrong("there is no channel %q", c)
 		}
 	}
-	named := func(c string) bool { return o.channels == nil || slices.Contains(o.channels, c) }
 	switch {
-	case !named(channelRelay):
-		return wrong("computer and phone still need a relay to meet: kr pair --channel relay,sqs")
-	case o.channels != nil && named(channelSQS) && cfg.SQS == nil:
-		return wrong("sqs is not set up: kr channel add sqs")
-	case !named(channelSQS):
+	case !o.uses(channelSQS):
 		return nil, nil
+	case o.channels != nil && cfg.SQS == nil:
+		return wrong("sqs is not set up: kr channel add sqs")
 	}
 	return cfg.SQS, nil
 }

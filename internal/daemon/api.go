@@ -63,7 +63,10 @@ func (d *Daemon) handlePair(w http.ResponseWriter, req *http.Request) {
 	if !decode(w, req, &in) {
 		return
 	}
-	relay, err1 := mailbox.CanonicalOrigin(in.Relay)
+	relay, err1 := in.Relay, error(nil)
+	if relay != "" || in.SQS == nil {
+		relay, err1 = mailbox.CanonicalOrigin(in.Relay)
+	}
 	app, err2 := mailbox.CanonicalOrigin(in.App)
 	if err := errors.Join(err1, err2); err != nil {
 		fail(w, http.StatusBadRequest, &control.Error{Code: control.CodeBadRequest, Text: err.Error()})

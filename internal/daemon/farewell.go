@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"kryptonite/internal/control"
@@ -132,14 +134,9 @@ func (d *Daemon) tell(f farewell) (told <-chan struct{}) {
 // sendFarewell returns nil when a channel took the frame, and an error when ctx
 // ended before or there is no use in more tries.
 func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
-	client, err := relay.NewClient(f.Relay, relay.Options{})
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	for pause := farewellPause; ; pause = min(2*pause, farewellMaxPause) {
 		try, cancel := context.WithTimeout(ctx, farewellLimit)
-		err := d.sendEverywhere(try, client, f)
+		err := d.sendEverywhere(try, f)
 		cancel()
 		switch {
 		case err == nil:
@@ -162,23 +159,35 @@ func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
 }
 
 // sendEverywhere sends a farewell on all channels and returns nil if one took it.
-func (d *Daemon) sendEverywhere(ctx context.Context, client *relay.Client, f farewell) error {
-	if f.SQS == nil {
-		return client.Post(ctx, f.To, f.Frame)
-	}
-	bySQS := make(chan error, 1)
-	go func() {
-		link, err := f.SQS.link(ctx, d.cfg.Log)
-		if err == nil {
-			err = link.Send(ctx, f.Frame)
+func (d *Daemon) sendEverywhere(ctx context.Context, f farewell) error {
+	var ways []func() error
+	if f.Relay != "" {
+		client, err := relay.NewClient(f.Relay, relay.Options{})
+		if err != nil {
+			return err
 		}
-		bySQS <- err
-	}()
-	byRelay := client.Post(ctx, f.To, f.Frame)
-	if err := <-bySQS; err != nil && byRelay != nil {
-		return errors.Join(byRelay, err)
+		defer client.Close()
+		ways = append(ways, func() error { return client.Post(ctx, f.To, f.Frame) })
 	}
-	return nil
+	if f.SQS != nil {
+		ways = append(ways, func() error {
+			link, err := f.SQS.link(ctx, d.cfg.Log)
+			if err != nil {
+				return err
+			}
+			return link.Send(ctx, f.Frame)
+		})
+	}
+	errs := make([]error, len(ways))
+	var all sync.WaitGroup
+	for i, way := range ways {
+		all.Go(func() { errs[i] = way() })
+	}
+	all.Wait()
+	if slices.Contains(errs, nil) {
+		return nil
+	}
+	return errors.Join(errs...)
 }
 
 // untold lists the phones that have not been told yet.

@@ -33,15 +33,20 @@ type pairRun struct {
 	d          *Daemon
 	req        control.PairRequest
 	emit       func(control.PairEvent) error
-	answers    chan bool // the person at kr pair
-	client     *relay.Client
-	rendezvous mailbox.Key
-	own        mailbox.Key
-	computer   *pairing.Computer
-	to         mailbox.Address // where the phone waits for the hello
+	answers    chan bool       // the person at kr pair
+	client     *relay.Client   // nil: they meet at SQS
+	rendezvous mailbox.Key     // at the relay
+	own        mailbox.Key     // at the relay
+	to         mailbox.Address // where the phone waits for the hello at the relay
 	queues     *queues         // nil: no SQS, or the phone does not use it
 	left       leftover        // of queues
-	attempt    farewell        // what tells the phone if nothing comes of it; none before its first frame
+	meeting    *queues         // where they meet, without a relay
+	meetLeft   leftover        // of meeting
+	computer   *pairing.Computer
+
+	first, later func(context.Context, func([]byte) error) error // receive the phone's first frame, and the others
+	hello        func(context.Context, []byte) error             // sends to where the phone waits for the hello
+	attempt      farewell                                        // what tells the phone if nothing comes of it; none before its first frame
 
 	agreed, same bool      // on the phone, at kr pair
 	heard        time.Time // when the phone's me_response came
@@ -61,8 +66,8 @@ func (r *pairRun) run(ctx context.Context) (*phone, error) {
 	fault.Point("krd.pair.shown")
 	first, later := make(chan []byte), make(chan []byte)
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.client.Receive(gctx, r.rendezvous, pass(gctx, first)) })
-	g.Go(func() error { return r.client.Receive(gctx, r.own, pass(gctx, later)) })
+	g.Go(func() error { return r.first(gctx, pass(gctx, first)) })
+	g.Go(func() error { return r.later(gctx, pass(gctx, later)) })
 	var result error
 	g.Go(func() error {
 		result = r.steps(gctx, first, later)
@@ -96,29 +101,27 @@ func pass(ctx context.Context, to chan<- []byte) func([]byte) error {
 	}
 }
 
-// prepare makes keys and opens both mailboxes before anyone hears of them.
+// prepare makes keys, and opens what they meet by before anyone hears of it.
 func (r *pairRun) prepare(ctx context.Context) (err error) {
-	if r.client, err = relay.NewClient(r.req.Relay, relay.Options{}); err != nil {
-		return &control.Error{Code: control.CodeBadRequest, Text: err.Error()}
+	where, addresses := wire.Invitation{App: r.req.App, Relay: r.req.Relay}, []wire.Address(nil)
+	if r.req.Relay != "" {
+		if err := r.relayKeys(); err != nil {
+			return err
+		}
+		a := r.own.Address()
+		where.Rendezvous = r.rendezvous.Address()
+		addresses = append(addresses, wire.Address{Relay: &wire.RelayAddress{Origin: r.req.Relay, Mailbox: a[:]}})
 	}
-	if r.rendezvous, err = mailbox.NewKey(); err != nil {
-		return err
-	}
-	if r.own, err = mailbox.NewKey(); err != nil {
-		return err
-	}
-	a := r.own.Address()
-	addresses := []wire.Address{{Relay: &wire.RelayAddress{Origin: r.req.Relay, Mailbox: a[:]}}}
 	if r.req.SQS != nil {
 		if err := r.makeQueues(ctx); err != nil {
 			return err
 		}
 		addresses = append(addresses, wire.Address{SQS: &r.queues.SQSAddress})
+		if r.req.Relay == "" {
+			where.SQS = wire.Meeting{Region: r.queues.Region, Account: r.queues.Account, Prefix: r.req.SQS.Prefix}
+		}
 	}
-	r.computer, err = pairing.NewComputer(r.req.App, r.req.Relay, r.rendezvous.Address(), pairing.Self{
-		Name: r.req.Name, Version: r.d.cfg.Version,
-		Addresses: addresses,
-	})
+	r.computer, err = pairing.NewComputer(where, pairing.Self{Name: r.req.Name, Version: r.d.cfg.Version, Addresses: addresses})
 	if err != nil {
 		return err
 	}
@@ -126,6 +129,24 @@ func (r *pairRun) prepare(ctx context.Context) (err error) {
 		return &control.Error{Code: control.CodeBadRequest,
 			Text: "no QR code can carry the address of this relay or app: use a host name of letters, digits, dots and hyphens, or 127.0.0.1"}
 	}
+	if r.client == nil {
+		return r.makeMeeting(ctx)
+	}
+	return r.openMailboxes(ctx)
+}
+
+func (r *pairRun) relayKeys() (err error) {
+	if r.client, err = relay.NewClient(r.req.Relay, relay.Options{}); err != nil {
+		return &control.Error{Code: control.CodeBadRequest, Text: err.Error()}
+	}
+	if r.rendezvous, err = mailbox.NewKey(); err != nil {
+		return err
+	}
+	r.own, err = mailbox.NewKey()
+	return err
+}
+
+func (r *pairRun) openMailboxes(ctx context.Context) error {
 	open, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for _, k := range []mailbox.Key{r.rendezvous, r.own} {
@@ -133,6 +154,11 @@ func (r *pairRun) prepare(ctx context.Context) (err error) {
 			return &control.Error{Code: control.CodeChannel, Text: fmt.Sprintf("the relay %s cannot be reached: %v", r.req.Relay, err)}
 		}
 	}
+	receive := func(k mailbox.Key) func(context.Context, func([]byte) error) error {
+		return func(ctx context.Context, handle func([]byte) error) error { return r.client.Receive(ctx, k, handle) }
+	}
+	r.first, r.later = receive(r.rendezvous), receive(r.own)
+	r.hello = func(ctx context.Context, frame []byte) error { return r.client.Post(ctx, r.to, frame) }
 	return nil
 }
 
@@ -153,7 +179,7 @@ func (r *pairRun) steps(ctx context.Context, first, later <-chan []byte) error {
 			fault.Point("krd.pair.accepted")
 			qr.Stop()
 			r.to = to
-			if err := r.keepAttempt(to); err != nil {
+			if err := r.keepAttempt(to, r.meeting); err != nil {
 				return err
 			}
 			fault.Point("krd.pair.attempt")
@@ -204,8 +230,8 @@ func (r *pairRun) take(frame []byte) error {
 		if !r.queues.among(r.computer.Peer().Addresses) {
 			r.dropQueues()
 		}
-		if to, ok := relayAddress(r.computer.Peer().Addresses); ok {
-			if err := r.keepAttempt(to); err != nil {
+		if to, ok := relayAddress(r.computer.Peer().Addresses); ok || r.client == nil && r.queues != nil {
+			if err := r.keepAttempt(to, r.queues); err != nil {
 				return err
 			}
 		}
@@ -215,25 +241,28 @@ func (r *pairRun) take(frame []byte) error {
 	return nil
 }
 
-// keepAttempt makes sure that the phone, which listens at to, is told if
-// nothing comes of this, even if krd dies.
-func (r *pairRun) keepAttempt(to mailbox.Address) error {
+// keepAttempt makes sure that the phone, which listens at to, or without a relay
+// to the queue of q, is told if nothing comes of this, even if krd dies.
+func (r *pairRun) keepAttempt(to mailbox.Address, q *queues) error {
+	if r.client != nil {
+		q = nil
+	}
 	frame, err := r.computer.Unpair(fault.Now())
 	if err != nil {
 		return err
 	}
 	own, s, _ := r.computer.Keys()
 	r.attempt = farewell{ID: pairing.ID(own.Public(), s), Name: "a phone that was not paired", Relay: r.req.Relay, To: to,
-		Frame: frame, Since: fault.Now().Truncate(time.Second), Attempt: true}
+		SQS: q, Frame: frame, Since: fault.Now().Truncate(time.Second), Attempt: true}
 	return r.d.keepFarewell(r.attempt)
 }
 
-// post sends to the mailbox that the phone named; a failure is repeated with
+// post sends the hello to where the phone waits for it; a failure is repeated with
 // the next hello.
 func (r *pairRun) post(ctx context.Context, frame []byte) {
 	ctx, cancel := context.WithTimeout(ctx, helloAgain)
 	defer cancel()
-	if err := r.client.Post(ctx, r.to, frame); err != nil {
+	if err := r.hello(ctx, frame); err != nil {
 		r.d.cfg.Log.Debug("hello not sent", "err", err)
 	}
 }
@@ -249,6 +278,9 @@ func (r *pairRun) burn(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
+	if r.client == nil {
+		return
+	}
 	if err := r.client.Delete(ctx, r.own); err != nil {
 		r.d.cfg.Log.Debug("mailbox not deleted", "err", err)
 	}
@@ -256,6 +288,9 @@ func (r *pairRun) burn(ctx context.Context) {
 
 // close deletes the rendezvous mailbox: its time is over.
 func (r *pairRun) close(ctx context.Context) {
+	if r.client == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), burnPatient)
 	defer cancel()
 	if err := r.client.Delete(ctx, r.rendezvous); err != nil {
@@ -268,13 +303,15 @@ func (r *pairRun) finish() (*phone, error) {
 	own, s, epoch := r.computer.Keys()
 	peer := r.computer.Peer()
 	to, ok := relayAddress(peer.Addresses)
-	if !ok {
+	if r.client != nil && !ok || r.client == nil && r.queues == nil {
 		return nil, &control.Error{Code: control.CodeChannel, Text: "the phone did not say where it listens"}
 	}
 	rec := record{
 		ID: pairing.ID(own.Public(), s), Name: r.d.freeName(phoneName(peer.Name)), Own: own, Phone: s,
-		Relay: r.req.Relay, Mailbox: r.own.Seed(), Peer: to, Keys: peer.Keys, Paired: time.Now().Truncate(time.Millisecond),
-		App: r.req.App, Push: peer.Push, SQS: r.queues,
+		Keys: peer.Keys, Paired: time.Now().Truncate(time.Millisecond), App: r.req.App, Push: peer.Push, SQS: r.queues,
+	}
+	if r.client != nil {
+		rec.Relay, rec.Mailbox, rec.Peer = r.req.Relay, r.own.Seed(), to
 	}
 	if err := rec.check(); err != nil {
 		return nil, &control.Error{Code: control.CodeChannel, Text: fmt.Sprintf("the phone did not introduce itself properly: %v", err)}

@@ -35,7 +35,7 @@ type record struct {
 	Name    string             `json:"phone"`
 	Own     sealbox.PrivateKey `json:"c_priv"`
 	Phone   sealbox.PublicKey  `json:"s_pub"`
-	Relay   string             `json:"relay"`
+	Relay   string             `json:"relay"` // "", without mailboxes: SQS is the only link
 	Mailbox []byte             `json:"mailbox_seed"`
 	Peer    mailbox.Address    `json:"phone_mailbox"`
 	Keys    []wire.SSHKey      `json:"keys"`
@@ -67,14 +67,11 @@ func (r *record) check() error {
 	if _, err := sealbox.NewShared(r.Own, r.Phone); err != nil {
 		return err
 	}
-	if _, err := mailbox.KeyFromSeed(r.Mailbox); err != nil {
+	if err := r.checkRelay(); err != nil {
 		return err
 	}
-	if origin, err := mailbox.CanonicalOrigin(r.Relay); err != nil || origin != r.Relay {
-		return fmt.Errorf("its relay is no canonical origin: %q", r.Relay)
-	}
-	if r.Name == "" || r.Peer.IsZero() || r.Paired.IsZero() {
-		return errors.New("the phone's name or mailbox, or the time, is missing")
+	if r.Name == "" || r.Paired.IsZero() {
+		return errors.New("the phone's name, or the time, is missing")
 	}
 	if r.KeysSeq < 0 || len(r.Keys) > wire.MaxKeys {
 		return fmt.Errorf("it has %d keys, at most %d are allowed, or no number of their notice", len(r.Keys), wire.MaxKeys)
@@ -91,15 +88,31 @@ func (r *record) check() error {
 	return nil
 }
 
+// checkRelay is check for the relay, which may be missing if there is SQS.
+func (r *record) checkRelay() error {
+	if r.Relay == "" && r.Mailbox == nil && r.Peer.IsZero() && r.SQS != nil {
+		return nil
+	}
+	if _, err := mailbox.KeyFromSeed(r.Mailbox); err != nil {
+		return err
+	}
+	if origin, err := mailbox.CanonicalOrigin(r.Relay); err != nil || origin != r.Relay {
+		return fmt.Errorf("its relay is no canonical origin: %q", r.Relay)
+	}
+	if r.Peer.IsZero() {
+		return errors.New("the phone's mailbox is missing")
+	}
+	return nil
+}
+
 // phone is a pairing at work.
 type phone struct {
 	record  // Keys, KeysSeq, Push and PushGone belong to list
 	list    keyList
 	waker   *webpush.Waker // for Push; belongs to list; nil: there is none, or pushErr says why not
 	pushErr error
-	sqsErr  error // why there is no link by SQS, although there are queues
 	session *session.Session
-	client  *relay.Client
+	client  *relay.Client // nil: no relay
 	box     mailbox.Key
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -144,25 +157,12 @@ func (d *Daemon) loadPhones() error {
 
 // startPhone begins to work with a phone. first is the epoch of a new pairing.
 func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration) error {
-	box, err := mailbox.KeyFromSeed(r.Mailbox)
+	p := &phone{record: r, done: make(chan struct{})}
+	links, err := d.links(p)
 	if err != nil {
 		return err
 	}
-	client, err := relay.NewClient(r.Relay, relay.Options{})
-	if err != nil {
-		return err
-	}
-	p := &phone{record: r, client: client, box: box, done: make(chan struct{})}
 	d.setPush(p)
-	links := []transport.Link{client.Link(box, r.Peer)}
-	if r.SQS != nil {
-		if link, err := r.SQS.link(d.life, d.cfg.Log); err != nil {
-			d.cfg.Log.Error("SQS is not used", "pairing", r.ID, "err", err)
-			p.sqsErr = err
-		} else {
-			links = append(links, link)
-		}
-	}
 	p.session, err = session.New(session.Config{
 		Own: r.Own, Phone: r.Phone, Links: links,
 		Version: d.cfg.Version, Log: d.cfg.Log.With("pairing", r.ID), FirstEpoch: first, Offset: offset,
@@ -186,6 +186,29 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 		}
 	})
 	return nil
+}
+
+// links are a phone's channels. SQS, if it cannot be used now, is one that says
+// so and carries nothing.
+func (d *Daemon) links(p *phone) (links []transport.Link, err error) {
+	if p.Relay != "" {
+		if p.box, err = mailbox.KeyFromSeed(p.Mailbox); err != nil {
+			return nil, err
+		}
+		if p.client, err = relay.NewClient(p.Relay, relay.Options{}); err != nil {
+			return nil, err
+		}
+		links = append(links, p.client.Link(p.box, p.Peer))
+	}
+	if p.SQS != nil {
+		link, err := p.SQS.link(d.life, d.cfg.Log)
+		if err != nil {
+			d.cfg.Log.Error("SQS is not used", "pairing", p.ID, "err", err)
+			link = transport.Broken("sqs", err)
+		}
+		links = append(links, link)
+	}
+	return links, nil
 }
 
 // phoneLeft makes the phone's end of a pairing durable. It is called from the
@@ -214,6 +237,9 @@ func (d *Daemon) phoneLeft(p *phone) error {
 // deleteMailbox lets go of our mailbox at the relay; one that stays is empty
 // and expires.
 func (d *Daemon) deleteMailbox(p *phone) {
+	if p.client == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.life), shutdownPatience)
 	defer cancel()
 	if err := p.client.Delete(ctx, p.box); err != nil {
@@ -348,9 +374,6 @@ func (p *phone) describe() control.Phone {
 			link.LastError = l.LastError.Error()
 		}
 		out.Links = append(out.Links, link)
-	}
-	if p.sqsErr != nil {
-		out.Links = append(out.Links, control.Link{Name: "sqs", LastError: p.sqsErr.Error()})
 	}
 	slices.SortFunc(out.Links, func(a, b control.Link) int { return cmp.Compare(a.Name, b.Name) })
 	return out

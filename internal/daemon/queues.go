@@ -56,29 +56,69 @@ func (q *queues) among(list []wire.Address) bool {
 
 // makeQueues makes the queues of a pairing that is only begun. If nothing comes
 // of it, they are deleted, also if krd dies.
-func (r *pairRun) makeQueues(ctx context.Context) error {
+func (r *pairRun) makeQueues(ctx context.Context) (err error) {
+	r.queues, r.left, err = r.create(ctx, (*owner.Account).Create)
+	return err
+}
+
+// makeMeeting makes the queues where phone and computer meet without a relay.
+func (r *pairRun) makeMeeting(ctx context.Context) (err error) {
+	inv := r.computer.Invitation()
+	names := inv.SQS.Queues(inv.CPub)
+	r.meeting, r.meetLeft, err = r.create(ctx, func(a *owner.Account, ctx context.Context) (wire.SQSAddress, error) {
+		return a.CreateNamed(ctx, names.ToComputer, names.ToPhone)
+	})
+	if err != nil {
+		return err
+	}
+	first, err := r.meeting.link(ctx, r.d.cfg.Log)
+	if err != nil {
+		return err
+	}
+	later, err := r.queues.link(ctx, r.d.cfg.Log)
+	if err != nil {
+		return err
+	}
+	r.first, r.later, r.hello = first.Receive, later.Receive, first.Send
+	return nil
+}
+
+func (r *pairRun) create(ctx context.Context, make func(*owner.Account, context.Context) (wire.SQSAddress, error)) (*queues, leftover, error) {
 	ctx, cancel := context.WithTimeout(ctx, makePatience)
 	defer cancel()
 	in := *r.req.SQS
 	a, err := owner.Open(ctx, owner.Config{Region: in.Region, Profile: in.Profile, Endpoint: in.Endpoint, Prefix: in.Prefix})
 	if err != nil {
-		return &control.Error{Code: control.CodeSQS, Text: err.Error()}
+		return nil, leftover{}, &control.Error{Code: control.CodeSQS, Text: err.Error()}
 	}
-	address, err := a.Create(ctx)
+	address, err := make(a, ctx)
 	if err != nil {
-		return &control.Error{Code: control.CodeSQS, Text: fmt.Sprintf("Amazon SQS in %s cannot be used: %v", a.Region(), err)}
+		return nil, leftover{}, &control.Error{Code: control.CodeSQS, Text: fmt.Sprintf("Amazon SQS in %s cannot be used: %v", a.Region(), err)}
 	}
-	r.queues = &queues{SQSAddress: address, Profile: in.Profile, Endpoint: in.Endpoint}
-	r.left, err = r.d.keepLeftover(r.queues, 0)
-	return err
+	q := &queues{SQSAddress: address, Profile: in.Profile, Endpoint: in.Endpoint}
+	l, err := r.d.keepLeftover(q, r.lastWord())
+	return q, l, err
+}
+
+// lastWord is how long the queues of an attempt are kept for what the phone is
+// still to be told by them: if there is a relay, it is told there.
+func (r *pairRun) lastWord() time.Duration {
+	if r.client != nil {
+		return 0
+	}
+	return pairLife
 }
 
 // dropQueues gives up the queues of a pairing that has none, or does not come
-// about.
+// about, and the meeting place in any case.
 func (r *pairRun) dropQueues() {
 	if r.queues != nil {
 		r.d.dropQueues(r.left)
 		r.queues, r.left = nil, leftover{}
+	}
+	if r.meeting != nil {
+		r.d.dropQueues(r.meetLeft)
+		r.meeting = nil
 	}
 }
 

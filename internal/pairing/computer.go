@@ -56,24 +56,22 @@ type Peer struct {
 	Unix      int64 // the phone's clock in its newest message
 }
 
-// NewComputer makes the keys of one QR code. app and relay are origins,
-// rendezvous is the mailbox where the phone's first frame is awaited.
-func NewComputer(app, relay string, rendezvous [16]byte, self Self) (*Computer, error) {
+// NewComputer makes the keys of one QR code. where is its invitation, to which
+// c_pub is added.
+func NewComputer(where wire.Invitation, self Self) (*Computer, error) {
 	c, err := sealbox.NewKey()
 	if err != nil {
 		return nil, err
 	}
-	return &Computer{
-		inv:  wire.Invitation{App: app, Relay: relay, CPub: c.Public(), Rendezvous: rendezvous},
-		self: self, c: c,
-	}, nil
+	where.CPub = c.Public()
+	return &Computer{inv: where, self: self, c: c}, nil
 }
 
 // Invitation is what the QR code says.
 func (p *Computer) Invitation() wire.Invitation { return p.inv }
 
 // Accept takes the phone's first frame (header 0x02) and returns the hello to
-// send and the mailbox to send it to. All but the first valid frame is ErrDrop.
+// send and the mailbox to send it to, zeros if they meet at SQS. All but the first valid frame is ErrDrop.
 func (p *Computer) Accept(now time.Time, frame []byte) (hello []byte, to [16]byte, err error) {
 	if p.step2 != nil {
 		return nil, to, ErrDrop

@@ -29,7 +29,7 @@ func meet(f *testing.F) met {
 			f.Fatal(err)
 		}
 	}
-	c, err := NewComputer(relay, relay, [16]byte{1}, Self{Name: "laptop", Version: "test"})
+	c, err := NewComputer(wire.Invitation{App: relay, Relay: relay, Rendezvous: [16]byte{1}}, Self{Name: "laptop", Version: "test"})
 	must(err)
 	m := met{computer: c, link: c.Invitation().Link()}
 	m.phone, err = NewPhone(m.link, [16]byte{2})

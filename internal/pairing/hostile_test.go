@@ -261,7 +261,7 @@ func TestRelayedPairingShowsOtherWords(t *testing.T) {
 		_, real := newPhone(t, c)           // the phone
 		// He knows c_pub, but not c: he cannot open the phone's 0x02, and shows
 		// the phone a code of his own instead.
-		his, err := NewComputer(relay, relay, [16]byte{1}, Self{Name: "laptop"})
+		his, err := NewComputer(wire.Invitation{App: relay, Relay: relay, Rendezvous: [16]byte{1}}, Self{Name: "laptop"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,7 @@ const relay = "http://127.0.0.1:8080"
 
 func newComputer(t *testing.T) *Computer {
 	t.Helper()
-	c, err := NewComputer(relay, relay, [16]byte{1}, Self{Name: "laptop", Version: "test"})
+	c, err := NewComputer(wire.Invitation{App: relay, Relay: relay, Rendezvous: [16]byte{1}}, Self{Name: "laptop", Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,7 @@ func TestRestartAfterExpiry(t *testing.T) {
 // signed, though it knows the epoch's key already.
 func TestNothingBeforeConfirm(t *testing.T) {
 	w := newWorld(t, ApproveAlways)
-	computer, err := pairing.NewComputer(origin, origin, [16]byte{2}, pairing.Self{Name: "eager", Version: "test",
+	computer, err := pairing.NewComputer(wire.Invitation{App: origin, Relay: origin, Rendezvous: [16]byte{2}}, pairing.Self{Name: "eager", Version: "test",
 		Addresses: []wire.Address{{Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}}})
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +295,7 @@ func TestNextIsWhenTickHasWork(t *testing.T) {
 
 func mustLink(t *testing.T) string {
 	t.Helper()
-	c, err := pairing.NewComputer(origin, origin, [16]byte{7}, pairing.Self{Name: "x", Version: "test"})
+	c, err := pairing.NewComputer(wire.Invitation{App: origin, Relay: origin, Rendezvous: [16]byte{7}}, pairing.Self{Name: "x", Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,11 +189,7 @@ func (c *Core) start(now time.Time) []Effect {
 	effects := c.tellDamage()
 	effects = append(effects, c.subscribe()...)
 	for _, p := range c.sorted() {
-		if p.Rendezvous != nil {
-			effects = append(effects, p.listen(p.Rendezvous, false))
-		}
-		effects = append(effects, p.listen(p.Own, false))
-		effects = append(effects, p.listenSQS()...)
+		effects = append(effects, p.listenAll(false)...)
 		switch {
 		case p.State == stateWords:
 			effects = append(effects, c.ackAgain(now, p), ShowWords{p.id, p.Computer, p.Handshake.Words()})
@@ -226,7 +222,7 @@ func (c *Core) Next() (at time.Time, ok bool) {
 		if p.State == stateWaiting && !p.Told {
 			soonest(p.Created + int64(helloPatience/time.Second))
 		}
-		if p.Rendezvous != nil {
+		if p.begun() {
 			soonest(p.Created + int64(attemptLife/time.Second))
 		}
 		for _, e := range p.Epochs {
@@ -282,7 +278,7 @@ func (c *Core) tickPairing(now time.Time, p *pairRecord) []Effect {
 	case p.State == stateWaiting && !p.Told && age >= helloPatience:
 		p.Told = true
 		effects = append(effects, c.putPairing(p), Note{Pairing: p.id, Computer: "", Kind: NoteNoHello})
-	case p.Rendezvous != nil && age >= attemptLife:
+	case p.begun() && age >= attemptLife:
 		effects = append(effects, c.closeRendezvous(p)...)
 	}
 	if p.eraseEpochs(now) {
@@ -310,10 +306,10 @@ func (c *Core) forget(p *pairRecord) []Effect {
 		}
 	}
 	delete(c.pairings, p.id)
-	if p.Rendezvous != nil {
-		effects = append(effects, p.close(p.Rendezvous))
+	effects = append(effects, p.closeBegin()...)
+	if p.Own != nil {
+		effects = append(effects, p.close(p.Own))
 	}
-	effects = append(effects, p.close(p.Own))
 	if q := p.sqs(); q != nil {
 		effects = append(effects, Close{Pairing: p.id, SQS: q})
 	}

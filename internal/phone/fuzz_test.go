@@ -67,7 +67,7 @@ func stages(f *testing.F, cfg Config) (out []stage, plains map[string][][]byte) 
 	}
 	core, err := New(cfg, nil)
 	must(err)
-	computer, err := pairing.NewComputer(origin, origin, [16]byte{1}, pairing.Self{Name: "laptop", Version: "test",
+	computer, err := pairing.NewComputer(wire.Invitation{App: origin, Relay: origin, Rendezvous: [16]byte{1}}, pairing.Self{Name: "laptop", Version: "test",
 		Addresses: []wire.Address{{Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}}})
 	must(err)
 	c, _, _ := computer.Keys()

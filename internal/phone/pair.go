@@ -25,6 +25,9 @@ func (c *Core) openLink(now time.Time, link string) []Effect {
 			return c.reopen(p)
 		}
 	}
+	if inv.Relay == "" && !c.cfg.SQS {
+		return []Effect{Note{Kind: NoteBadLink, Err: ErrNoSQS}}
+	}
 	p, effects, err := newPairing(now, inv)
 	if err != nil {
 		return []Effect{Note{Kind: NoteBadLink, Err: err}}
@@ -48,16 +51,27 @@ func (c *Core) reopen(p *pairRecord) []Effect {
 	return []Effect{Note{Pairing: p.id, Computer: p.Computer, Kind: NotePaired}}
 }
 
+// ErrNoSQS says that a link leads to Amazon SQS and the phone cannot use that.
+var ErrNoSQS = errors.New("this link is for a phone that can use Amazon SQS, and this one cannot")
+
 func newPairing(now time.Time, inv wire.Invitation) (*pairRecord, []Effect, error) {
-	rendezvous, err := mailbox.NewKey()
-	if err != nil {
-		return nil, nil, err
+	p := &pairRecord{State: stateWaiting, Created: now.Unix(), Link: inv.Link(), Origin: inv.Relay, C: inv.CPub}
+	var hello mailbox.Address // where it is awaited
+	if inv.Relay == "" {
+		queues := inv.SQS.Queues(inv.CPub)
+		p.Meeting = &queues
+	} else {
+		rendezvous, err := mailbox.NewKey()
+		if err != nil {
+			return nil, nil, err
+		}
+		own, err := mailbox.NewKey()
+		if err != nil {
+			return nil, nil, err
+		}
+		hello, p.Rendezvous, p.Own = rendezvous.Address(), rendezvous.Seed(), own.Seed()
 	}
-	own, err := mailbox.NewKey()
-	if err != nil {
-		return nil, nil, err
-	}
-	h, err := pairing.NewPhone(inv.Link(), rendezvous.Address())
+	h, err := pairing.NewPhone(inv.Link(), hello)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,21 +79,33 @@ func newPairing(now time.Time, inv wire.Invitation) (*pairRecord, []Effect, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &pairRecord{
-		State: stateWaiting, Created: now.Unix(), Link: inv.Link(), Origin: inv.Relay,
-		Rendezvous: rendezvous.Seed(), Own: own.Seed(), Handshake: h, S: h.S, C: inv.CPub,
-	}
+	p.Handshake, p.S = h, h.S
 	if err := p.load(h.ID()); err != nil {
 		return nil, nil, err
 	}
-	return p, []Effect{
-		p.listen(p.Rendezvous, true),
-		p.listen(p.Own, true),
-		p.sendFirst(frame),
-	}, nil
+	return p, append(p.listenAll(true), p.sendFirst(frame)), nil
+}
+
+// begun reports whether the places where the pairing began are still open.
+func (p *pairRecord) begun() bool { return p.Rendezvous != nil || p.Meeting != nil }
+
+// listenAll listens wherever the pairing does.
+func (p *pairRecord) listenAll(isNew bool) (effects []Effect) {
+	for _, seed := range [][]byte{p.Rendezvous, p.Own} {
+		if seed != nil {
+			effects = append(effects, Listen{Pairing: p.id, Origin: p.Origin, Seed: seed, New: isNew})
+		}
+	}
+	if p.Meeting != nil {
+		effects = append(effects, Listen{Pairing: p.id, SQS: p.Meeting})
+	}
+	return append(effects, p.listenSQS()...)
 }
 
 func (p *pairRecord) sendFirst(frame []byte) Send {
+	if p.Meeting != nil {
+		return Send{Pairing: p.id, To: []wire.Address{{SQS: p.Meeting}}, Frame: frame}
+	}
 	to := p.Handshake.Invitation().Rendezvous
 	return Send{Pairing: p.id, To: []wire.Address{{Relay: &wire.RelayAddress{Origin: p.Origin, Mailbox: to[:]}}}, Frame: frame}
 }
@@ -133,10 +159,6 @@ func (p *pairRecord) sqs() *wire.SQSAddress {
 	return nil
 }
 
-func (p *pairRecord) listen(seed []byte, isNew bool) Effect {
-	return Listen{Pairing: p.id, Origin: p.Origin, Seed: seed, New: isNew}
-}
-
 func (p *pairRecord) listenSQS() []Effect {
 	if q := p.sqs(); q != nil {
 		return []Effect{Listen{Pairing: p.id, SQS: q}}
@@ -150,12 +172,11 @@ func (p *pairRecord) close(seed []byte) Effect {
 
 // ownAddresses are where the phone listens. Queues it takes by repeating them.
 func (p *pairRecord) ownAddresses() []wire.Address {
-	k, err := mailbox.KeyFromSeed(p.Own)
-	if err != nil {
-		return nil
+	var own []wire.Address
+	if k, err := mailbox.KeyFromSeed(p.Own); err == nil {
+		a := k.Address()
+		own = append(own, wire.Address{Relay: &wire.RelayAddress{Origin: p.Origin, Mailbox: a[:]}})
 	}
-	a := k.Address()
-	own := []wire.Address{{Relay: &wire.RelayAddress{Origin: p.Origin, Mailbox: a[:]}}}
 	if q := p.sqs(); q != nil {
 		own = append(own, wire.Address{SQS: q})
 	}
@@ -218,16 +239,27 @@ func (c *Core) live(p *pairRecord) []Effect {
 	}
 	p.Handshake, p.Link = nil, ""
 	effects := []Effect{c.putPairing(p), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteLive}}
-	if p.Rendezvous != nil {
-		effects = append(effects, c.closeRendezvous(p)...)
-	}
-	return effects
+	return append(effects, c.closeRendezvous(p)...)
 }
 
+// closeRendezvous leaves the places where the pairing began.
 func (c *Core) closeRendezvous(p *pairRecord) []Effect {
-	seed := p.Rendezvous
-	p.Rendezvous = nil
-	return []Effect{c.putPairing(p), p.close(seed)}
+	if !p.begun() {
+		return nil
+	}
+	effects := p.closeBegin()
+	p.Rendezvous, p.Meeting = nil, nil
+	return append([]Effect{c.putPairing(p)}, effects...)
+}
+
+func (p *pairRecord) closeBegin() (effects []Effect) {
+	if p.Rendezvous != nil {
+		effects = append(effects, p.close(p.Rendezvous))
+	}
+	if p.Meeting != nil {
+		effects = append(effects, Close{Pairing: p.id, SQS: p.Meeting})
+	}
+	return effects
 }
 
 // unpair ends a pairing on the person's word: at once here, and the computer

@@ -48,10 +48,11 @@ type pairRecord struct {
 	Created int64     `json:"created_unix_seconds"`
 	Told    bool      `json:"told_no_hello,omitempty"`
 
-	Link       string         `json:"link"` // the relay's origin comes from here
-	Rendezvous []byte         `json:"rendezvous_seed,omitempty"`
-	Own        []byte         `json:"mailbox_seed"`
-	Handshake  *pairing.Phone `json:"handshake,omitempty"` // until the computer uses the pairing
+	Link       string           `json:"link"` // the relay's origin comes from here
+	Rendezvous []byte           `json:"rendezvous_seed,omitempty"`
+	Own        []byte           `json:"mailbox_seed,omitempty"` // none if they met at SQS, as is Origin
+	Meeting    *wire.SQSAddress `json:"sqs_rendezvous,omitempty"`
+	Handshake  *pairing.Phone   `json:"handshake,omitempty"` // until the computer uses the pairing
 
 	S        sealbox.PrivateKey `json:"s_priv"`
 	C        sealbox.PublicKey  `json:"c_pub"`
@@ -136,6 +137,7 @@ func (p *pairRecord) check() error {
 		return fmt.Errorf("its state is %q", p.State)
 	case p.State != statePaired && h == nil, p.State == stateWaiting && h.NC != nil, p.State != stateWaiting && h != nil && h.NC == nil:
 		return fmt.Errorf("its handshake does not fit the state %q", p.State)
+	case p.Origin == "" && p.Own == nil && p.Rendezvous == nil: // they met at SQS
 	case len(p.Own) != mailbox.SeedSize, p.Rendezvous != nil && len(p.Rendezvous) != mailbox.SeedSize:
 		return errors.New("the seed of a mailbox is missing")
 	}
@@ -146,6 +148,12 @@ func (p *pairRecord) check() error {
 	}
 	if err := p.keyState.check(); err != nil {
 		return err
+	}
+	if p.Meeting != nil && p.Meeting.Check() != nil {
+		return errors.New("the queues where it began are not well named")
+	}
+	if p.Origin == "" {
+		return nil
 	}
 	_, err := mailbox.CanonicalOrigin(p.Origin)
 	return err

@@ -22,7 +22,7 @@ func sqsWorld(t *testing.T, canSQS bool) (*world, *pairing.Computer, []Effect) {
 	w := &world{t: t, now: time.Unix(1_795_000_000, 0), device: &device{disk: map[string][]byte{}}, signed: map[string]bool{}}
 	w.cfg = Config{Name: "ana", Version: "test", SQS: canSQS, Keys: []wire.SSHKey{{PublicKey: sshwire.Ed25519Blob(make([]byte, 32)), Name: "default"}}}
 	w.reload()
-	computer, err := pairing.NewComputer(origin, origin, [16]byte{1}, pairing.Self{Name: "laptop", Version: "test", Addresses: []wire.Address{
+	computer, err := pairing.NewComputer(wire.Invitation{App: origin, Relay: origin, Rendezvous: [16]byte{1}}, pairing.Self{Name: "laptop", Version: "test", Addresses: []wire.Address{
 		{}, {Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}, {SQS: queues("1")}, {SQS: queues("2")}}})
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +96,65 @@ func TestSQS(t *testing.T) {
 	}
 	if listens(w.do(Start{})) != 0 {
 		t.Error("it listens after the end")
+	}
+}
+
+// TestMeetAtSQS: without a relay the phone begins at the queues that the link
+// names, goes over to those of the hello, and leaves the first when the computer
+// uses the pairing, or their time is over.
+func TestMeetAtSQS(t *testing.T) {
+	meeting := wire.Meeting{Region: "eu-central-1", Account: "123456789012", Prefix: "kr-"}
+	begin := func(canSQS bool) (*world, *pairing.Computer, wire.SQSAddress, []Effect) {
+		w := &world{t: t, now: time.Unix(1_795_000_000, 0), device: &device{disk: map[string][]byte{}}, signed: map[string]bool{}}
+		w.cfg = Config{Name: "ana", Version: "test", SQS: canSQS, Keys: []wire.SSHKey{{PublicKey: sshwire.Ed25519Blob(make([]byte, 32)), Name: "default"}}}
+		w.reload()
+		computer, err := pairing.NewComputer(wire.Invitation{App: origin, SQS: meeting},
+			pairing.Self{Name: "laptop", Version: "test", Addresses: []wire.Address{{SQS: queues("1")}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inv := computer.Invitation()
+		return w, computer, meeting.Queues(inv.CPub), w.do(OpenLink{inv.Link()})
+	}
+	if w, _, _, effects := begin(false); len(w.disk) > 2 || one[Note](t, effects).Err != ErrNoSQS {
+		t.Errorf("a phone without SQS: %v", effects)
+	}
+	w, computer, place, effects := begin(true)
+	first := one[Send](t, effects)
+	w.pairing = first.Pairing
+	if l := one[Listen](t, effects); l.SQS == nil || *l.SQS != place || l.New || len(first.To) != 1 || *first.To[0].SQS != place {
+		t.Fatal("the phone does not begin at the meeting place")
+	}
+	if l := one[Listen](t, w.do(Start{})); *l.SQS != place {
+		t.Error("after a restart it listens elsewhere")
+	}
+	hello, to, err := computer.Accept(w.now, first.Frame)
+	if err != nil || to != [16]byte{} {
+		t.Fatal("a mailbox in step 2:", to, err)
+	}
+	effects = w.do(Frame{w.pairing, hello})
+	if l := one[Listen](t, effects); *l.SQS != *queues("1") {
+		t.Error("it does not listen to its own queue")
+	}
+	if to := one[Send](t, effects).To; len(to) != 1 || *to[0].SQS != *queues("1") {
+		t.Error("the ack goes elsewhere")
+	}
+	if _, err := computer.Receive(one[Send](t, effects).Frame); err != nil || len(taken(computer.Peer().Addresses)) != 1 {
+		t.Fatal("the ack:", err)
+	}
+	w.do(Confirm{w.pairing, true})
+	if n := len(all[Listen](w.do(Start{}))); n != 2 {
+		t.Errorf("before the pairing is in use it listens in %d places", n)
+	}
+	if at, ok := w.core.Next(); !ok || at.Sub(w.now) != attemptLife {
+		t.Errorf("the next tick is at %s", at)
+	}
+	w.now = w.now.Add(attemptLife)
+	if c := one[Close](t, w.do(Tick{})); *c.SQS != place {
+		t.Error("it leaves another place than the one where it began")
+	}
+	if l := one[Listen](t, w.do(Start{})); *l.SQS != *queues("1") {
+		t.Error("after that it does not listen to its own queue alone")
 	}
 }
 

@@ -58,7 +58,7 @@ func newWorld(t *testing.T, approve Approve) *world {
 func (w *world) pair(name string) {
 	t := w.t
 	t.Helper()
-	computer, err := pairing.NewComputer(origin, origin, [16]byte{1}, pairing.Self{Name: name, Version: "test",
+	computer, err := pairing.NewComputer(wire.Invitation{App: origin, Relay: origin, Rendezvous: [16]byte{1}}, pairing.Self{Name: name, Version: "test",
 		Addresses: []wire.Address{{Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}}})
 	if err != nil {
 		t.Fatal(err)

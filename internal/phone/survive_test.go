@@ -244,7 +244,7 @@ func TestLogKeepsItsEnd(t *testing.T) {
 func TestComputersHaveDifferentNames(t *testing.T) {
 	w := newWorld(t, ApproveAsk)
 	for _, want := range []string{"laptop 2", "laptop 3"} {
-		c, err := pairing.NewComputer(origin, origin, [16]byte{1}, pairing.Self{Name: "laptop", Version: "test",
+		c, err := pairing.NewComputer(wire.Invitation{App: origin, Relay: origin, Rendezvous: [16]byte{1}}, pairing.Self{Name: "laptop", Version: "test",
 			Addresses: []wire.Address{{Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}}})
 		if err != nil {
 			t.Fatal(err)
@@ -292,7 +292,7 @@ func TestTwoComputersDoNotDisturbEachOther(t *testing.T) {
 // second pairs another computer with the same phone and returns its view.
 func (w *world) second(name string) *world {
 	w.t.Helper()
-	c, err := pairing.NewComputer(origin, origin, [16]byte{7}, pairing.Self{Name: name, Version: "test",
+	c, err := pairing.NewComputer(wire.Invitation{App: origin, Relay: origin, Rendezvous: [16]byte{7}}, pairing.Self{Name: name, Version: "test",
 		Addresses: []wire.Address{{Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}}})
 	if err != nil {
 		w.t.Fatal(err)

@@ -212,5 +212,8 @@ func signRead(seed []byte, origin string, nonce []byte) ([]byte, error) {
 
 func parseLink(link string) (Invitation, error) {
 	i, err := wire.ParseLink(link)
+	if err == nil && i.Relay == "" {
+		err = phone.ErrNoSQS
+	}
 	return Invitation{i.App, i.Relay}, err
 }

@@ -61,7 +61,7 @@ func newRig(t *testing.T, o memory.Options, skew time.Duration, first bool) *rig
 	if r.core, err = phone.New(r.cfg, nil); err != nil {
 		t.Fatal(err)
 	}
-	c, err := pairing.NewComputer(origin, origin, [16]byte{1}, pairing.Self{Name: "laptop", Version: "test"})
+	c, err := pairing.NewComputer(wire.Invitation{App: origin, Relay: origin, Rendezvous: [16]byte{1}}, pairing.Self{Name: "laptop", Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,14 @@
 package wire
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"strings"
+
+	"kryptonite/internal/sealbox"
 )
 
 // MaxAddresses is how many addresses one side may name. [kr-protocol] §4.1.
@@ -55,6 +60,38 @@ func (a SQSAddress) Check() error {
 func (a SQSAddress) String() string       { return "[redacted]" }
 func (a SQSAddress) GoString() string     { return "[redacted]" }
 func (a SQSAddress) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// Meeting is where computer and phone meet at SQS when no relay is used.
+type Meeting struct {
+	Region  string
+	Account string
+	Prefix  string // of the names of queues; may be empty
+}
+
+// Queues are the two that are used until both sides know the pairing's own; their
+// names are made of the QR code's c_pub, which AWS does not learn by that.
+// [kr-protocol] §5.7.
+func (m Meeting) Queues(cPub sealbox.PublicKey) SQSAddress {
+	name := func(direction string) string {
+		b, err := hkdf.Key(sha256.New, cPub[:], []byte("kryptonite sqs rendezvous v1"), direction, QueueRandom/2)
+		if err != nil {
+			panic("wire: bug: HKDF: " + err.Error())
+		}
+		return m.Prefix + hex.EncodeToString(b)
+	}
+	return SQSAddress{Region: m.Region, Account: m.Account, ToComputer: name("to computer"), ToPhone: name("to phone")}
+}
+
+func (m Meeting) text() string {
+	return strings.TrimSuffix(m.Region+":"+m.Account+":"+m.Prefix, ":")
+}
+
+// parseMeeting reads what text writes, and nothing else.
+func parseMeeting(s string) (m Meeting, ok bool) {
+	parts := strings.Split(s+"::", ":")
+	m = Meeting{parts[0], parts[1], parts[2]}
+	return m, m.text() == s && m.Queues(sealbox.PublicKey{}).Check() == nil
+}
 
 const lowerLetters = "abcdefghijklmnopqrstuvwxyz"
 

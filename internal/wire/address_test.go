@@ -99,6 +99,50 @@ func TestAddressRules(t *testing.T) {
 	}
 }
 
+// TestMeeting: a link can name a place at SQS instead of a relay, and nothing
+// that is no such place. The names of its queues were computed by another HKDF.
+func TestMeeting(t *testing.T) {
+	inv := invitation()
+	inv.Relay, inv.Rendezvous = "", [16]byte{}
+	code, _, _ := strings.Cut(inv.Link()+"/", "/#")
+	_, payload, _ := strings.Cut(inv.Link(), "#")
+	for _, m := range []Meeting{{"eu-central-1", "123456789012", ""}, {"us-gov-west-1", "000000000000", "kryptonite-"}} {
+		inv.SQS = m
+		want := code + "/#" + strings.TrimSuffix(payload, "/R:") + "/S:" + strings.ToUpper(m.Region) + ":" + m.Account
+		if m.Prefix != "" {
+			want += ":" + strings.ToUpper(m.Prefix)
+		}
+		if got := inv.Link(); got != want {
+			t.Errorf("link = %s, want %s", got, want)
+		}
+		for _, s := range []string{want, strings.ToLower(want)} {
+			if got, err := ParseLink(s); err != nil || got != inv {
+				t.Errorf("ParseLink(%s) = %+v, %v", s, got, err)
+			}
+		}
+		q := m.Queues(inv.CPub)
+		if q.ToComputer != m.Prefix+"3ef63007bfc9a6fb82ceacae3a02d60f" || q.ToPhone != m.Prefix+"4a2b2e595bbb346bf6958e0063234a91" || q.Check() != nil {
+			t.Errorf("the queues are called %s and %s", q.ToComputer, q.ToPhone)
+		}
+	}
+	good := inv.Link()
+	head, _, _ := strings.Cut(good, "/S:")
+	withBox := invitation()
+	withBox.Relay, withBox.SQS = "", inv.SQS
+	for name, s := range map[string]string{
+		"nothing": head + "/S:", "no account": head + "/S:EU-CENTRAL-1", "a short account": head + "/S:EU-CENTRAL-1:1",
+		"no region": head + "/S::123456789012", "a host": head + "/S:EVIL.EXAMPLE:123456789012", "an empty prefix": head + "/S:EU-CENTRAL-1:123456789012:",
+		"a bad prefix": head + "/S:EU-CENTRAL-1:123456789012:A/B", "more": head + "/S:EU-CENTRAL-1:123456789012:A:B",
+		"a long prefix":  head + "/S:EU-CENTRAL-1:123456789012:" + strings.Repeat("A", MaxQueuePrefix+1),
+		"a mailbox, too": withBox.Link(), "a relay, too": good + "/R:RELAY.EXAMPLE", "a relay before": head + "/R:RELAY.EXAMPLE/S:EU-CENTRAL-1:123456789012",
+		"a place twice": good + "/S:EU-CENTRAL-1:123456789012", "no capitals that are": head + "/S:EU-CENTRAL-1:123456789012:ſ",
+	} {
+		if got, err := ParseLink(s); err == nil {
+			t.Errorf("%s: ParseLink = %+v", name, got)
+		}
+	}
+}
+
 // FuzzSQSAddress: what passes holds no byte that means something in a URL, a
 // header, JSON or an IAM policy.
 func FuzzSQSAddress(f *testing.F) {

@@ -31,14 +31,16 @@ func (e *LinkVersionError) Error() string {
 // Invitation is what the QR code of "kr pair" says. It is written as
 //
 //	HTTPS://APP-HOST[:PORT]/#BASE32[/R:RELAY-HOST[:PORT]]
+//	HTTPS://APP-HOST[:PORT]/#BASE32/S:REGION:ACCOUNT[:PREFIX]
 //
 // in capitals only, so that QR codes stay small; BASE32 is version(1) ‖
 // c_pub(32) ‖ rendezvous address(16), unpadded. [kr-protocol] §3.1.
 type Invitation struct {
 	App        string            // origin of the phone app, "https://host[:port]"
-	Relay      string            // origin of the relay; the app's when the link names none
+	Relay      string            // origin of the relay; the app's when the link names none; "" when they meet at SQS
+	SQS        Meeting           // zero when they meet at a relay
 	CPub       sealbox.PublicKey // the computer's session key of this pairing
-	Rendezvous [16]byte          // mailbox where the computer waits for the phone
+	Rendezvous [16]byte          // mailbox where the computer waits for the phone; zeros for SQS
 }
 
 var b32 = base32.StdEncoding.WithPadding(base32.NoPadding)
@@ -48,7 +50,10 @@ func (i Invitation) Payload() string {
 	raw := append([]byte{QRVersion}, i.CPub[:]...)
 	raw = append(raw, i.Rendezvous[:]...)
 	p := b32.EncodeToString(raw)
-	if i.Relay != i.App {
+	switch {
+	case i.SQS != Meeting{}:
+		p += "/S:" + strings.ToUpper(i.SQS.text())
+	case i.Relay != i.App:
 		_, host, _ := strings.Cut(i.Relay, "://")
 		p += "/R:" + strings.ToUpper(host)
 	}
@@ -90,17 +95,23 @@ func ParseLink(s string) (Invitation, error) {
 	inv.CPub = sealbox.PublicKey(raw[1:33])
 	inv.Rendezvous = [16]byte(raw[33:])
 	inv.Relay = inv.App
-	if hasRest {
-		host, ok := strings.CutPrefix(rest, "R:")
-		scheme, _, _ := strings.Cut(inv.App, "://")
-		if !ok {
-			return Invitation{}, ErrLink
-		}
-		if inv.Relay, ok = parseOrigin(strings.ToUpper(scheme) + "://" + host); !ok || inv.Relay == inv.App {
-			return Invitation{}, ErrLink
-		}
+	if hasRest && !inv.place(rest) {
+		return Invitation{}, ErrLink
 	}
 	return inv, nil
+}
+
+// place reads where they meet, what stands behind the slash.
+func (i *Invitation) place(s string) (ok bool) {
+	if host, isRelay := strings.CutPrefix(s, "R:"); isRelay {
+		scheme, _, _ := strings.Cut(i.App, "://")
+		i.Relay, ok = parseOrigin(strings.ToUpper(scheme) + "://" + host)
+		return ok && i.Relay != i.App
+	}
+	text, isSQS := strings.CutPrefix(s, "S:")
+	i.Relay = ""
+	i.SQS, ok = parseMeeting(strings.ToLower(text))
+	return isSQS && ok && i.Rendezvous == [16]byte{}
 }
 
 // parseOrigin reads "HTTPS://HOST[:PORT]" and returns it in lower case. HTTP

@@ -63,7 +63,7 @@ func TestLinkVectors(t *testing.T) {
 				t.Errorf("%s: ParseLink = %v, want %s", v.Name, err, v.Expect)
 			}
 		default:
-			want := Invitation{v.App, v.Relay, sealbox.PublicKey(unhex(t, v.CPub)), [16]byte(unhex(t, v.Rendezvous))}
+			want := Invitation{App: v.App, Relay: v.Relay, CPub: sealbox.PublicKey(unhex(t, v.CPub)), Rendezvous: [16]byte(unhex(t, v.Rendezvous))}
 			if err != nil || got != want {
 				t.Errorf("%s: ParseLink = %+v, %v, want %+v", v.Name, got, err, want)
 			}

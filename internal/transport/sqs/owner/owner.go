@@ -92,38 +92,44 @@ func Open(ctx context.Context, c Config) (*Account, error) {
 	return a, nil
 }
 
-func (a *Account) address(account, toComputer, toPhone string) wire.SQSAddress {
-	return wire.SQSAddress{Region: a.region, Account: account, ToComputer: toComputer, ToPhone: toPhone}
-}
-
 // Region is the region in use.
 func (a *Account) Region() string { return a.region }
 
-// Create makes the two queues of a new pairing. When one cannot be made, none is
-// left. Errors say what the person can do about it.
+// Create makes the two queues of a new pairing, with random names. When one
+// cannot be made, none is left. Errors say what the person can do about it.
 func (a *Account) Create(ctx context.Context) (wire.SQSAddress, error) {
+	return a.CreateNamed(ctx, a.prefix+random(), a.prefix+random())
+}
+
+// CreateNamed is Create for names that are given.
+func (a *Account) CreateNamed(ctx context.Context, toComputer, toPhone string) (wire.SQSAddress, error) {
 	if _, err := a.credentials.Retrieve(ctx); err != nil {
 		return wire.SQSAddress{}, fmt.Errorf("sqs: there are no AWS credentials to use (does \"aws sts get-caller-identity\" work?): %w", err)
 	}
-	var accounts, names [2]string
-	for i, actions := range [][]string{{"sqs:SendMessage"}, {"sqs:ReceiveMessage", "sqs:DeleteMessage"}} {
-		names[i] = a.prefix + random()
-		var err error
-		if accounts[i], err = a.create(ctx, names[i], actions); err != nil {
-			return wire.SQSAddress{}, errors.Join(err, a.deleteAll(context.WithoutCancel(ctx), accounts[:], names[:]))
+	account, err := a.create(ctx, toComputer, "sqs:SendMessage")
+	out := wire.SQSAddress{Region: a.region, Account: account, ToComputer: toComputer, ToPhone: toPhone}
+	if err == nil && out.Check() != nil {
+		err = errName
+	}
+	if err == nil {
+		var again string
+		if again, err = a.create(ctx, toPhone, "sqs:ReceiveMessage", "sqs:DeleteMessage"); err == nil && again != account {
+			err = errName
 		}
 	}
-	out := a.address(accounts[0], names[0], names[1])
-	if accounts[0] != accounts[1] || out.Check() != nil {
-		return wire.SQSAddress{}, errors.Join(errors.New("sqs: SQS named a new queue in a way that is not AWS's"),
-			a.deleteAll(context.WithoutCancel(ctx), accounts[:], names[:]))
+	if err != nil && account != "" {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return wire.SQSAddress{}, errors.Join(err, a.DeleteToComputer(undo, out), a.DeleteToPhone(undo, out))
 	}
-	return out, nil
+	return out, err
 }
+
+var errName = errors.New("sqs: SQS named a new queue in a way that is not AWS's")
 
 // create makes one queue and opens it for actions. The account is returned, once
 // there is a queue, also with an error.
-func (a *Account) create(ctx context.Context, name string, actions []string) (account string, err error) {
+func (a *Account) create(ctx context.Context, name string, actions ...string) (account string, err error) {
 	out, err := a.sqs.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{
 		string(types.QueueAttributeNameMessageRetentionPeriod):        strconv.Itoa(sqs.Retention),
 		string(types.QueueAttributeNameVisibilityTimeout):             strconv.Itoa(sqs.Visibility),
@@ -136,7 +142,7 @@ func (a *Account) create(ctx context.Context, name string, actions []string) (ac
 	}
 	u, err := url.Parse(aws.ToString(out.QueueUrl))
 	if err != nil {
-		return "", errors.New("sqs: SQS named a new queue in a way that is not AWS's")
+		return "", errName
 	}
 	parts := strings.Split(u.Path, "/")
 	account = parts[max(len(parts)-2, 0)]
@@ -147,18 +153,6 @@ func (a *Account) create(ctx context.Context, name string, actions []string) (ac
 		return account, explain(ctx, "SetQueueAttributes", err)
 	}
 	return account, nil
-}
-
-func (a *Account) deleteAll(ctx context.Context, accounts, names []string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	var errs []error
-	for i, account := range accounts {
-		if account != "" {
-			errs = append(errs, a.delete(ctx, account, names[i]))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // DeleteToComputer deletes the queue that the phone sends to. It is no error
