@@ -265,7 +265,7 @@ func TestSQSCannotBeUsed(t *testing.T) {
 	startCloudKrd(t, h)
 	for _, wrong := range [][]string{
 		{"channel", "add", "relay"}, {"channel", "add", "sqs", "--region", "nowhere"}, {"channel", "add", "sqs", "--prefix", "A"},
-		{"channel", "add", "sqs", "--endpoint", "localhost:1"}, {"pair", "--channel", "sqs"}, {"pair", "--channel", "relay,sqs"}, {"pair", "--channel", "pigeon"},
+		{"channel", "add", "sqs", "--endpoint", "localhost:1"}, {"pair", "--channel", "sqs"}, {"pair", "--channel", "relay,sqs"}, {"pair", "--channel", "pigeon"}, {"check", "--sqs"}, {"check"},
 	} {
 		if _, err := h.Kr(wrong...); err == nil || !strings.Contains(err.Error(), "exit status 2") {
 			t.Errorf("kr %s: %v", strings.Join(wrong, " "), err)
@@ -280,7 +280,15 @@ func TestSQSCannotBeUsed(t *testing.T) {
 			t.Errorf("the policy does not have %s", action)
 		}
 	}
+	out, err = h.Kr("check", "--sqs")
+	if err != nil || strings.Count(out, "\nok    ") != 7 {
+		t.Errorf("kr check --sqs: %v\n%s", err, out)
+	}
 	s.Grant("sqs:CreateQueue", "sqs:DeleteQueue")
+	_, err = h.Kr("check", "--sqs")
+	if err == nil || !strings.Contains(err.Error(), "exit status 5") || !strings.Contains(err.Error(), "fail  make two queues and open them") {
+		t.Errorf("kr check --sqs: %v", err)
+	}
 	_, err = h.Kr("pair", "--no-qr")
 	if err == nil || !strings.Contains(err.Error(), "do sqs:SetQueueAttributes") || !strings.Contains(err.Error(), "kr channel policy sqs") {
 		t.Errorf("kr pair: %v", err)

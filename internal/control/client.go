@@ -60,6 +60,12 @@ func (c *Client) Unpair(ctx context.Context, phone string) (Unpaired, error) {
 	return out, c.call(ctx, http.MethodPost, "/v1/unpair", UnpairRequest{phone}, &out)
 }
 
+// CheckSQS tries an account's queues. It may take minutes.
+func (c *Client) CheckSQS(ctx context.Context, account SQS) (SQSCheck, error) {
+	var out SQSCheck
+	return out, c.call(ctx, http.MethodPost, "/v1/sqs/check", account, &out)
+}
+
 // Answer answers the two words of the pairing that runs.
 func (c *Client) Answer(ctx context.Context, same bool) error {
 	return c.call(ctx, http.MethodPost, "/v1/pair/answer", PairAnswer{same}, nil)

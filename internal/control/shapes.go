@@ -6,6 +6,7 @@
 //	                      closing the connection gives the pairing up
 //	POST /v1/pair/answer  PairAnswer
 //	POST /v1/unpair       UnpairRequest → Unpaired
+//	POST /v1/sqs/check    SQS → SQSCheck
 //	GET  /v1/log          Log; ?phone=NAME-OR-ID &n=N (0: all) &before=SEQ; bounded,
 //	                      older ones by before
 //	POST /v1/log/accept   AcceptLog → LogAccepted
@@ -113,6 +114,18 @@ type SQS struct {
 	Profile  string `json:"profile,omitempty"`  // of ~/.aws/config
 	Endpoint string `json:"endpoint,omitempty"` // URL
 	Prefix   string `json:"prefix,omitempty"`   // of the names of queues
+}
+
+// SQSCheck is what came of trying an account's queues, in order.
+type SQSCheck struct {
+	Region string    `json:"region"`
+	Facts  []SQSFact `json:"facts"`
+}
+
+// SQSFact is one thing that was tried.
+type SQSFact struct {
+	What    string `json:"what"`
+	Problem string `json:"problem,omitempty"` // "": it works
 }
 
 // PairEvent is one step of a pairing; one field is set.

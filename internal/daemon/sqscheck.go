@@ -1,0 +1,33 @@
+package daemon
+
+import (
+	"net/http"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/transport/sqs"
+	"kryptonite/internal/transport/sqs/owner"
+)
+
+// handleCheckSQS tries an account's queues, for as long as kr listens.
+func (d *Daemon) handleCheckSQS(w http.ResponseWriter, req *http.Request) {
+	var in control.SQS
+	if !decode(w, req, &in) {
+		return
+	}
+	a, err := owner.Open(req.Context(), owner.Config{Region: in.Region, Profile: in.Profile, Endpoint: in.Endpoint, Prefix: in.Prefix})
+	if err != nil {
+		fail(w, http.StatusBadRequest, &control.Error{Code: control.CodeSQS, Text: err.Error()})
+		return
+	}
+	phone := sqs.NewClient(nil)
+	defer phone.Close()
+	out := control.SQSCheck{Region: a.Region(), Facts: []control.SQSFact{}}
+	for _, f := range a.Check(req.Context(), phone) {
+		fact := control.SQSFact{What: f.What}
+		if f.Err != nil {
+			fact.Problem = f.Err.Error()
+		}
+		out.Facts = append(out.Facts, fact)
+	}
+	reply(w, out)
+}
