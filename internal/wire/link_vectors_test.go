@@ -138,6 +138,10 @@ func FuzzLinkVectors(f *testing.F) {
 		f.Add(v.Link)
 	}
 	f.Add("http://localhost:1/#" + invitation().Payload() + "/r:localhost:2")
+	atSQS := invitation()
+	atSQS.Relay, atSQS.Rendezvous, atSQS.SQS = "", [16]byte{}, Meeting{"eu-central-1", "123456789012", "kr-"}
+	f.Add(atSQS.Link())
+	f.Add(strings.TrimSuffix(atSQS.Link(), ":KR-"))
 	f.Fuzz(func(t *testing.T, s string) {
 		inv, err := ParseLink(s)
 		if err != nil {
@@ -146,8 +150,8 @@ func FuzzLinkVectors(f *testing.F) {
 			}
 			return
 		}
-		if inv.App != strings.ToLower(inv.App) || !strings.HasPrefix(inv.App, "http") || !strings.HasPrefix(inv.Relay, "http") {
-			t.Errorf("origins %q and %q", inv.App, inv.Relay)
+		if inv.App != strings.ToLower(inv.App) || !strings.HasPrefix(inv.App, "http") || strings.HasPrefix(inv.Relay, "http") == (inv.SQS != Meeting{}) || inv.Relay != "" && inv.SQS != (Meeting{}) {
+			t.Errorf("origins %q and %q, and %+v", inv.App, inv.Relay, inv.SQS)
 		}
 		again, err := ParseLink(inv.Link())
 		if err != nil || again != inv || again.Payload() != inv.Payload() {
