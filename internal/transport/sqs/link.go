@@ -112,7 +112,6 @@ func (l *link) Receive(ctx context.Context, handle func(frame []byte) error) err
 			return context.Cause(ctx)
 		}
 		if err == nil {
-			l.connected(true)
 			pause, wait = minPause, PollSeconds
 			continue
 		}
@@ -133,6 +132,7 @@ func (l *link) poll(ctx context.Context, wait int, handle func([]byte) error) er
 	if err != nil {
 		return err
 	}
+	l.connected(true)
 	var done []string
 	for _, m := range messages {
 		if ctx.Err() != nil {

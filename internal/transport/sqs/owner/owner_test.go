@@ -27,7 +27,7 @@ import (
 )
 
 // settings are what AWS's tools read; nothing of this machine's.
-func settings(t *testing.T) {
+func settings(t testing.TB) {
 	t.Helper()
 	none := filepath.Join(t.TempDir(), "none")
 	for k, v := range map[string]string{"AWS_ACCESS_KEY_ID": sqstest.AccessKey, "AWS_SECRET_ACCESS_KEY": sqstest.Secret, "AWS_SESSION_TOKEN": "",
