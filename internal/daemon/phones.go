@@ -312,12 +312,13 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	f := farewell{ID: p.ID, Name: p.Name, Relay: p.Relay, To: p.Peer, SQS: p.SQS, Frame: frame, Since: fault.Now().Truncate(time.Second)}
-	if err := d.keepFarewell(f); err != nil {
-		return false, err
-	}
 	left, err := d.keepLeftover(p.SQS, farewellLife)
 	if err != nil {
+		return false, err
+	}
+	fault.Point("krd.unpair.queues")
+	f := farewell{ID: p.ID, Name: p.Name, Relay: p.Relay, To: p.Peer, SQS: p.SQS, Frame: frame, Since: fault.Now().Truncate(time.Second)}
+	if err := d.keepFarewell(f); err != nil {
 		return false, err
 	}
 	fault.Point("krd.unpair.stored")

@@ -109,7 +109,7 @@ func (c *Client) DeleteMessages(ctx context.Context, queue string, handles []str
 func (c *Client) call(ctx context.Context, op, queue string, in map[string]any, out any) error {
 	u, err := url.Parse(queue)
 	if err != nil || u.Host == "" {
-		return errors.New("sqs: bug: a queue's URL is none") // and is not repeated
+		return errors.New("sqs: the endpoint is no URL as in https://sqs.eu-central-1.amazonaws.com")
 	}
 	in["QueueUrl"] = queue
 	body, err := json.Marshal(in)
