@@ -24,7 +24,8 @@ type Confirm struct {
 	Yes     bool
 }
 
-// Frame is a frame that came in for a pairing, from anyone.
+// Frame is a frame that came in for a pairing, from anyone. One that came by a
+// push says itself whose it is: then Pairing is "".
 type Frame struct {
 	Pairing string
 	Data    []byte

@@ -13,6 +13,9 @@ import (
 // does not fit is dropped and counted.
 func (c *Core) frame(now time.Time, ev Frame) []Effect {
 	p := c.pairings[ev.Pairing]
+	if ev.Pairing == "" {
+		p = c.pairingOf(ev.Data)
+	}
 	if p == nil {
 		c.dropped++
 		return nil
@@ -32,6 +35,25 @@ func (c *Core) frame(now time.Time, ev Frame) []Effect {
 		return c.epochFrame(now, p, body)
 	}
 	c.dropped++
+	return nil
+}
+
+// pairingOf finds whose epoch a frame names; nil for frames of no epoch that is
+// known.
+func (c *Core) pairingOf(frame []byte) *pairRecord {
+	h, body, err := wire.SplitFrame(frame)
+	if err != nil || h != wire.HeaderEpoch {
+		return nil
+	}
+	id, ok := sealbox.EpochOf(body)
+	if !ok {
+		return nil
+	}
+	for _, p := range c.pairings {
+		if p.State == statePaired && p.epoch(id) != nil {
+			return p
+		}
+	}
 	return nil
 }
 
