@@ -1,6 +1,6 @@
 // Views as the gallery shows them, and Actions that note what was called.
 import type { Card, Computer, Entry, Millis, Pin, Rule } from "../src/core.d.ts";
-import type { Key } from "../src/newkey.ts";
+import type { Key } from "../src/kept.ts";
 import type { Actions, View } from "../src/ui/view.ts";
 
 /** now never moves, so that pictures are the same each time. */
