@@ -180,6 +180,7 @@ type Sign struct {
 	Request     wire.ID
 	Fingerprint string
 	Payload     []byte
+	Expires     time.Time // then the signature is of no use any more
 	Wrap        []byte
 	Renew       bool // with Wrap
 	Unwrap      []byte

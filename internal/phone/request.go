@@ -160,6 +160,7 @@ func (c *Core) request(now time.Time, p *pairRecord, r *wire.Request, hash []byt
 	}
 	tokens := takeTokens(r)
 	rec = &reqRecord{pairing: p.id, id: r.ID, State: reqPending, Hash: hash, Expires: r.Expires, Epoch: epoch, Request: r}
+	rec.Until = min(r.Expires, now.Add(askLife).Unix())
 	if !fitsClock(now, r) {
 		return []Effect{c.refusal(now, p, rec, wire.CodeClockSkew), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteSkew}}
 	}
@@ -229,14 +230,14 @@ func (c *Core) cancel(now time.Time, p *pairRecord, r *wire.Request) []Effect {
 // sign asks for the signature of a decided request, unless its time is over. open
 // opens the key without a person; nil: whoever keeps it knows how.
 func (c *Core) sign(now time.Time, rec *reqRecord, open *opener) []Effect {
-	if now.Unix() >= rec.Expires {
+	if now.Unix() >= rec.until() {
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
 	}
 	s := rec.Request.Sign
 	if _, ok := c.allowedKey(c.pairings[rec.pairing], s.Fingerprint); !ok { // hidden or deleted meanwhile
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeUnknownKey, Reason: noSuchKey})
 	}
-	e := Sign{Pairing: rec.pairing, Request: rec.id, Fingerprint: s.Fingerprint, Payload: s.Payload}
+	e := Sign{Pairing: rec.pairing, Request: rec.id, Fingerprint: s.Fingerprint, Payload: s.Payload, Expires: unix(rec.until())}
 	if open != nil {
 		e.Unwrap, e.Wrapped = open.key, open.wrapped
 	} else {
@@ -252,7 +253,7 @@ func (c *Core) signed(now time.Time, ev Signed) []Effect {
 	if rec == nil || rec.State != reqDecided {
 		return nil
 	}
-	if now.Unix() >= rec.Expires {
+	if now.Unix() >= rec.until() {
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
 	}
 	if len(ev.Signature) > maxSignature {
