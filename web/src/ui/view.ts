@@ -11,6 +11,9 @@ export interface View {
   home: Home;
   keys: Key[];
   computers: Computer[];
+  push: Push; // whether this phone rings for a request while the app is closed
+  lockScreen: boolean; // notifications may allow, not only reject
+  tellRules: boolean; // notifications say what a rule allowed
   untold: string[]; // names of unpaired computers that do not know it yet
   pairing: Pairing | null; // the one under way
   cards: Card[]; // requests that wait, oldest first
@@ -28,6 +31,12 @@ export interface View {
 
 /** Home is where the app runs. tab: an iOS Safari tab, which shares no storage with the Home-Screen app. */
 export type Home = "installed" | "browser" | "tab";
+
+/**
+ * Push is how this phone can be woken. none: this browser has no push. home: it has, but only on the Home Screen (iOS).
+ * ask: the person has not said yes yet. denied: the browser's settings refuse. working: under way. on: it rings. failed: why says so.
+ */
+export interface Push { state: "none" | "home" | "ask" | "denied" | "working" | "on" | "failed"; why: string }
 
 /** A Pairing goes link → waiting → words → agreed, then it is among the computers, or it is gone with a message. */
 export interface Pairing {
@@ -84,6 +93,9 @@ export interface Actions {
   forward(pairing: string, ask: boolean): Promise<void>;
   see(pairing: string, fingerprint: string, allow: boolean): Promise<void>;
   sees(pairing: string, fingerprint: string): boolean;
+  ring(): Promise<void>; // in the tap: asks for notifications, and subscribes. Also to try again
+  setLockScreen(yes: boolean): Promise<void>;
+  setTellRules(yes: boolean): Promise<void>;
   qr(text: string): string[]; // rows of "#" and " ", without a quiet zone
   share(text: string): Promise<void>; // the system's sheet, or the clipboard
   copy(text: string): Promise<void>;
