@@ -79,7 +79,7 @@ export class Ringing {
   /** ring is called in a tap: browsers ask only then whether there may be notifications. */
   async ring(): Promise<void> {
     await Notification.requestPermission();
-    await this.renew();
+    await this.renew().catch(this.around.note); // push says what is wrong
   }
 
   /** renew looks again what the browser's subscription is, and tells computers. */
