@@ -1,6 +1,5 @@
 // The service worker: what comes while no page may be open.
 import "wasm_exec";
-import { toBase64 } from "../src/bytes.ts";
 import type { Errand } from "../src/errands.ts";
 import { unread } from "../src/notice.ts";
 import type { Data } from "../src/notices.ts";
@@ -25,8 +24,7 @@ self.addEventListener("activate", (event) => {
 });
 
 self.addEventListener("push", (event) => {
-  const frame = event.data ? toBase64(new Uint8Array(event.data.arrayBuffer())) : "";
-  event.waitUntil(duty.do({ type: "push", frame }).catch(async (err: unknown) => {
+  event.waitUntil(duty.do({ type: "push", frame: event.data?.text() ?? "" }).catch(async (err: unknown) => {
     console.warn(err);
     await self.registration.showNotification(unread.title, { body: unread.body, tag: "unread", icon: ICON, data: { pairing: "", requests: [] } satisfies Data });
   }));
