@@ -10,7 +10,7 @@ export interface Notice {
   title: string;
   body: string;
   requests: Base64[];
-  decides: boolean; // it may have buttons
+  buttons: "" | "reject" | "both"; // what may be answered without a look at the card
 }
 
 const lines = 4; // of several requests
@@ -32,16 +32,17 @@ export function asks(cards: [Card, ...Card[]]): Notice {
   if (cards.length > 1) {
     const some = cards.slice(0, lines).map(subject);
     if (cards.length > lines) some.push(words.more(cards.length - lines));
-    return { title: words.many(cards.length, computer), body: some.join("\n"), requests, decides: false };
+    return { title: words.many(cards.length, computer), body: some.join("\n"), requests, buttons: "" };
   }
   const how = card.namespace ? [] : [t.proofWord(known(card)), card.known === "New" && words.first, !card.host.local && words.forwarded];
   const { program, directory } = card.reported;
   const by = words.by(program && part(program, 80), directory && part(directory, 64));
   const body = [[words.from(computer), ...how].filter(Boolean).join(" · "), by].filter(Boolean).join("\n");
-  return { title: subject(card), body, requests, decides: true };
+  const seen = card.namespace === "" && card.host.local && card.known === "Match" && card.host.proof !== "unknown" && card.host.proof !== "bound";
+  return { title: subject(card), body, requests, buttons: seen ? "both" : "reject" };
 }
 
-const says = (title: string, body: string): Notice => ({ title, body, requests: [], decides: false });
+const says = (title: string, body: string): Notice => ({ title, body, requests: [], buttons: "" });
 
 /** refused is about a login that was not signed because of its host. */
 export function refused({ card, code }: Alarm): Notice {

@@ -115,11 +115,12 @@ export class Notices {
     if (this.#ruled) await this.#put(this.#ruled.pairing, this.#ruled.notice, false);
   }
 
-  async #put(pairing: string, { title, body, requests, decides }: Notice, rings: boolean): Promise<void> {
-    const actions = [{ action: "reject", title: words.reject }, ...(this.where.mayAllow() ? [{ action: "allow", title: words.allow }] : [])];
+  async #put(pairing: string, { title, body, requests, buttons }: Notice, rings: boolean): Promise<void> {
+    const actions = buttons ? [{ action: "reject", title: words.reject }] : [];
+    if (buttons === "both" && this.where.mayAllow()) actions.push({ action: "allow", title: words.allow });
     await this.where.registration.showNotification(title, {
       body, tag: `computer ${pairing}`, icon: this.where.icon, badge: this.where.icon, data: { pairing, requests } satisfies Data, dir: "ltr",
-      silent: !rings, renotify: rings, requireInteraction: requests.length > 0, actions: decides ? actions : [],
+      silent: !rings, renotify: rings, requireInteraction: requests.length > 0, actions,
     } as NotificationOptions);
   }
 

@@ -102,7 +102,7 @@ export class Ringing {
     const registration = await turn.worker;
     if (!registration || signal.aborted) return;
     turn.notices = new Notices({
-      registration, icon: this.around.icon, note: this.around.note, log: () => phone.log.newest(phone.core), hidden: () => !visible(),
+      registration, icon: this.around.icon, note: this.around.note, log: () => phone.log.newest(phone.core), hidden: () => !visible() && Notification.permission === "granted",
       mayAllow: () => this.choices.lockScreen, tellRules: () => this.choices.tellRules,
     });
     if (visible()) turn.notices.clear();

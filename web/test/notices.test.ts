@@ -71,7 +71,7 @@ test("several requests of a computer are one notification, which rings for each 
   assert.equal(phone.shown.size, 0);
 });
 
-test("Reject is always there, Allow if the person wants it, neither for several", async () => {
+test("Reject is always there, Allow if the person wants it and the host is known, neither for several", async () => {
   const buttons = (p: Phone): string[] => [...p.shown.values()][0]?.actions?.map((a) => a.action) ?? [];
   for (const may of [false, true]) {
     const { phone, ask, notices } = house({ mayAllow: () => may });
@@ -81,6 +81,12 @@ test("Reject is always there, Allow if the person wants it, neither for several"
     ask(card("b"));
     await notices.settled();
     assert.deepEqual(buttons(phone), []);
+    for (const odd of [{ known: "New" }, { namespace: "git" }, { host: { ...card("").host, local: false } }, { host: { ...card("").host, proof: "bound" } }] as Partial<Card>[]) {
+      const other = house({ mayAllow: () => may });
+      other.ask(card("a", odd));
+      await other.notices.settled();
+      assert.deepEqual(buttons(other.phone), ["reject"], JSON.stringify(odd));
+    }
   }
 });
 
