@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ self.addEventListener("notificationclick", (e) => e.waitUntil((async () => {
 })()));
 `
 
-// smallSite serves the worker under https://PublicHost.
+// smallSite serves the worker.
 func smallSite(t *testing.T, v *Vendor) (site string, clicks <-chan string) {
 	t.Helper()
 	clicked := make(chan string, 9)
@@ -49,8 +50,9 @@ func smallSite(t *testing.T, v *Vendor) (site string, clicks <-chan string) {
 		fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,"><title>small</title>`)
 	}))
 	t.Cleanup(s.Close)
-	v.Serve(t, s.URL)
-	return "https://" + PublicHost, clicked
+	host := PublicHosts[1]
+	v.Serve(t, host, s.URL)
+	return "https://" + host, clicked
 }
 
 // subscribed is what a page's real subscribe() comes to, with a new VAPID key.
@@ -86,7 +88,7 @@ func computer(t *testing.T, v *Vendor, to wire.Push) *webpush.Waker {
 	must(t, err)
 	c := webpush.NewClient(webpush.Options{Proxy: http.ProxyURL(proxy), TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
 	t.Cleanup(c.Close)
-	w, err := c.Waker(to, "https://"+PublicHost)
+	w, err := c.Waker(to, "https://"+PublicHosts[0])
 	must(t, err)
 	return w
 }
@@ -155,4 +157,79 @@ func TestPush(t *testing.T) {
 		t.Errorf("a click on a notification: %s", got)
 	}
 	desk.sees(t, 0)
+}
+
+// beginPublic is begin at https://kr.test, with a browser vendor.
+func beginPublic(t *testing.T, h *House) *Vendor {
+	t.Helper()
+	v := NewVendor(t)
+	v.Lead(h)
+	must(t, h.StartRelay())
+	v.Serve(t, PublicHosts[0], h.Origin)
+	_, err := h.Kr("config", "set", "relay", h.Public)
+	must(t, err)
+	must(t, h.StartKrd())
+	return v
+}
+
+// newPushApp is newApp at https://kr.test, in a browser that can be pushed to
+// and may show notifications, on the desk.
+func newPushApp(t *testing.T, makeKey ...string) (*tab, *Authenticator, *Vendor, *Desk) {
+	t.Helper()
+	h, desk := newHouse(t), NewDesk(t)
+	v := beginPublic(t, h)
+	b := newBrowserWith(t, []string{desk.Env()}, newProfile(t), v.Flags()...)
+	must(t, b.Permit(h.Public, "notifications", true))
+	page, err := b.Page()
+	must(t, err)
+	a, err := page.Authenticator(true)
+	must(t, err)
+	offer, err := h.OfferPairing()
+	must(t, err)
+	p := openApp(t, h, page, offer.Link)
+	p.pair(offer, makeKey...)
+	must(t, h.StartSshd())
+	return p, a, v, desk
+}
+
+// TestPublicApp: the app by https at a name: a key, a pairing and a login.
+func TestPublicApp(t *testing.T) {
+	t.Parallel()
+	p, _, _, _ := newPushApp(t, wrapped...)
+	done := p.login()
+	p.tap("Allow once")
+	must(t, <-done)
+	p.quiet()
+}
+
+// TestPushFromKrd: what real krd pushes for a real ssh, while the phone does not
+// listen, is taken by the strict service at the name of Google's; the login
+// goes through once the phone is there.
+func TestPushFromKrd(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	v := beginPublic(t, h)
+	must(t, h.Pair("ana"))
+	must(t, h.StartSshd())
+	_, err := h.Krd.Stop(syscall.SIGTERM)
+	must(t, err)
+	vapid, err := ecdh.P256().GenerateKey(rand.Reader)
+	must(t, err)
+	must(t, h.TellPush(v.Subscribe(vapid)))
+	must(t, h.StartKrd())
+
+	done := make(chan error, 1)
+	go func() { done <- h.Login() }()
+	bare := v.Next(t) // krd has no epoch after its start, and the phone is away
+	if bare.Wrong != "" || bare.Body != nil || bare.TTL < 25 || bare.TTL > 30 {
+		t.Errorf("the first push: %q, %d bytes, TTL %d", bare.Wrong, len(bare.Body), bare.TTL)
+	}
+	if again := v.Next(t); again.Wrong != "" || again.Topic != bare.Topic {
+		t.Errorf("the second push: %q, about the same request: %t", again.Wrong, again.Topic == bare.Topic)
+	}
+	must(t, h.RunPhone("ana", "always"))
+	must(t, <-done)
+	if said := h.Krd.Output(); !strings.Contains(said, "push sent") || strings.Contains(said, bare.Path) {
+		t.Error("krd's log does not say that it pushed, or says where")
+	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -21,6 +23,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,11 +31,12 @@ import (
 	"time"
 
 	"kryptonite/internal/wake/webpush/pushtest"
+	"kryptonite/internal/wire"
 )
 
-// PublicHost is a name under which a relay can be had by https; Apple's push
-// service wants such a one to complain to.
-const PublicHost = "kr.test"
+// PublicHosts are names under which origins here can be had by https; Apple's
+// push service wants such a one to complain to. The first is the relay's.
+var PublicHosts = []string{"kr.test", "small.test"}
 
 // endpointHosts are the names that Chromium gives to push endpoints: those of
 // a release, and of a build without Google's name.
@@ -71,7 +75,7 @@ type registration struct{ browser, app, subtype, sender string }
 func NewVendor(t testing.TB) *Vendor {
 	v := &Vendor{pem: filepath.Join(t.TempDir(), "vendor.pem"), known: map[string]*registration{}, leads: map[string]string{}, tunnel: map[net.Conn]bool{}}
 	var err error
-	if v.cert, err = selfSigned(append(endpointHosts, PublicHost)...); err == nil {
+	if v.cert, err = selfSigned(slices.Concat(endpointHosts, PublicHosts)...); err == nil {
 		err = os.WriteFile(v.pem, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: v.cert.Certificate[0]}), 0o600)
 	}
 	if err == nil {
@@ -105,8 +109,8 @@ func (v *Vendor) close() {
 	v.open.Wait()
 }
 
-// Flags make a browser this vendor's, and lead it to PublicHost, if Serve has
-// been called.
+// Flags make a browser this vendor's, and lead it to the PublicHosts that are
+// served by now.
 func (v *Vendor) Flags() []string {
 	flags := []string{"gcm-checkin-url=" + v.mobile.URL + "/checkin", "gcm-registration-url=" + v.mobile.URL + "/register",
 		"gcm-mcs-endpoint=https://" + v.board.listener.Addr().String()}
@@ -114,19 +118,30 @@ func (v *Vendor) Flags() []string {
 	flags = append(flags, "ignore-certificate-errors-spki-list="+base64.StdEncoding.EncodeToString(spki[:]))
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if to := v.leads[PublicHost+":443"]; to != "" {
-		flags = append(flags, "host-resolver-rules=MAP "+PublicHost+" "+to)
+	var rules []string
+	for _, host := range PublicHosts {
+		if to := v.leads[host+":443"]; to != "" {
+			rules = append(rules, "MAP "+host+" "+to)
+		}
 	}
-	return flags
+	return append(flags, "host-resolver-rules="+strings.Join(rules, ","))
 }
 
-// Env makes krd find the vendor and PublicHost, by a proxy, and trust both.
+// Env makes programs find the vendor and the PublicHosts, by a proxy, and trust
+// them.
 func (v *Vendor) Env() []string {
 	return []string{"HTTPS_PROXY=" + v.proxy.URL, "NO_PROXY=", "no_proxy=", "SSL_CERT_FILE=" + v.pem}
 }
 
-// Serve makes an origin on this machine, by http, that of PublicHost, by https.
-func (v *Vendor) Serve(t testing.TB, origin string) {
+// Lead makes a house's relay one of https://kr.test. Call it before the relay
+// starts, and Serve after that.
+func (v *Vendor) Lead(h *House) {
+	h.Env = append(h.Env, v.Env()...)
+	h.Public = "https://" + PublicHosts[0]
+}
+
+// Serve makes an origin on this machine, by http, that of a PublicHost, by https.
+func (v *Vendor) Serve(t testing.TB, host, origin string) {
 	t.Helper()
 	to, err := url.Parse(origin)
 	if err != nil {
@@ -142,7 +157,39 @@ func (v *Vendor) Serve(t testing.TB, origin string) {
 	t.Cleanup(front.Close)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.leads[PublicHost+":443"] = front.Listener.Addr().String()
+	v.leads[host+":443"] = front.Listener.Addr().String()
+}
+
+// Subscribe is a subscription of no Chromium: the service opens what comes for it.
+func (v *Vendor) Subscribe(vapid *ecdh.PrivateKey) wire.Push {
+	b := v.Service.Subscribe(vapid.PublicKey().Bytes())
+	b.Endpoint = strings.Replace(b.Endpoint, v.Service.URL, "https://"+endpointHosts[0], 1)
+	return b.Address(vapid.Bytes())
+}
+
+// TellPush writes into the record of krd's one pairing how its phone can be woken,
+// as if a phone in a browser had told it. krd must not run.
+func (h *House) TellPush(push wire.Push) error {
+	files, err := filepath.Glob(h.Path("kr", "pairings", "*.json"))
+	if err != nil || len(files) != 1 {
+		return fmt.Errorf("%d pairings, want 1: %w", len(files), err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		return err
+	}
+	var file struct {
+		Version int            `json:"version"`
+		Data    map[string]any `json:"data"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return err
+	}
+	file.Data["push"] = push
+	if text, err = json.Marshal(file); err != nil {
+		return err
+	}
+	return os.WriteFile(files[0], text, 0o600)
 }
 
 // Next waits for the next push that comes from a computer.
