@@ -1,0 +1,249 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"kryptonite/internal/control"
+)
+
+// ringer is the phone app at https://kr.test, in a browser that rings, and the
+// desk where it shows its notifications.
+type ringer struct {
+	*tab
+	a    *Authenticator
+	v    *Vendor
+	desk *Desk
+}
+
+// newRinger pairs an app that may show notifications, and waits until krd can push to it.
+func newRinger(t *testing.T, prf bool, makeKey ...string) *ringer {
+	t.Helper()
+	h := newHouse(t)
+	r := &ringer{v: beginPublic(t, h), desk: NewDesk(t)}
+	b := newBrowserWith(t, []string{r.desk.Env()}, newProfile(t), r.v.Flags()...)
+	must(t, b.Permit(h.Public, "notifications", true))
+	page, err := b.Page()
+	must(t, err)
+	r.a, err = page.Authenticator(prf)
+	must(t, err)
+	offer, err := h.OfferPairing()
+	must(t, err)
+	r.tab = openApp(t, h, page, offer.Link)
+	r.pair(offer, makeKey...)
+	must(t, h.StartSshd())
+	r.rings(t)
+	return r
+}
+
+// push is how krd can wake the one phone.
+func (h *House) push(t *testing.T) control.Push {
+	t.Helper()
+	out, err := h.Kr("status", "--json")
+	must(t, err)
+	var st struct{ Phones []struct{ Push control.Push } }
+	must(t, json.Unmarshal([]byte(out), &st))
+	if len(st.Phones) != 1 {
+		t.Fatalf("%d phones", len(st.Phones))
+	}
+	return st.Phones[0].Push
+}
+
+// rings waits until krd can push.
+func (r *ringer) rings(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(patience); r.h.push(t).State != control.PushYes; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("krd cannot push: %+v", r.h.push(t))
+		}
+	}
+}
+
+// pocket closes the app and stops its worker.
+func (r *ringer) pocket(t *testing.T) {
+	t.Helper()
+	must(t, r.Open("about:blank"))
+	must(t, r.browser.StopWorkers())
+}
+
+// open opens the app again.
+func (r *ringer) open(t *testing.T) {
+	t.Helper()
+	must(t, r.Open(r.h.Public))
+}
+
+// plainText is what a notification says, without the marks around what comes from outside.
+func plainText(s string) string {
+	return strings.NewReplacer("\u2068", "", "\u2069", "").Replace(s)
+}
+
+// asks waits for one notification that asks to log in as root.
+func (r *ringer) asks(t *testing.T) Notification {
+	t.Helper()
+	n := r.desk.sees(t, 1)[0]
+	if want := fmt.Sprintf("root @ [127.0.0.1]:%d", r.h.Port); plainText(n.Title) != want {
+		t.Fatalf("the person sees %q, want %q", n.Title, want)
+	}
+	return n
+}
+
+// ssh starts a login that can be ended.
+func (r *ringer) ssh(t *testing.T) *Proc {
+	t.Helper()
+	ssh, err := Start(r.h.Env, "ssh", "-F", r.h.Path("ssh_config"), "root@server", "echo", "in")
+	must(t, err)
+	return ssh
+}
+
+// first logs in once by the page, which pins the host.
+func (r *ringer) first(t *testing.T) {
+	t.Helper()
+	done := r.login()
+	r.tap("Allow once")
+	must(t, <-done)
+}
+
+// drain forgets the pushes that came.
+func (v *Vendor) drain() {
+	for len(v.Service.Got()) > 0 {
+		<-v.Service.Got()
+	}
+}
+
+// TestAppRings: with the app closed and its worker stopped a push names user and
+// host; reject, and a tap on the notification, do what they say. By its push the
+// request comes as a whole: no mailbox is read before the person sees it.
+func TestAppRings(t *testing.T) {
+	t.Parallel()
+	r := newRinger(t, true, wrapped...)
+	r.first(t)
+	r.pocket(t)
+
+	done := r.login()
+	n := r.asks(t)
+	if body := plainText(n.Body); !strings.Contains(body, "laptop asks · Proved") || !strings.Contains(body, "ssh") || !n.Urgent || n.Silent || !slices.Equal(n.Actions, []string{"Reject"}) {
+		t.Errorf("the person sees %+v", n)
+	}
+	must(t, r.desk.Click(n, "Reject"))
+	refused(t, "rejected from the lock screen", <-done)
+	r.desk.sees(t, 0)
+
+	// The first push is lost, the next one rings.
+	must(t, r.browser.StopWorkers())
+	r.v.drain()
+	r.v.Hold(true)
+	done = r.login()
+	lost := r.v.Next(t)
+	r.v.Hold(false)
+	n = r.asks(t)
+	r.open(t) // as a tap on it does
+	r.sees("asks to log in")
+	r.desk.sees(t, 0) // the card is on the screen
+	r.tap("Allow once")
+	must(t, <-done)
+	r.desk.sees(t, 0)
+
+	// What was lost comes late, and again.
+	r.pocket(t)
+	r.v.Deliver(lost)
+	r.v.Deliver(lost)
+	if n := r.desk.sees(t, 1)[0]; plainText(n.Title) != "A request is over" || !n.Silent {
+		t.Errorf("for a late push the person sees %+v", n)
+	}
+	r.open(t)
+	r.tapIn("nav", "Activity")
+	r.sees("Rejected")
+	r.quiet()
+}
+
+// TestAppRingsOnce: of several requests of a computer there is one notification,
+// which goes with the last of them.
+func TestAppRingsOnce(t *testing.T) {
+	t.Parallel()
+	r := newRinger(t, true, wrapped...)
+	r.first(t)
+	r.pocket(t)
+	all := []*Proc{r.ssh(t)}
+	r.asks(t)
+	all = append(all, r.ssh(t), r.ssh(t))
+	n, err := r.desk.Await(func(all []Notification) bool { return len(all) == 1 && strings.HasPrefix(all[0].Title, "3 ") })
+	must(t, err)
+	if plainText(n[0].Title) != "3 requests from laptop" || len(n[0].Actions) != 0 {
+		t.Errorf("the person sees %+v", n)
+	}
+	for _, ssh := range all {
+		_, err := ssh.Stop(syscall.SIGINT)
+		must(t, err)
+	}
+	r.desk.sees(t, 0)
+	r.open(t)
+	r.sees("Recent activity")
+	r.quiet()
+}
+
+// TestAppAllowsFromLockScreen: who wants it allows by the notification, without
+// any page, where the host is known and the key needs no unlocking.
+func TestAppAllowsFromLockScreen(t *testing.T) {
+	t.Parallel()
+	r := newRinger(t, false, plain...)
+	r.tapIn("nav", "Settings")
+	r.tap("Allow from the lock screen")
+	must(t, r.Await(`[...document.querySelectorAll("input[type=checkbox]")].some((b) => b.checked)`))
+	r.pocket(t)
+
+	done := r.login()
+	if n := r.asks(t); !slices.Equal(n.Actions, []string{"Reject"}) || !strings.Contains(plainText(n.Body), "first time") {
+		t.Errorf("at a host that is not known the person sees %+v", n)
+	}
+	r.open(t)
+	r.tap("Allow once")
+	must(t, <-done)
+
+	r.pocket(t)
+	done = r.login()
+	must(t, r.desk.Click(r.asks(t), "Allow once"))
+	must(t, <-done)
+	r.desk.sees(t, 0)
+	r.open(t)
+	r.quiet()
+}
+
+// TestAppLeaseByWorker: a rule that works while the app is closed is followed by
+// a worker that was stopped, without any page; who wants it is told, quietly.
+func TestAppLeaseByWorker(t *testing.T) {
+	t.Parallel()
+	r := newRinger(t, true, wrapped...)
+	r.tapIn("nav", "Settings")
+	r.tap("Say what rules allowed")
+	r.tapIn("nav", "Home")
+	r.allowFor(forHost, "1 h", true)
+	must(t, r.a.Present(false))
+	for range 2 {
+		r.pocket(t)
+		r.goesOn("by the worker")
+		n := r.asks(t)
+		if !n.Silent || !strings.Contains(plainText(n.Body), "Allowed by a rule, for laptop") {
+			t.Errorf("the person sees %+v", n)
+		}
+		must(t, r.desk.Dismiss(n))
+	}
+
+	// Without its half the key waits for the person.
+	_, err := r.h.Krd.Stop(syscall.SIGTERM)
+	must(t, err)
+	must(t, r.h.StartKrd())
+	done := r.login()
+	if n := r.desk.sees(t, 1)[0]; plainText(n.Title) != "laptop waits for the key" {
+		t.Errorf("the person sees %+v", n)
+	}
+	must(t, r.a.Present(true))
+	r.open(t)
+	r.tap("Continue")
+	must(t, <-done)
+	r.quiet()
+}
