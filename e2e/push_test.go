@@ -22,7 +22,9 @@ import (
 
 // smallWorker shows each push, and reports clicks on what it shows.
 const smallWorker = `
+let pushes = 0; // since it was started
 self.addEventListener("install", () => self.skipWaiting());
+self.addEventListener("push", (e) => pushes++);
 self.addEventListener("push", (e) => e.waitUntil(self.registration.showNotification("push", {
 	body: e.data ? e.data.text() : "nothing", tag: e.data ? "full" : "bare", requireInteraction: !!e.data, silent: !e.data,
 	actions: e.data ? [{ action: "no", title: "Reject" }, { action: "yes", title: "Allow" }] : [],
@@ -37,7 +39,7 @@ self.addEventListener("message", (e) => e.waitUntil((async () => {
 self.addEventListener("notificationclick", (e) => e.waitUntil((async () => {
 	e.notification.close();
 	const opened = e.action ? "no" : (await clients.openWindow("/opened").then((c) => c ? "yes" : "unseen", (e) => e.name));
-	await fetch("/clicked?action=" + e.action + "&opened=" + opened + "&trusted=" + e.isTrusted);
+	await fetch("/clicked?action=" + e.action + "&opened=" + opened + "&trusted=" + e.isTrusted + "&nth=" + pushes);
 })()));
 `
 
@@ -140,15 +142,17 @@ func TestPush(t *testing.T) {
 		all[i] = byte(i)
 	}
 	must(t, w.Wake(t.Context(), wire.ID{1}, all, time.Minute))
-	if got := v.Next(t); got.Wrong != "" || len(got.Sealed) < len(all) {
+	got := v.Next(t)
+	if got.Wrong != "" || len(got.Sealed) < len(all) {
 		t.Fatalf("the push service says %q of %d bytes", got.Wrong, len(got.Sealed))
 	}
 	n := desk.sees(t, 1)[0]
+	t.Logf("from the push at its service to the notification: %s", n.At.Sub(got.At))
 	if text := base64.StdEncoding.EncodeToString(all); !strings.Contains(n.Body, text) || n.Title != "push" || fmt.Sprint(n.Actions) != "[Reject Allow]" {
 		t.Errorf("the person sees %+v, want %s", n, text)
 	}
 	must(t, desk.Click(n, "Reject"))
-	if got := heard(t, clicks); got != "action=no&opened=no&trusted=true" {
+	if got := heard(t, clicks); got != "action=no&opened=no&trusted=true&nth=1" {
 		t.Errorf("a click on a button: %s", got)
 	}
 	desk.sees(t, 0)
@@ -157,11 +161,12 @@ func TestPush(t *testing.T) {
 	must(t, b.StopWorkers())
 	must(t, w.Wake(t.Context(), wire.ID{2}, nil, time.Minute))
 	n = desk.sees(t, 1)[0]
+	t.Logf("the same with a stopped worker: %s", n.At.Sub(v.Next(t).At))
 	if !strings.Contains(n.Body, "nothing") || len(n.Actions) != 0 {
 		t.Errorf("after a push without a body the person sees %+v", n)
 	}
 	must(t, desk.Click(n, ""))
-	if got := heard(t, clicks); got != "action=&opened=yes&trusted=true" {
+	if got := heard(t, clicks); got != "action=&opened=yes&trusted=true&nth=1" {
 		t.Errorf("a click on a notification: %s", got)
 	}
 	desk.sees(t, 0)
@@ -169,7 +174,6 @@ func TestPush(t *testing.T) {
 	v.Hold(true) // late, and then twice
 	before := desk.Count()
 	must(t, w.Wake(t.Context(), wire.ID{3}, []byte("late"), time.Minute))
-	v.Next(t)
 	late := v.Next(t)
 	if n := desk.Count(); n != before {
 		t.Errorf("%d notifications for a push that the vendor holds", n-before)
