@@ -37,6 +37,7 @@ type Notification struct {
 	Actions     []string // what the buttons say, without that of a click on the notification and of the browser
 	Urgent      bool     // stays until it is answered
 	Silent      bool
+	At          time.Time // when it was shown or replaced
 
 	id   uint32
 	keys map[string]string // from what a button says to its key
@@ -170,7 +171,7 @@ func (s service) GetCapabilities() ([]string, *dbus.Error) {
 
 func (s service) Notify(app string, replaces uint32, icon, title, body string, actions []string, hints map[string]dbus.Variant, expire int32) (uint32, *dbus.Error) {
 	d := s.d
-	n := &Notification{Title: title, Body: body, keys: map[string]string{}}
+	n := &Notification{Title: title, Body: body, At: time.Now(), keys: map[string]string{}}
 	for pair := range slices.Chunk(actions, 2) {
 		if key, label := pair[0], pair[len(pair)-1]; key != "default" && key != "settings" {
 			n.Actions, n.keys[label] = append(n.Actions, label), key

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -21,15 +22,24 @@ import (
 
 // smallWorker shows each push, and reports clicks on what it shows.
 const smallWorker = `
+let pushes = 0; // since it was started
 self.addEventListener("install", () => self.skipWaiting());
+self.addEventListener("push", (e) => pushes++);
 self.addEventListener("push", (e) => e.waitUntil(self.registration.showNotification("push", {
 	body: e.data ? e.data.text() : "nothing", tag: e.data ? "full" : "bare", requireInteraction: !!e.data, silent: !e.data,
 	actions: e.data ? [{ action: "no", title: "Reject" }, { action: "yes", title: "Allow" }] : [],
 })));
+self.addEventListener("message", (e) => e.waitUntil((async () => {
+	const manager = self.registration.pushManager;
+	const old = await manager.getSubscription();
+	await old.unsubscribe();
+	const s = await manager.subscribe({ userVisibleOnly: true, applicationServerKey: e.data });
+	e.source.postMessage({ old: old.endpoint, endpoint: s.endpoint });
+})()));
 self.addEventListener("notificationclick", (e) => e.waitUntil((async () => {
 	e.notification.close();
 	const opened = e.action ? "no" : (await clients.openWindow("/opened").then((c) => c ? "yes" : "unseen", (e) => e.name));
-	await fetch("/clicked?action=" + e.action + "&opened=" + opened + "&trusted=" + e.isTrusted);
+	await fetch("/clicked?action=" + e.action + "&opened=" + opened + "&trusted=" + e.isTrusted + "&nth=" + pushes);
 })()));
 `
 
@@ -132,15 +142,17 @@ func TestPush(t *testing.T) {
 		all[i] = byte(i)
 	}
 	must(t, w.Wake(t.Context(), wire.ID{1}, all, time.Minute))
-	if got := v.Next(t); got.Wrong != "" || len(got.Sealed) < len(all) {
+	got := v.Next(t)
+	if got.Wrong != "" || len(got.Sealed) < len(all) {
 		t.Fatalf("the push service says %q of %d bytes", got.Wrong, len(got.Sealed))
 	}
 	n := desk.sees(t, 1)[0]
+	t.Logf("from the push at its service to the notification: %s", n.At.Sub(got.At))
 	if text := base64.StdEncoding.EncodeToString(all); !strings.Contains(n.Body, text) || n.Title != "push" || fmt.Sprint(n.Actions) != "[Reject Allow]" {
 		t.Errorf("the person sees %+v, want %s", n, text)
 	}
 	must(t, desk.Click(n, "Reject"))
-	if got := heard(t, clicks); got != "action=no&opened=no&trusted=true" {
+	if got := heard(t, clicks); got != "action=no&opened=no&trusted=true&nth=1" {
 		t.Errorf("a click on a button: %s", got)
 	}
 	desk.sees(t, 0)
@@ -149,14 +161,73 @@ func TestPush(t *testing.T) {
 	must(t, b.StopWorkers())
 	must(t, w.Wake(t.Context(), wire.ID{2}, nil, time.Minute))
 	n = desk.sees(t, 1)[0]
+	t.Logf("the same with a stopped worker: %s", n.At.Sub(v.Next(t).At))
 	if !strings.Contains(n.Body, "nothing") || len(n.Actions) != 0 {
 		t.Errorf("after a push without a body the person sees %+v", n)
 	}
 	must(t, desk.Click(n, ""))
-	if got := heard(t, clicks); got != "action=&opened=yes&trusted=true" {
+	if got := heard(t, clicks); got != "action=&opened=yes&trusted=true&nth=1" {
 		t.Errorf("a click on a notification: %s", got)
 	}
 	desk.sees(t, 0)
+
+	v.Hold(true) // late, and then twice
+	before := desk.Count()
+	must(t, w.Wake(t.Context(), wire.ID{3}, []byte("late"), time.Minute))
+	late := v.Next(t)
+	if n := desk.Count(); n != before {
+		t.Errorf("%d notifications for a push that the vendor holds", n-before)
+	}
+	for i := range 2 { // one after the other: Chromium's bridge to the bus shows two of a tag if they come at once
+		v.Deliver(late)
+		_, err = desk.Await(func([]Notification) bool { return desk.Count() == before+i+1 })
+		must(t, err)
+	}
+	desk.sees(t, 1) // of one tag
+}
+
+// TestPushSubscription: it outlives the browser, which then gets what was pushed
+// meanwhile; a worker can end it and make another.
+func TestPushSubscription(t *testing.T) {
+	t.Parallel()
+	v, desk := NewVendor(t), NewDesk(t)
+	site, _ := smallSite(t, v)
+	profile := newProfile(t)
+	start := func() (*Browser, *Page) {
+		b := newBrowserWith(t, []string{desk.Env()}, profile, v.Flags()...)
+		must(t, b.Permit(site, "notifications", true))
+		p, err := b.Page()
+		must(t, err)
+		must(t, p.Open(site))
+		return b, p
+	}
+	b, p := start()
+	to := subscribed(t, p)
+	w := computer(t, v, to)
+	must(t, b.Stop())
+	must(t, w.Wake(t.Context(), wire.ID{1}, []byte("while it was off"), time.Minute))
+	_, p = start()
+	n := desk.sees(t, 1)[0]
+	if text := base64.StdEncoding.EncodeToString([]byte("while it was off")); !strings.Contains(n.Body, text) {
+		t.Errorf("after its start the browser shows %+v", n)
+	}
+	must(t, desk.Dismiss(n))
+
+	key, err := ecdh.P256().GenerateKey(rand.Reader)
+	must(t, err)
+	made := run[struct{ Old, Endpoint string }](t, p, fmt.Sprintf(`new Promise(async (r) => {
+		navigator.serviceWorker.onmessage = (e) => r(e.data);
+		(await navigator.serviceWorker.ready).active.postMessage(%q);
+	})`, base64.RawURLEncoding.EncodeToString(key.PublicKey().Bytes())))
+	if made.Old != to.Endpoint || made.Endpoint == to.Endpoint {
+		t.Errorf("the worker had another subscription than the page, or has no other now")
+	}
+	if err := w.Wake(t.Context(), wire.ID{2}, nil, time.Minute); !errors.Is(err, webpush.ErrGone) {
+		t.Errorf("a push to a subscription that was ended: %v", err)
+	}
+	if all := v.Endpoints(); len(all) != 1 || !strings.HasSuffix(made.Endpoint, all[0]) {
+		t.Errorf("the vendor has %d subscriptions", len(all))
+	}
 }
 
 // beginPublic is begin at https://kr.test, with a browser vendor.
