@@ -82,14 +82,37 @@ func plainText(s string) string {
 	return strings.NewReplacer("\u2068", "", "\u2069", "").Replace(s)
 }
 
+// turnOn turns on a switch in Settings.
+func (r *ringer) turnOn(t *testing.T, text string) {
+	t.Helper()
+	r.tapIn("nav", "Settings")
+	r.sees(text)
+	which := fmt.Sprintf(`[...document.querySelectorAll("[role=switch]")].find((b) => b.innerText.startsWith(%q))`, text)
+	_, err := Tapped[any](r.Page, which+".click(), null")
+	must(t, err)
+	must(t, r.Await(which+`?.getAttribute("aria-checked") === "true"`))
+	r.tapIn("nav", "Home")
+}
+
 // asks waits for one notification that asks to log in as root.
 func (r *ringer) asks(t *testing.T) Notification {
 	t.Helper()
-	n := r.desk.sees(t, 1)[0]
-	if want := fmt.Sprintf("root @ [127.0.0.1]:%d", r.h.Port); plainText(n.Title) != want {
-		t.Fatalf("the person sees %q, want %q", n.Title, want)
+	want := fmt.Sprintf("root @ [127.0.0.1]:%d", r.h.Port)
+	all, err := r.desk.Await(func(all []Notification) bool { return len(all) == 1 && plainText(all[0].Title) == want })
+	must(t, err)
+	return all[0]
+}
+
+// ended waits for the quiet notification that says how a request ended: browsers
+// want to see one at the end of each push.
+func (r *ringer) ended(t *testing.T, how string) {
+	t.Helper()
+	want := fmt.Sprintf("%s: root @ [127.0.0.1]:%d", how, r.h.Port)
+	all, err := r.desk.Await(func(all []Notification) bool { return len(all) == 1 && plainText(all[0].Title) == want })
+	must(t, err)
+	if !all[0].Silent || len(all[0].Actions) > 0 {
+		t.Errorf("the person sees %+v", all[0])
 	}
-	return n
 }
 
 // ssh starts a login that can be ended.
@@ -131,7 +154,7 @@ func TestAppRings(t *testing.T) {
 	}
 	must(t, r.desk.Click(n, "Reject"))
 	refused(t, "rejected from the lock screen", <-done)
-	r.desk.sees(t, 0)
+	r.ended(t, "Rejected")
 
 	// The first push is lost, the next one rings.
 	must(t, r.browser.StopWorkers())
@@ -140,8 +163,8 @@ func TestAppRings(t *testing.T) {
 	done = r.login()
 	lost := r.v.Next(t)
 	r.v.Hold(false)
-	n = r.asks(t)
-	r.open(t) // as a tap on it does
+	r.asks(t)
+	r.open(t)
 	r.sees("asks to log in")
 	r.desk.sees(t, 0) // the card is on the screen
 	r.tap("Allow once")
@@ -152,7 +175,7 @@ func TestAppRings(t *testing.T) {
 	r.pocket(t)
 	r.v.Deliver(lost)
 	r.v.Deliver(lost)
-	if n := r.desk.sees(t, 1)[0]; plainText(n.Title) != "A request is over" || !n.Silent {
+	if n := r.desk.sees(t, 1)[0]; plainText(n.Title) != "A computer asked" || !n.Silent {
 		t.Errorf("for a late push the person sees %+v", n)
 	}
 	r.open(t)
@@ -180,8 +203,9 @@ func TestAppRingsOnce(t *testing.T) {
 		_, err := ssh.Stop(syscall.SIGINT)
 		must(t, err)
 	}
-	r.desk.sees(t, 0)
+	r.ended(t, "Ended there")
 	r.open(t)
+	r.desk.sees(t, 0)
 	r.sees("Recent activity")
 	r.quiet()
 }
@@ -191,13 +215,11 @@ func TestAppRingsOnce(t *testing.T) {
 func TestAppAllowsFromLockScreen(t *testing.T) {
 	t.Parallel()
 	r := newRinger(t, false, plain...)
-	r.tapIn("nav", "Settings")
-	r.tap("Allow from the lock screen")
-	must(t, r.Await(`[...document.querySelectorAll("input[type=checkbox]")].some((b) => b.checked)`))
+	r.turnOn(t, "Allow from the lock screen")
 	r.pocket(t)
 
 	done := r.login()
-	if n := r.asks(t); !slices.Equal(n.Actions, []string{"Reject"}) || !strings.Contains(plainText(n.Body), "first time") {
+	if n := r.asks(t); !slices.Equal(n.Actions, []string{"Reject"}) || !strings.Contains(plainText(n.Body), "never seen") {
 		t.Errorf("at a host that is not known the person sees %+v", n)
 	}
 	r.open(t)
@@ -208,8 +230,9 @@ func TestAppAllowsFromLockScreen(t *testing.T) {
 	done = r.login()
 	must(t, r.desk.Click(r.asks(t), "Allow once"))
 	must(t, <-done)
-	r.desk.sees(t, 0)
+	r.ended(t, "Allowed")
 	r.open(t)
+	r.desk.sees(t, 0)
 	r.quiet()
 }
 
@@ -218,9 +241,7 @@ func TestAppAllowsFromLockScreen(t *testing.T) {
 func TestAppLeaseByWorker(t *testing.T) {
 	t.Parallel()
 	r := newRinger(t, true, wrapped...)
-	r.tapIn("nav", "Settings")
-	r.tap("Say what rules allowed")
-	r.tapIn("nav", "Home")
+	r.turnOn(t, "Say what rules allowed")
 	r.allowFor(forHost, "1 h", true)
 	must(t, r.a.Present(false))
 	for range 2 {

@@ -2,7 +2,7 @@
 import type { Alarm, Card, Event, Grant } from "./core.d.ts";
 import { Board } from "./board.ts";
 import { Changes } from "./changes.ts";
-import type { Errand } from "./errands.ts";
+import { type Errand, perform } from "./errands.ts";
 import type { ToSign } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
 import { Opening } from "./opening.ts";
@@ -13,7 +13,7 @@ import type { Shown } from "./runner.ts";
 import { scan } from "./scan.ts";
 import { Ringing } from "./ringing.ts";
 import type { Started } from "./start.ts";
-import { type Actions, type Ended, type Message, once, type Unlock } from "./ui/view.ts";
+import { type Actions, type Ended, type Message, type Unlock } from "./ui/view.ts";
 import { Unlocks } from "./unlocks.ts";
 
 /** Around is what the app needs of the page. */
@@ -70,7 +70,9 @@ export class App extends Changes implements Actions {
 
   /** ask shows that a request goes on by a tap only. */
   ask(what: ToSign, signal: AbortSignal): Promise<void> {
-    return this.#unlocks.ask(what, about(this.started(), what), signal);
+    const all = about(this.started(), what);
+    this.ringing.lock(what.pairing, all.computer);
+    return this.#unlocks.ask(what, all, signal);
   }
 
   canWrap = canMake;
@@ -97,19 +99,9 @@ export class App extends Changes implements Actions {
   }
 
   /** errand does what came to the service worker. */
-  async errand(e: Errand): Promise<void> {
-    switch (e.type) {
-      case "push":
-        if (e.frame) await this.post({ type: "Frame", pairing: "", data: e.frame });
-        return this.ringing.pushed();
-      case "decide":
-        if (e.allow && !this.ringing.choices.lockScreen) throw new Error("notifications may not allow any more");
-        for (const c of this.board.view().cards) {
-          if (c.pairing === e.pairing && e.requests.includes(c.request)) await this.decide(c, e.allow, once);
-        }
-        return;
-      case "renew": return this.ringing.renew();
-    }
+  async errand(errand: Errand, signal: AbortSignal): Promise<void> {
+    const decided = ({ allow, ...request }: Errand & { type: "decide" }): void => void this.board.decided(request, allow ? "answered" : "rejected");
+    await perform(errand, { ...(await this.ringing.desk()), decided }, signal);
   }
 
   unlock = async (u: Unlock): Promise<void> => this.#unlocks.answer(u, true);

@@ -54,16 +54,20 @@ async function work(signal: AbortSignal): Promise<void> {
   const turn = new AbortController();
   const life = AbortSignal.any([signal, turn.signal]);
   try {
-    const phone = await start({
+    const starting = start({
       wasm: core,
       keys: (core, db, kept) => new Keyring(core, db, (what, end) => app.ask(what, end), kept),
       show: (what) => app.show(what),
       subscribe: app.ringing.subscribe,
       note,
     }, life);
+    serve(async (errand) => {
+      await starting;
+      await app.errand(errand, life);
+    }, note, life);
+    const phone = await starting;
     if (phone.keys.list().length > 0) persist().catch(note);
     app.begin(phone, life);
-    serve((errand) => app.errand(errand), note, life);
     become("ready");
     open(link);
     link = "";

@@ -1,35 +1,35 @@
 // The notifications of this phone: one for each computer at most.
 import type { Base64, Card, Entry } from "./core.d.ts";
-import { asks, cooling, locked, type Notice, over, refused, ruled } from "./notice.ts";
+import { asks, cooling, ended, locked, type Notice, over, refused, ruled } from "./notice.ts";
 import type { Shown } from "./runner.ts";
-import { notices as words } from "./text/notices.en.ts";
-
-/** Registration is where notifications are shown. */
-export type Registration = Pick<ServiceWorkerRegistration, "showNotification" | "getNotifications">;
-
-/** Data is what a notification knows of what it asks about. */
-export interface Data {
-  pairing: string;
-  requests: Base64[];
-}
+import { dataOf, type Registration, Shelf } from "./shelf.ts";
+import { sleep } from "./wait.ts";
 
 export interface Where {
   registration: Registration;
   icon: string; // URL
   log(): Entry[]; // newest first
-  mayAllow(): boolean; // the person lets notifications allow
+  mayAllow(card: Card): boolean; // the person lets notifications allow, and the key can
   tellRules(): boolean; // the person wants to hear what rules allow
   hidden(): boolean; // nobody sees the page
+  keeps: boolean; // how a request ended is said in its notification's place: browsers want to see one of each push
   note(err: unknown): void;
 }
+
+const mail = 8_000; // ms, for what a push was about to come
 
 /** Notices follow what the core shows. */
 export class Notices {
   readonly #waiting = new Map<string, Map<Base64, Card>>(); // by pairing
-  #ruled: { pairing: string; notice: Notice } | undefined; // the last that a rule allowed
+  #ruled: { pairing: string; notice: Notice } | undefined; // allowed by a rule, and not told
+  #news = new AbortController(); // ends when there is something to show
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(private readonly where: Where) {}
+  readonly #shelf: Shelf;
+
+  constructor(private readonly where: Where) {
+    this.#shelf = new Shelf(where.registration, where.icon);
+  }
 
   /** waiting is how many requests wait. */
   get waiting(): number {
@@ -48,87 +48,98 @@ export class Notices {
         const { pairing, request } = what.card;
         const cards = this.#waiting.get(pairing) ?? new Map<Base64, Card>();
         this.#waiting.set(pairing, cards.set(request, what.card));
-        return this.#hidden(() => this.#draw(pairing));
+        return this.#tell(() => this.#draw(pairing));
       }
-      case "Withdraw":
-        if (this.#waiting.get(what.pairing)?.delete(what.request)) this.#go(() => this.#redraw(what.pairing));
+      case "Withdraw": {
+        const card = this.#waiting.get(what.pairing)?.get(what.request);
+        this.#waiting.get(what.pairing)?.delete(what.request);
+        if (card) this.#go(() => this.#redraw(what.pairing, ended(card, what.why, this.#log().find((e) => e.request === what.request))));
         return;
-      case "Alarm": return this.#hidden(() => this.#put(what.card.pairing, refused(what), true));
+      }
+      case "Alarm": return this.#tell(() => this.#shelf.put(what.card.pairing, refused(what), true, refused(what).title));
       case "Note": {
-        const entry = what.kind === "Signed" && what.rule && this.where.log().find((e) => e.pairing === what.pairing);
+        const entry = what.kind === "Signed" && what.rule ? this.#log().find((e) => e.pairing === what.pairing && e.rule === what.rule) : undefined;
         if (!entry) return;
         this.#ruled = { pairing: what.pairing, notice: ruled(entry) };
-        if (this.where.tellRules()) this.#hidden(() => this.#tell());
+        this.#tell(() => (this.where.tellRules() ? this.#say() : Promise.resolve()));
       }
     }
   }
 
   /** lock says that a request waits for its key. */
   lock(pairing: string, computer: string): void {
-    this.#go(() => this.#put(pairing, locked(computer), true));
+    this.#tell(() => this.#beside(pairing, locked(computer), true));
   }
 
-  /** pushed shows what waits, whoever sees the page: browsers want to see something of each push. */
-  pushed(): void {
+  /**
+   * push shows something for one push, whoever sees the page. deliver is what
+   * takes its frame; if nothing comes of that, it waits for the mailbox.
+   */
+  async push(deliver: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const [before, news] = [this.#shelf.count, this.#news.signal];
+    this.#ruled = undefined;
+    await deliver();
+    if (this.waiting === 0 && !news.aborted) await sleep(mail, AbortSignal.any([signal, news])).catch(() => signal.throwIfAborted());
     for (const pairing of this.#waiting.keys()) this.#go(() => this.#draw(pairing));
     this.#go(async () => {
-      if ((await this.where.registration.getNotifications()).length > 0) return;
-      if (!this.#ruled) return this.#put("", over, false);
-      await this.#tell();
-      if (!this.where.tellRules()) for (const n of await this.#open(this.#ruled.pairing)) n.close();
+      const said = this.#ruled;
+      await this.#say();
+      if (said && !this.where.tellRules()) for (const n of await this.#shelf.open(said.pairing)) n.close(); // a browser may say something itself now
+      if (this.#shelf.count === before) await this.#shelf.put("", over, false);
     });
+    await this.settled();
   }
 
-  /** clear closes all: people see the page. */
+  /** clear closes all but refusals: people see the page. */
   clear(): void {
-    this.#go(async () => {
-      for (const n of await this.where.registration.getNotifications()) n.close();
-    });
+    this.#go(() => this.#shelf.close(({ alarm }) => !alarm));
   }
 
   /** sync closes what an earlier run left about requests that do not wait any more. */
   sync(): void {
-    this.#go(async () => {
-      for (const n of await this.where.registration.getNotifications()) {
-        const { pairing, requests } = n.data as Data;
-        if (requests.length > 0 && !requests.some((r) => this.#waiting.get(pairing)?.has(r))) n.close();
-      }
-    });
+    this.#go(() => this.#shelf.close(({ pairing, requests }) => requests.length > 0 && !requests.some((r) => this.#waiting.get(pairing)?.has(r))));
   }
 
   async #draw(pairing: string): Promise<void> {
     const [card, ...more] = this.#waiting.get(pairing)?.values() ?? [];
     if (!card) return;
-    const rung = (await this.#open(pairing)).flatMap((n) => (n.data as Data).requests);
+    const rung = (await this.#shelf.open(pairing)).flatMap((n) => dataOf(n).requests);
     const fresh = [card, ...more].some((c) => !rung.includes(c.request));
-    await this.#put(pairing, asks([card, ...more]), fresh && !cooling(this.where.log(), pairing, Date.now()));
+    await this.#shelf.put(pairing, asks([card, ...more], this.where.mayAllow(card)), fresh && !cooling(this.#log(), pairing, Date.now()));
   }
 
   // redraw is for less than before: where nothing is shown, nothing is to be shown.
-  async #redraw(pairing: string): Promise<void> {
-    const open = await this.#open(pairing);
-    if (this.#waiting.get(pairing)?.size) return open.length > 0 ? this.#draw(pairing) : undefined;
-    for (const n of open) if ((n.data as Data).requests.length > 0) n.close();
+  async #redraw(pairing: string, how: Notice): Promise<void> {
+    const open = (await this.#shelf.open(pairing)).filter((n) => dataOf(n).requests.length > 0);
+    if (open.length === 0) return;
+    if (this.#waiting.get(pairing)?.size) return this.#draw(pairing);
+    if (this.where.keeps) return this.#shelf.put(pairing, how, false);
+    for (const n of open) n.close();
   }
 
-  async #tell(): Promise<void> {
-    if (this.#ruled) await this.#put(this.#ruled.pairing, this.#ruled.notice, false);
+  async #say(): Promise<void> {
+    const said = this.#ruled;
+    this.#ruled = undefined;
+    if (said) await this.#beside(said.pairing, said.notice, false);
   }
 
-  async #put(pairing: string, { title, body, requests, buttons }: Notice, rings: boolean): Promise<void> {
-    const actions = buttons ? [{ action: "reject", title: words.reject }] : [];
-    if (buttons === "both" && this.where.mayAllow()) actions.push({ action: "allow", title: words.allow });
-    await this.where.registration.showNotification(title, {
-      body, tag: `computer ${pairing}`, icon: this.where.icon, badge: this.where.icon, data: { pairing, requests } satisfies Data, dir: "ltr",
-      silent: !rings, renotify: rings, requireInteraction: requests.length > 0, actions,
-    } as NotificationOptions);
+  // beside shows what must not hide a question.
+  async #beside(pairing: string, notice: Notice, rings: boolean): Promise<void> {
+    if (!this.#waiting.get(pairing)?.size) await this.#shelf.put(pairing, notice, rings);
   }
 
-  async #open(pairing: string): Promise<Notification[]> {
-    return this.where.registration.getNotifications({ tag: `computer ${pairing}` });
+  #log(): Entry[] {
+    try {
+      return this.where.log();
+    } catch (err) {
+      this.where.note(err);
+      return [];
+    }
   }
 
-  #hidden(work: () => Promise<void>): void {
+  #tell(work: () => Promise<void>): void {
+    this.#news.abort();
+    this.#news = new AbortController();
     if (this.where.hidden()) this.#go(work);
   }
 

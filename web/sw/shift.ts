@@ -1,10 +1,10 @@
 // The phone in the service worker, from a push until nothing waits any more.
-import type { Errand } from "../src/errands.ts";
 import { choices } from "../src/choices.ts";
+import type { Base64 } from "../src/core.d.ts";
+import { type Desk, type Errand, perform } from "../src/errands.ts";
 import { Notices } from "../src/notices.ts";
 import { subscribe } from "../src/push.ts";
-import { start, type Started } from "../src/start.ts";
-import { sleep } from "../src/wait.ts";
+import { start } from "../src/start.ts";
 import { LoneSigner } from "./signer.ts";
 
 export interface Place {
@@ -14,36 +14,41 @@ export interface Place {
   note(err: unknown): void;
 }
 
-const mail = 8_000; // ms: a push without a frame says that there is some
+const most = 75_000; // ms; browsers kill a worker that is at one event for 90 s
 
 export class Shift {
-  readonly #phone: Promise<Started<LoneSigner>>;
+  readonly #desk: Promise<Desk>;
   readonly #end = new AbortController();
-  readonly #shown = new AbortController(); // once there is something
   readonly #life: AbortSignal;
-  #notices: Notices | undefined;
-  #mayAllow = false;
   #doing = 0;
 
   /** signal ends when a tab wants to be the phone. */
-  constructor(private readonly place: Place, signal: AbortSignal) {
+  constructor(private readonly place: Place, private readonly signal: AbortSignal) {
     this.#life = AbortSignal.any([signal, this.#end.signal]);
-    this.#phone = this.#start();
+    this.#desk = this.#start();
+    this.#desk.catch(() => undefined); // who does something hears of it
   }
 
-  /** run is the phone until nothing waits any more. It begins with an errand. */
+  /** run is the phone until nothing waits any more, for 75 s at most. It begins with an errand. */
   async run(errand: Errand): Promise<void> {
-    const phone = await this.#phone;
-    const running = phone.runner.run();
+    const { runner, notices } = await this.#desk;
+    const timer = setTimeout(() => this.#end.abort(new Error("the worker's time is over")), most);
+    const running = runner.run();
     running.catch(() => undefined); // awaited below
+    this.#doing++;
     try {
+      await runner.post({ type: "Tick" }); // the start is before it
+      notices.sync();
       await this.do(errand);
     } catch (err) {
       this.#end.abort(err);
       throw err;
     } finally {
+      this.#doing--;
+      this.#rest();
       await running;
-      await this.#notices?.settled();
+      clearTimeout(timer);
+      await notices.settled();
     }
   }
 
@@ -52,58 +57,46 @@ export class Shift {
     if (this.#life.aborted) return false;
     this.#doing++;
     try {
-      const { runner } = await this.#phone;
-      switch (errand.type) {
-        case "push":
-          if (errand.frame) await runner.post({ type: "Frame", pairing: "", data: errand.frame });
-          else await sleep(mail, AbortSignal.any([this.#life, this.#shown.signal])).catch(() => undefined);
-          await runner.posted();
-          this.#notices?.sync();
-          this.#notices?.pushed();
-          break;
-        case "decide":
-          if (errand.allow && !this.#mayAllow) throw new Error("notifications may not allow any more");
-          for (const request of errand.requests) {
-            await runner.post({ type: "Decide", pairing: errand.pairing, request, allow: errand.allow, grant: { scope: "", for: 0, count: 0, closed: false } });
-          }
-          break;
-        case "renew": // the start has asked to subscribe
-      }
-      await this.#notices?.settled();
+      await perform(errand, await this.#desk, this.#life);
       return true;
+    } catch (err) {
+      this.signal.throwIfAborted();
+      throw err;
     } finally {
       this.#doing--;
-      void this.#rest();
+      this.#rest();
     }
   }
 
-  async #start(): Promise<Started<LoneSigner>> {
+  async #start(): Promise<Desk> {
     const { place } = this;
-    let notices: Notices | undefined;
+    let vapid: Base64 = "";
     const phone = await start({
       ...place,
       keys: (core, _, kept) => new LoneSigner(core, kept, ({ pairing }) => {
-        notices?.lock(pairing, core.computers().find((c) => c.pairing === pairing)?.name ?? "");
+        notices.lock(pairing, core.computers().find((c) => c.pairing === pairing)?.name ?? "");
       }),
       show: (what) => {
-        notices?.show(what);
-        this.#shown.abort();
-        void this.#rest();
+        notices.show(what);
+        this.#rest();
       },
-      subscribe: (vapid, signal) => subscribe(place.registration.pushManager, vapid, signal),
+      subscribe: (key, signal) => subscribe(place.registration.pushManager, (vapid = key), signal),
     }, this.#life);
-    const set = await choices(phone.db);
-    this.#mayAllow = set.lockScreen;
-    this.#notices = notices = new Notices({
-      ...place, log: () => phone.log.newest(phone.core), mayAllow: () => set.lockScreen, tellRules: () => set.tellRules, hidden: () => true,
+    const { lockScreen, tellRules } = await choices(phone.db);
+    const notices = new Notices({ // before the runner runs
+      ...place, keeps: true, hidden: () => true, tellRules: () => tellRules, log: () => phone.log.newest(phone.core),
+      mayAllow: ({ keyName }) => lockScreen && phone.keys.alone(keyName),
     });
-    return phone;
+    const { runner } = phone;
+    const renew: Desk["renew"] = () => subscribe(place.registration.pushManager, vapid, this.#life);
+    return { runner, notices, lockScreen, decided: () => undefined, renew };
   }
 
   // rest ends the shift when nothing waits.
-  async #rest(): Promise<void> {
-    const { runner } = await this.#phone;
-    await runner.posted();
-    if (this.#doing === 0 && this.#notices?.waiting === 0) this.#end.abort(new Error("nothing waits any more"));
+  #rest(): void {
+    void this.#desk.then(async ({ runner, notices }) => {
+      await runner.posted();
+      if (this.#doing === 0 && notices.waiting === 0) this.#end.abort(new Error("nothing waits any more"));
+    }).catch(() => undefined); // of the start
   }
 }

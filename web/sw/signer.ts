@@ -12,6 +12,11 @@ export class LoneSigner implements Signer {
     return this.kept.sort(byAge).map(({ publicKey, name }) => ({ publicKey, name }));
   }
 
+  /** alone is whether the keys of that name need nobody. */
+  alone(name: string): boolean {
+    return this.kept.every((k) => k.name !== name || k.kind === "plain");
+  }
+
   async sign(what: ToSign): Promise<Made> {
     const kept = this.kept.find((k) => k.fingerprint === what.fingerprint);
     if (!kept) throw new Error("this phone has no such key");

@@ -11,13 +11,12 @@ export async function takeTurn(force: boolean, work: (signal: AbortSignal) => Pr
   const channel = new BroadcastChannel(phoneLock);
   channel.onmessage = () => letGo.abort(new Taken("a tab is the phone now"));
   try {
-    return await navigator.locks.request(phoneLock, force ? { steal: true } : { ifAvailable: true }, async (lock) => {
-      if (!lock) return false;
-      return navigator.locks.request(workerLock, async () => {
-        await work(letGo.signal);
-        return true;
-      });
-    });
+    return await navigator.locks.request(workerLock, () => navigator.locks.request(phoneLock, force ? { steal: true } : { ifAvailable: true }, async (lock) => {
+      if (lock) await work(letGo.signal);
+      return lock !== null;
+    }));
+  } catch (err) {
+    throw err instanceof DOMException && err.name === "AbortError" ? new Taken("a tab took the phone") : err;
   } finally {
     letGo.abort(new Taken("the turn is over"));
     channel.close();

@@ -17,11 +17,11 @@ test("the tab that is the phone does an errand, and the worker waits for it", as
   end.abort();
 });
 
-test("an errand that fails is told to nobody but the tab", async () => {
+test("an errand that fails in the tab fails", async () => {
   const end = new AbortController();
   const noted: unknown[] = [];
   serve(async () => { throw new Error("dead"); }, (err) => noted.push(err), end.signal);
-  assert.ok(await hand(push));
+  await assert.rejects(hand(push), /did not do it/);
   assert.equal(String(noted[0]), "Error: dead");
   end.abort();
 });
@@ -31,4 +31,18 @@ test("without such a tab nobody takes it", async (t) => {
   const handed = hand(push);
   t.mock.timers.tick(1_500);
   assert.equal(await handed, false);
+});
+
+test("a tab that takes an errand and stops does not count", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const end = new AbortController();
+  let taken: () => void = () => undefined;
+  const working = new Promise<void>((resolve) => (taken = resolve));
+  serve(() => (taken(), new Promise(() => undefined)), console.error, end.signal);
+  const handed = assert.rejects(hand(push), /did not do it/);
+  await working;
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve)); // until it is heard
+  t.mock.timers.tick(15_000);
+  await handed;
+  end.abort();
 });

@@ -1,50 +1,9 @@
 // There is one notification for each computer at most.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Card, Entry } from "../src/core.d.ts";
 import { cooling } from "../src/notice.ts";
-import { Notices, type Data, type Registration, type Where } from "../src/notices.ts";
-import { card, entry, plain } from "./cards.ts";
-
-interface Shown extends NotificationOptions {
-  title: string;
-  renotify?: boolean;
-  actions?: { action: string }[];
-}
-
-// Phone shows notifications as a browser does: one for each tag.
-class Phone implements Registration {
-  readonly shown = new Map<string, Shown>();
-  rung = 0;
-
-  async showNotification(title: string, options: NotificationOptions = {}): Promise<void> {
-    const o = options as Shown;
-    assert.ok(o.tag);
-    assert.ok(!(o.silent && o.renotify), "browsers refuse that");
-    if (!o.silent) this.rung++;
-    this.shown.delete(o.tag);
-    this.shown.set(o.tag, { ...o, title });
-  }
-
-  async getNotifications({ tag }: GetNotificationOptions = {}): Promise<Notification[]> {
-    return [...this.shown].filter(([t]) => tag === undefined || t === tag)
-      .map(([t, { title, ...more }]) => ({ title, data: more.data as Data, close: () => this.shown.delete(t) }) as unknown as Notification);
-  }
-
-  titles = (): string[] => [...this.shown.values()].map((s) => plain(s.title));
-}
-
-function house(more: Partial<Where> = {}) {
-  const phone = new Phone();
-  const log: Entry[] = [];
-  const notices = new Notices({
-    registration: phone, icon: "/icon.png", log: () => log, mayAllow: () => false, tellRules: () => true, hidden: () => true,
-    note: (err) => { throw err; }, ...more,
-  });
-  const ask = (...cards: Card[]) => cards.forEach((c) => notices.show({ type: "Ask", card: c }));
-  const withdraw = (request: string, pairing = "p") => notices.show({ type: "Withdraw", pairing, request, why: "" });
-  return { phone, log, notices, ask, withdraw };
-}
+import type { Data } from "../src/shelf.ts";
+import { card, entry, house, plain } from "./cards.ts";
 
 test("several requests of a computer are one notification, which rings for each once", async () => {
   const { phone, ask, withdraw, notices } = house();
@@ -71,56 +30,6 @@ test("several requests of a computer are one notification, which rings for each 
   assert.equal(phone.shown.size, 0);
 });
 
-test("Reject is always there, Allow if the person wants it and the host is known, neither for several", async () => {
-  const buttons = (p: Phone): string[] => [...p.shown.values()][0]?.actions?.map((a) => a.action) ?? [];
-  for (const may of [false, true]) {
-    const { phone, ask, notices } = house({ mayAllow: () => may });
-    ask(card("a"));
-    await notices.settled();
-    assert.deepEqual(buttons(phone), may ? ["reject", "allow"] : ["reject"]);
-    ask(card("b"));
-    await notices.settled();
-    assert.deepEqual(buttons(phone), []);
-    for (const odd of [{ known: "New" }, { namespace: "git" }, { host: { ...card("").host, local: false } }, { host: { ...card("").host, proof: "bound" } }] as Partial<Card>[]) {
-      const other = house({ mayAllow: () => may });
-      other.ask(card("a", odd));
-      await other.notices.settled();
-      assert.deepEqual(buttons(other.phone), ["reject"], JSON.stringify(odd));
-    }
-  }
-});
-
-test("who sees the page needs no notification, but a push shows one all the same", async () => {
-  const { phone, ask, notices } = house({ hidden: () => false });
-  ask(card("a"));
-  await notices.settled();
-  assert.equal(phone.shown.size, 0);
-  notices.pushed();
-  await notices.settled();
-  assert.deepEqual(phone.titles(), ["root @ server.example"]);
-  notices.clear();
-  await notices.settled();
-  assert.equal(phone.shown.size, 0);
-});
-
-test("a push about nothing that waits says so, without a sound", async () => {
-  const { phone, notices } = house();
-  notices.pushed();
-  await notices.settled();
-  assert.deepEqual([phone.titles(), phone.rung], [["A request is over"], 0]);
-});
-
-test("what a rule allowed is said quietly, or not", async () => {
-  for (const tell of [true, false]) {
-    const { phone, log, notices } = house({ tellRules: () => tell });
-    log.push(entry("allowed", 1));
-    notices.show({ type: "Note", pairing: "p", computer: "laptop", kind: "Signed", err: "", rule: "r" });
-    notices.pushed();
-    await notices.settled();
-    assert.deepEqual([phone.titles(), phone.rung], [tell ? ["root @ server.example"] : [], 0]);
-  }
-});
-
 test("three ignored requests make a computer quiet for ten minutes, an answer ends it", async () => {
   const now = Date.now();
   const ignored = [entry("expired", now), entry("rejected", now, "other"), entry("expired", now - 60_000), entry("expired", now - 120_000)];
@@ -135,12 +44,86 @@ test("three ignored requests make a computer quiet for ten minutes, an answer en
   assert.deepEqual([phone.titles(), phone.rung], [["root @ server.example"], 0]);
 });
 
+test("who sees the page needs no notification, but each push shows one all the same", async () => {
+  const { phone, ask, notices, push } = house({ hidden: () => false });
+  ask(card("a"));
+  await notices.settled();
+  assert.equal(phone.shown.size, 0);
+  await push();
+  assert.deepEqual(phone.titles(), ["root @ server.example"]);
+  notices.clear();
+  await notices.settled();
+  assert.equal(phone.shown.size, 0);
+});
+
+test("a push waits for what it announces", async () => {
+  const { phone, ask, push } = house();
+  const pushed = push();
+  setImmediate(() => ask(card("a")));
+  await pushed;
+  assert.deepEqual([phone.titles(), phone.rung], [["root @ server.example"], 1]);
+});
+
+test("a push of which nothing comes says so each time, without a sound", async (t) => {
+  const { phone, push } = house();
+  for (let i = 1; i <= 2; i++) {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const pushed = push();
+    await new Promise((resolve) => setImmediate(resolve));
+    t.mock.timers.tick(8_000);
+    t.mock.timers.reset();
+    await pushed;
+    assert.deepEqual([phone.titles(), phone.rung, phone.calls], [["A computer asked"], 0, i]);
+  }
+});
+
+test("what a rule allowed is said quietly, or not, and once", async () => {
+  for (const tell of [true, false]) {
+    const { phone, log, notices, push } = house({ tellRules: () => tell });
+    log.push(entry("allowed", 1));
+    await push(() => notices.show({ type: "Note", pairing: "p", computer: "laptop", kind: "Signed", err: "", rule: "r" }));
+    assert.deepEqual([phone.titles(), phone.rung, phone.calls], [tell ? ["root @ server.example"] : [], 0, 1]);
+  }
+});
+
+test("a browser that wants to see something of each push sees how it ended", async () => {
+  const { phone, log, ask, withdraw, notices } = house({ keeps: true });
+  ask(card("a"));
+  await notices.settled();
+  log.push({ ...entry("rejected", 1), request: "a" });
+  withdraw("a");
+  await notices.settled();
+  assert.deepEqual([phone.titles(), phone.rung], [["Rejected: root @ server.example"], 1]);
+  ask(card("b"));
+  await notices.settled();
+  withdraw("b", "p", "cancelled");
+  await notices.settled();
+  assert.deepEqual([phone.titles(), phone.rung], [["Ended there: root @ server.example"], 2]);
+});
+
+test("no question is hidden by what is only told, and no refusal by a question", async () => {
+  const { phone, log, ask, notices } = house();
+  notices.show({ type: "Alarm", card: card("x"), code: "host_key", reason: "" });
+  ask(card("a"));
+  notices.lock("p", "laptop");
+  log.push(entry("allowed", 1));
+  notices.show({ type: "Note", pairing: "p", computer: "laptop", kind: "Signed", err: "", rule: "r" });
+  await notices.settled();
+  assert.deepEqual(phone.titles(), ["root @ server.example"]);
+  assert.ok(plain([...phone.shown.values()][0]?.body ?? "").endsWith("\nRefused: root @ server.example"));
+  notices.clear();
+  await notices.settled();
+  assert.equal(phone.shown.size, 1, "the refusal stays until it is seen");
+});
+
 test("notifications of an earlier run about what is over go", async () => {
   const { phone, ask, notices } = house();
-  await phone.showNotification("old", { tag: "computer q", data: { pairing: "q", requests: ["z"] } satisfies Data });
-  await phone.showNotification("said", { tag: "computer r", data: { pairing: "r", requests: [] } satisfies Data });
+  const data = (requests: string[]): Data => ({ pairing: "q", requests, at: 0, alarm: "" });
+  await phone.showNotification("old", { tag: "computer q", data: data(["z"]) });
+  await phone.showNotification("said", { tag: "computer r", data: data([]) });
+  await phone.showNotification("the browser's own", { tag: "browser" });
   ask(card("a"));
   notices.sync();
   await notices.settled();
-  assert.deepEqual(phone.titles(), ["said", "root @ server.example"]);
+  assert.deepEqual(phone.titles(), ["said", "the browser's own", "root @ server.example"]);
 });
