@@ -80,8 +80,8 @@ export class Notices {
     this.#ruled = undefined;
     await deliver();
     if (this.waiting === 0 && !news.aborted) await sleep(mail, AbortSignal.any([signal, news])).catch(() => signal.throwIfAborted());
-    for (const pairing of this.#waiting.keys()) this.#go(() => this.#draw(pairing));
     this.#go(async () => {
+      for (const pairing of this.#shelf.count === before ? this.#waiting.keys() : []) await this.#draw(pairing);
       const said = this.#ruled;
       await this.#say();
       if (said && !this.where.tellRules()) for (const n of await this.#shelf.open(said.pairing)) n.close(); // a browser may say something itself now
