@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
+
 	"kryptonite/internal/control"
 )
 
@@ -24,11 +26,19 @@ type ringer struct {
 // newRinger pairs an app that may show notifications, and waits until krd can push to it.
 func newRinger(t *testing.T, prf bool, makeKey ...string) *ringer {
 	t.Helper()
+	r := newUnasked(t, prf, makeKey...)
+	r.permit(t, true)
+	r.open(t)
+	r.until(t, control.PushYes)
+	return r
+}
+
+// newUnasked is newRinger without the permission.
+func newUnasked(t *testing.T, prf bool, makeKey ...string) *ringer {
+	t.Helper()
 	h := newHouse(t)
 	r := &ringer{v: beginPublic(t, h), desk: NewDesk(t)}
-	b := newBrowserWith(t, []string{r.desk.Env()}, newProfile(t), r.v.Flags()...)
-	must(t, b.Permit(h.Public, "notifications", true))
-	page, err := b.Page()
+	page, err := newBrowserWith(t, []string{r.desk.Env()}, newProfile(t), r.v.Flags()...).Page()
 	must(t, err)
 	r.a, err = page.Authenticator(prf)
 	must(t, err)
@@ -37,8 +47,13 @@ func newRinger(t *testing.T, prf bool, makeKey ...string) *ringer {
 	r.tab = openApp(t, h, page, offer.Link)
 	r.pair(offer, makeKey...)
 	must(t, h.StartSshd())
-	r.rings(t)
 	return r
+}
+
+// permit answers whether there may be notifications.
+func (r *ringer) permit(t *testing.T, yes bool) {
+	t.Helper()
+	must(t, r.browser.Permit(r.h.Public, "notifications", yes))
 }
 
 // push is how krd can wake the one phone.
@@ -54,12 +69,12 @@ func (h *House) push(t *testing.T) control.Push {
 	return st.Phones[0].Push
 }
 
-// rings waits until krd can push.
-func (r *ringer) rings(t *testing.T) {
+// until waits until krd's way to wake the phone is in a state.
+func (r *ringer) until(t *testing.T, state control.PushState) {
 	t.Helper()
-	for end := time.Now().Add(patience); r.h.push(t).State != control.PushYes; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); r.h.push(t).State != state; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("krd cannot push: %+v", r.h.push(t))
+			t.Fatalf("krd's way to push is %+v, want %s", r.h.push(t), state)
 		}
 	}
 }
@@ -280,4 +295,106 @@ func TestAppLeaseByWorker(t *testing.T) {
 	r.tap("Continue")
 	must(t, <-done)
 	r.quiet()
+}
+
+// TestAppTurnsNotificationsOn: by a tap; and krd hears of it, also when they are
+// turned off again in the browser.
+func TestAppTurnsNotificationsOn(t *testing.T) {
+	t.Parallel()
+	r := newUnasked(t, true, wrapped...)
+	r.sees("Next: turn on notifications")
+	if got := r.h.push(t).State; got != control.PushNone {
+		t.Errorf("before that krd's way to push is %q", got)
+	}
+	r.permit(t, true) // what the person answers the browser
+	r.tap("Turn on notifications")
+	r.until(t, control.PushYes)
+	must(t, r.Await(`!document.body.innerText.includes("Next: turn on notifications")`))
+
+	r.permit(t, false)
+	must(t, r.Reload())
+	r.sees("Notifications are not allowed.")
+	r.until(t, control.PushNone)
+	r.permit(t, true)
+	r.tapIn("nav", "Settings")
+	r.tap("Try again")
+	r.sees("Requests reach you also while this app is closed.")
+	r.until(t, control.PushYes)
+	r.quiet()
+}
+
+// TestAppRenewsWhileKrdIsOff: a subscription that the browser has lost is made
+// anew at the next start, and krd hears of it once it is back.
+func TestAppRenewsWhileKrdIsOff(t *testing.T) {
+	t.Parallel()
+	r := newRinger(t, true, wrapped...)
+	r.first(t)
+	old := r.v.Endpoints()
+	_, err := r.h.Krd.Stop(syscall.SIGTERM)
+	must(t, err)
+	run[any](t, r.Page, `navigator.serviceWorker.ready.then(async (r) => (await (await r.pushManager.getSubscription()).unsubscribe(), null))`)
+	must(t, r.Reload())
+	for end := time.Now().Add(patience); len(r.v.Endpoints()) != 1 || slices.Equal(r.v.Endpoints(), old); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the browser has %d subscriptions", len(r.v.Endpoints()))
+		}
+	}
+	r.pocket(t)
+	must(t, r.h.StartKrd())
+	_, err = r.h.Krd.Await(`the phone told its keys.*push=true`)
+	must(t, err)
+	done := r.login()
+	must(t, r.desk.Click(r.asks(t), "Reject"))
+	refused(t, "by the new subscription", <-done)
+}
+
+// TestAppRingsForWhatIsLarge: a request that fits into no push rings all the
+// same: the worker finds it in the mailbox.
+func TestAppRingsForWhatIsLarge(t *testing.T) {
+	t.Parallel()
+	r := newRinger(t, true, wrapped...)
+	r.first(t)
+	must(t, r.h.AddServer(&Server{Name: "large", KeyType: "rsa", Cert: true}))
+	r.pocket(t)
+	r.v.drain()
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.h.login("large")
+		done <- err
+	}()
+	if p := r.v.Next(t); p.Wrong != "" || p.Sealed != nil {
+		t.Errorf("the push has %d bytes (%s), want none", len(p.Sealed), p.Wrong)
+	}
+	all, err := r.desk.Await(func(all []Notification) bool {
+		return len(all) == 1 && strings.HasPrefix(plainText(all[0].Title), "root @ [127.0.0.1]:")
+	})
+	must(t, err)
+	must(t, r.desk.Click(all[0], "Reject"))
+	refused(t, "what fits into no push", <-done)
+}
+
+// TestAppRingsBehind: an app that is open, but not seen, shows notifications
+// itself, and does what they are answered.
+func TestAppRingsBehind(t *testing.T) {
+	t.Parallel()
+	r := newRinger(t, true, wrapped...)
+	r.first(t)
+	r.window(t, browser.WindowStateMinimized)
+	must(t, r.Await(`document.visibilityState === "hidden"`))
+	done := r.login()
+	must(t, r.desk.Click(r.asks(t), "Reject"))
+	refused(t, "by the page", <-done)
+	r.desk.sees(t, 0)
+	r.window(t, browser.WindowStateNormal)
+	r.sees("Rejected")
+	r.quiet()
+}
+
+// window changes the window that the page is in.
+func (r *ringer) window(t *testing.T, state browser.WindowState) {
+	t.Helper()
+	w, err := Command(r.Page, browser.GetWindowForTarget, browser.GetWindowForTargetParams{})
+	must(t, err)
+	_, err = Command(r.Page, browser.SetWindowBounds, browser.SetWindowBoundsParams{WindowID: w.WindowID, Bounds: &browser.Bounds{WindowState: state}})
+	must(t, err)
 }
