@@ -24,7 +24,7 @@ type ringer struct {
 }
 
 // newRinger pairs an app that may show notifications, and waits until krd can push to it.
-func newRinger(t *testing.T, prf bool, makeKey ...string) *ringer {
+func newRinger(t testing.TB, prf bool, makeKey ...string) *ringer {
 	t.Helper()
 	r := newUnasked(t, prf, makeKey...)
 	r.permit(t, true)
@@ -34,7 +34,7 @@ func newRinger(t *testing.T, prf bool, makeKey ...string) *ringer {
 }
 
 // newUnasked is newRinger without the permission.
-func newUnasked(t *testing.T, prf bool, makeKey ...string) *ringer {
+func newUnasked(t testing.TB, prf bool, makeKey ...string) *ringer {
 	t.Helper()
 	h := newHouse(t)
 	r := &ringer{v: beginPublic(t, h), desk: NewDesk(t)}
@@ -51,13 +51,13 @@ func newUnasked(t *testing.T, prf bool, makeKey ...string) *ringer {
 }
 
 // permit answers whether there may be notifications.
-func (r *ringer) permit(t *testing.T, yes bool) {
+func (r *ringer) permit(t testing.TB, yes bool) {
 	t.Helper()
 	must(t, r.browser.Permit(r.h.Public, "notifications", yes))
 }
 
 // push is how krd can wake the one phone.
-func (h *House) push(t *testing.T) control.Push {
+func (h *House) push(t testing.TB) control.Push {
 	t.Helper()
 	out, err := h.Kr("status", "--json")
 	must(t, err)
@@ -70,7 +70,7 @@ func (h *House) push(t *testing.T) control.Push {
 }
 
 // until waits until krd's way to wake the phone is in a state.
-func (r *ringer) until(t *testing.T, state control.PushState) {
+func (r *ringer) until(t testing.TB, state control.PushState) {
 	t.Helper()
 	for end := time.Now().Add(patience); r.h.push(t).State != state; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -80,14 +80,14 @@ func (r *ringer) until(t *testing.T, state control.PushState) {
 }
 
 // pocket closes the app and stops its worker.
-func (r *ringer) pocket(t *testing.T) {
+func (r *ringer) pocket(t testing.TB) {
 	t.Helper()
 	must(t, r.Open("about:blank"))
 	must(t, r.browser.StopWorkers())
 }
 
 // open opens the app again.
-func (r *ringer) open(t *testing.T) {
+func (r *ringer) open(t testing.TB) {
 	t.Helper()
 	must(t, r.Open(r.h.Public))
 }
@@ -98,7 +98,7 @@ func plainText(s string) string {
 }
 
 // turnOn turns on a switch in Settings.
-func (r *ringer) turnOn(t *testing.T, text string) {
+func (r *ringer) turnOn(t testing.TB, text string) {
 	t.Helper()
 	r.tapIn("nav", "Settings")
 	r.sees(text)
@@ -110,7 +110,7 @@ func (r *ringer) turnOn(t *testing.T, text string) {
 }
 
 // asks waits for one notification that asks to log in as root.
-func (r *ringer) asks(t *testing.T) Notification {
+func (r *ringer) asks(t testing.TB) Notification {
 	t.Helper()
 	want := fmt.Sprintf("root @ [127.0.0.1]:%d", r.h.Port)
 	all, err := r.desk.Await(func(all []Notification) bool { return len(all) == 1 && plainText(all[0].Title) == want })
@@ -120,7 +120,7 @@ func (r *ringer) asks(t *testing.T) Notification {
 
 // ended waits for the quiet notification that says how a request ended: browsers
 // want to see one at the end of each push.
-func (r *ringer) ended(t *testing.T, how string) {
+func (r *ringer) ended(t testing.TB, how string) {
 	t.Helper()
 	want := fmt.Sprintf("%s: root @ [127.0.0.1]:%d", how, r.h.Port)
 	all, err := r.desk.Await(func(all []Notification) bool { return len(all) == 1 && plainText(all[0].Title) == want })
@@ -131,7 +131,7 @@ func (r *ringer) ended(t *testing.T, how string) {
 }
 
 // ssh starts a login that can be ended.
-func (r *ringer) ssh(t *testing.T) *Proc {
+func (r *ringer) ssh(t testing.TB) *Proc {
 	t.Helper()
 	ssh, err := Start(r.h.Env, "ssh", "-F", r.h.Path("ssh_config"), "root@server", "echo", "in")
 	must(t, err)
@@ -139,7 +139,7 @@ func (r *ringer) ssh(t *testing.T) *Proc {
 }
 
 // first logs in once by the page, which pins the host.
-func (r *ringer) first(t *testing.T) {
+func (r *ringer) first(t testing.TB) {
 	t.Helper()
 	done := r.login()
 	r.tap("Allow once")
@@ -391,7 +391,7 @@ func TestAppRingsBehind(t *testing.T) {
 }
 
 // window changes the window that the page is in.
-func (r *ringer) window(t *testing.T, state browser.WindowState) {
+func (r *ringer) window(t testing.TB, state browser.WindowState) {
 	t.Helper()
 	w, err := Command(r.Page, browser.GetWindowForTarget, browser.GetWindowForTargetParams{})
 	must(t, err)

@@ -104,7 +104,7 @@ func computer(t *testing.T, v *Vendor, to wire.Push) *webpush.Waker {
 }
 
 // sees waits until the person sees that many notifications.
-func (d *Desk) sees(t *testing.T, n int) []Notification {
+func (d *Desk) sees(t testing.TB, n int) []Notification {
 	t.Helper()
 	all, err := d.Await(func(all []Notification) bool { return len(all) == n })
 	must(t, err)
@@ -232,7 +232,7 @@ func TestPushSubscription(t *testing.T) {
 }
 
 // beginPublic is begin at https://kr.test, with a browser vendor.
-func beginPublic(t *testing.T, h *House) *Vendor {
+func beginPublic(t testing.TB, h *House) *Vendor {
 	t.Helper()
 	v := NewVendor(t)
 	v.Lead(h)
