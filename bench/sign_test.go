@@ -31,6 +31,20 @@ func must(b *testing.B, err error) {
 // start makes a house with one phone that approves by itself.
 func start(b *testing.B) *e2e.House {
 	b.Helper()
+	h := empty(b)
+	must(b, h.StartRelay())
+	_, err := h.Kr("config", "set", "relay", h.Origin)
+	must(b, err)
+	_, err = h.Kr("daemon", "start")
+	must(b, err)
+	must(b, h.Pair("ana"))
+	must(b, h.RunPhone("ana", "always"))
+	return h
+}
+
+// empty makes a house in which nothing runs.
+func empty(b *testing.B) *e2e.House {
+	b.Helper()
 	dir, err := os.MkdirTemp("", "kr")
 	must(b, err)
 	bin := filepath.Join(dir, "bin")
@@ -39,13 +53,6 @@ func start(b *testing.B) *e2e.House {
 	h, err := e2e.NewHouse(bin, dir)
 	must(b, err)
 	b.Cleanup(func() { h.Close(); os.RemoveAll(dir) })
-	must(b, h.StartRelay())
-	_, err = h.Kr("config", "set", "relay", h.Origin)
-	must(b, err)
-	_, err = h.Kr("daemon", "start")
-	must(b, err)
-	must(b, h.Pair("ana"))
-	must(b, h.RunPhone("ana", "always"))
 	return h
 }
 
@@ -89,10 +96,7 @@ func signer(b *testing.B, a agent.ExtendedAgent) func() time.Duration {
 	pub, err := ssh.ParsePublicKey(keys[0].Blob)
 	must(b, err)
 	return func() time.Duration {
-		session := make([]byte, 32)
-		rand.Read(session)
-		data := sshwire.Userauth{SessionID: session, User: "root", Method: sshwire.MethodPublicKey,
-			Algorithm: pub.Type(), PublicKey: pub.Marshal()}.Marshal()
+		data := freshLogin(pub)
 		t := time.Now()
 		sig, err := a.Sign(pub, data)
 		took := time.Since(t)
@@ -100,6 +104,13 @@ func signer(b *testing.B, a agent.ExtendedAgent) func() time.Duration {
 		must(b, pub.Verify(data, sig))
 		return took
 	}
+}
+
+// freshLogin is what ssh wants signed to log in with a key.
+func freshLogin(pub ssh.PublicKey) []byte {
+	session := make([]byte, 32)
+	rand.Read(session)
+	return sshwire.Userauth{SessionID: session, User: "root", Method: sshwire.MethodPublicKey, Algorithm: pub.Type(), PublicKey: pub.Marshal()}.Marshal()
 }
 
 // BenchmarkSign is one signature through agent socket, krd, relay and an

@@ -16,9 +16,12 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto"
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/serviceworker"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
@@ -37,6 +40,11 @@ var ErrNoChromium = errors.New("Chromium is missing; install it: apt-get install
 // StartBrowser starts a browser with a profile, which it makes if need be.
 // flags are Chromium's, "name" or "name=value".
 func StartBrowser(profile string, flags ...string) (*Browser, error) {
+	return StartBrowserWith(nil, profile, flags...)
+}
+
+// StartBrowserWith is StartBrowser with more environment.
+func StartBrowserWith(env []string, profile string, flags ...string) (*Browser, error) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		return nil, ErrNoChromium
@@ -48,7 +56,7 @@ func StartBrowser(profile string, flags ...string) (*Browser, error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.NoSandbox, // root has no sandbox, and the pages are ours
 		chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Env("TMPDIR="+temp),
+		chromedp.Env(append([]string{"TMPDIR=" + temp}, env...)...),
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 		}))
@@ -185,6 +193,44 @@ func (p *Page) Await(js string) error {
 		var gone *cdproto.Error // of the protocol: the document went away
 		if ctx.Err() != nil || !errors.As(err, &gone) {
 			return fmt.Errorf("%s did not come true: %w", js, err)
+		}
+	}
+}
+
+// Permit answers what the browser would ask the person for an origin, such as
+// "notifications", now and later.
+func (b *Browser) Permit(origin, permission string, yes bool) error {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	setting := browser.PermissionSettingDenied
+	if yes {
+		setting = browser.PermissionSettingGranted
+	}
+	_, err := chromedp.CallBrowser(ctx, browser.SetPermission, browser.SetPermissionParams{
+		Origin: origin, Permission: &browser.PermissionDescriptor{Name: permission}, Setting: setting})
+	return err
+}
+
+// StopWorkers ends all service workers, as the browser itself does after some
+// seconds without work.
+func (b *Browser) StopWorkers() error {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.Call(ctx, serviceworker.Enable, cdp.Empty{}); err != nil {
+		return err
+	}
+	if _, err := chromedp.Call(ctx, serviceworker.StopAllWorkers, cdp.Empty{}); err != nil {
+		return err
+	}
+	for {
+		r, err := chromedp.CallBrowser(ctx, target.GetTargets, target.GetTargetsParams{})
+		if err != nil || !slices.ContainsFunc(r.TargetInfos, func(t *target.Info) bool { return t.Type == "service_worker" }) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("a service worker does not stop")
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }

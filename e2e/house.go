@@ -24,6 +24,7 @@ type House struct {
 	Krd      *Proc // when StartKrd started it
 	Relay    *Proc
 	Origin   string // of the relay
+	Public   string // the same, by https at a name, where that is not Origin: see Vendor.Lead
 	Sshd     *Proc  // of the host "server"
 	Port     int    // of the host "server"
 	Agent    *Proc  // the other agent, at Path("other.sock")
@@ -55,7 +56,11 @@ func (h *House) StartRelay(env ...string) (err error) {
 	if h.Origin != "" {
 		addr = strings.TrimPrefix(h.Origin, "http://")
 	}
-	h.Relay, err = Start(append(slices.Clip(h.Env), env...), filepath.Join(h.Bin, "kr-relay"), "--listen", addr, "--data", h.Path("relay"))
+	args := []string{"--listen", addr, "--data", h.Path("relay")}
+	if h.Public != "" {
+		args = append(args, "--behind-proxy", "--origin", h.Public)
+	}
+	h.Relay, err = Start(append(slices.Clip(h.Env), env...), filepath.Join(h.Bin, "kr-relay"), args...)
 	if err != nil {
 		return err
 	}
@@ -130,7 +135,7 @@ func (h *House) OfferPairing() (*Pairing, error) {
 	if err != nil {
 		return nil, err
 	}
-	link, err := kr.Await(`(?m)^(HTTP://\S+)$`)
+	link, err := kr.Await(`(?m)^(HTTPS?://\S+)$`)
 	if err != nil {
 		return nil, err
 	}

@@ -80,8 +80,14 @@ func oneOfTwo(t testing.TB) {
 // newBrowser starts a browser, with flags, that ends with the test.
 func newBrowser(t testing.TB, profile string, flags ...string) *Browser {
 	t.Helper()
+	return newBrowserWith(t, nil, profile, flags...)
+}
+
+// newBrowserWith is newBrowser with more environment.
+func newBrowserWith(t testing.TB, env []string, profile string, flags ...string) *Browser {
+	t.Helper()
 	oneOfTwo(t)
-	b, err := StartBrowser(profile, flags...)
+	b, err := StartBrowserWith(env, profile, flags...)
 	if errors.Is(err, ErrNoChromium) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}

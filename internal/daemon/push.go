@@ -23,7 +23,6 @@ func (d *Daemon) pushClient() *webpush.Client {
 		if o.Now == nil {
 			o.Now = fault.Now
 		}
-		o.Local = o.Local || fault.Local()
 		d.push = webpush.NewClient(o)
 	})
 	return d.push

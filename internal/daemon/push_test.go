@@ -103,6 +103,16 @@ func (r *pushRig) login(ctx context.Context) <-chan error {
 	return done
 }
 
+// pushed is the frame that the body of a push carries.
+func pushed(t *testing.T, p pushtest.Push) []byte {
+	t.Helper()
+	frame, err := base64.StdEncoding.DecodeString(string(p.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return frame
+}
+
 // request is what a frame carries.
 func (r *pushRig) request(t *testing.T, frame []byte) *wire.Request {
 	t.Helper()
@@ -151,7 +161,7 @@ func TestPushReachesAPhoneThatDoesNotListen(t *testing.T) {
 		t.Fatalf("after %s: %q, TTL %d", took, p.Wrong, p.TTL)
 	}
 	t.Logf("from the agent's request to the push at its service: %s", took)
-	if err := r.relay.Post(t.Context(), r.near.Address(), r.answer(t, r.request(t, p.Body))); err != nil {
+	if err := r.relay.Post(t.Context(), r.near.Address(), r.answer(t, r.request(t, pushed(t, p)))); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {

@@ -10,7 +10,5 @@
 //	KR_FAULT=krd.request.acked      the first time
 //	KR_FAULT=krd.request.acked=3    the third time
 //
-// With KR_PUSH_LOCAL=1 [Local] is true.
-//
 // A point's name is the program, what it is doing, and what has just happened.
 package fault

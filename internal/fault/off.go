@@ -10,7 +10,3 @@ func Point(string, ...any) {}
 
 // Now is the wall clock.
 func Now() time.Time { return time.Now() }
-
-// Local reports whether this machine's own addresses count as those of push
-// services.
-func Local() bool { return false }

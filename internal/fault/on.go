@@ -44,7 +44,3 @@ func Now() time.Time {
 	}
 	return time.Now().Add(d).Round(0) // without the monotonic reading, which is not off
 }
-
-// Local reports whether this machine's own addresses count as those of push
-// services.
-func Local() bool { return os.Getenv("KR_PUSH_LOCAL") == "1" }

@@ -46,7 +46,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 )
 
 // Sizes in bytes.
@@ -93,9 +92,6 @@ func (a Address) LogName() string {
 	sum := sha256.Sum256(a[:])
 	return hex.EncodeToString(sum[:3])
 }
-
-// LogValue makes slog print LogName.
-func (a Address) LogValue() slog.Value { return slog.StringValue(a.LogName()) }
 
 // MarshalText returns standard base64 with padding (24 characters).
 func (a Address) MarshalText() ([]byte, error) {
@@ -158,9 +154,8 @@ func (k Key) Public() ed25519.PublicKey {
 func (k Key) Address() Address { return AddressOf(k.Public()) }
 
 // String, GoString and LogValue keep the secret out of texts and logs.
-func (k Key) String() string       { return "[redacted]" }
-func (k Key) GoString() string     { return "[redacted]" }
-func (k Key) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+func (k Key) String() string   { return "[redacted]" }
+func (k Key) GoString() string { return "[redacted]" }
 
 // Equal reports, in constant time, whether both are the same key.
 func (k Key) Equal(other Key) bool {

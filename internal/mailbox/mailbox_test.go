@@ -3,10 +3,7 @@ package mailbox
 import (
 	"bytes"
 	"crypto/ed25519"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 )
@@ -43,21 +40,6 @@ func TestAddressIsHashOfPublicKey(t *testing.T) {
 		if _, err := ParseAddress(bad); err == nil {
 			t.Errorf("ParseAddress(%q) succeeded", bad)
 		}
-	}
-}
-
-func TestLogsShowNeitherKeyNorAddress(t *testing.T) {
-	k := testKey(t)
-	var out bytes.Buffer
-	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "key", k, "address", k.Address())
-	fmt.Fprintf(&out, "%v %+v %#v %s", k, k, k, k)
-	for _, secret := range []string{hex.EncodeToString(k.Seed()), k.Address().String(), hex.EncodeToString(k.Public()), "7, 7", "7 7"} {
-		if strings.Contains(out.String(), secret) {
-			t.Errorf("output shows %q: %s", secret, &out)
-		}
-	}
-	if !strings.Contains(out.String(), "address="+k.Address().LogName()) || len(k.Address().LogName()) != 6 {
-		t.Errorf("no log name in %s", &out)
 	}
 }
 

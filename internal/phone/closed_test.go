@@ -515,13 +515,13 @@ func TestCrashBetweenDecisionAndUse(t *testing.T) {
 func TestOverWhileSigning(t *testing.T) {
 	for name, end := range map[string]func(*closedWorld, func(Event) []Effect){
 		"revoked": func(_ *closedWorld, handle func(Event) []Effect) { handle(Revoke{"*"}) },
-		"expired": func(w *closedWorld, _ func(Event) []Effect) { w.now = w.now.Add(time.Minute) },
+		"expired": func(w *closedWorld, _ func(Event) []Effect) { w.now = w.now.Add(30 * time.Second) },
 	} {
 		w := newClosedWorld(t)
 		ev, r := w.asks()
 		w.play(ev)
 		handle := func(ev Event) []Effect { return handled(w.core, w.now, ev, w.disk) } // one run
-		s := one[Sign](t, handle(Decide{Pairing: w.pairing, Request: r.ID, Allow: true, Grant: policy.Grant{Scope: policy.Host, For: time.Minute, Closed: true}}))
+		s := one[Sign](t, handle(Decide{Pairing: w.pairing, Request: r.ID, Allow: true, Grant: policy.Grant{Scope: policy.Host, For: 30 * time.Second, Closed: true}}))
 		end(w, handle)
 		if resp := w.answer(handle(w.vault.sign(s)), r); resp.Error != "" || resp.LeaseToken.Rule != "" || w.halves() != 0 {
 			t.Errorf("%s: %+v, %d halves", name, resp, w.halves())

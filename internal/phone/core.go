@@ -18,6 +18,7 @@ const (
 	helloPatience  = 15 * time.Second // then say that someone else may have scanned
 	attemptLife    = 10 * time.Minute // rendezvous addresses die then at the latest
 	skewLimit      = 15 * time.Minute // a request further off gets clock_skew
+	askLife        = 60 * time.Second // a computer waits for an answer no longer
 	rememberAfter  = 30 * time.Minute // how long past its expiry a request is remembered
 	setBackLimit   = 5 * time.Minute  // a clock further behind the latest time was set back
 	oldEpochLife   = 48 * time.Hour   // an old receive key is erased then
@@ -201,7 +202,7 @@ func (c *Core) start(now time.Time) []Effect {
 	for _, r := range c.open() {
 		switch r.State {
 		case reqPending:
-			if now.Unix() < r.Expires { // tick answers the others
+			if now.Unix() < r.until() { // tick answers the others
 				effects = append(effects, c.consider(now, r, nil)...)
 			}
 		case reqDecided:
@@ -241,7 +242,7 @@ func (c *Core) Next() (at time.Time, ok bool) {
 	}
 	for _, r := range c.requests {
 		if r.waits() {
-			soonest(r.Expires)
+			soonest(r.until())
 		} else {
 			soonest(r.Expires + int64(rememberAfter/time.Second))
 		}
@@ -257,9 +258,9 @@ func (c *Core) tick(now time.Time) []Effect {
 	}
 	for _, r := range c.sortedRequests() {
 		switch {
-		case r.State == reqPending && now.Unix() >= r.Expires:
+		case r.State == reqPending && now.Unix() >= r.until():
 			effects = append(effects, c.decline(now, r, wire.CodeExpired, "")...)
-		case r.State == reqDecided && now.Unix() >= r.Expires:
+		case r.State == reqDecided && now.Unix() >= r.until():
 			effects = append(effects, c.answer(now, r, &wire.SignResponse{Error: wire.CodeExpired})...)
 		case now.Unix() >= r.Expires+int64(rememberAfter/time.Second):
 			delete(c.requests, r.key())

@@ -48,7 +48,7 @@ func (c *Core) decide(now time.Time, ev Decide) []Effect {
 		return nil // a second tap must not end the prompt for the key
 	case rec == nil || rec.State != reqPending:
 		return []Effect{Withdraw{ev.Pairing, ev.Request, wire.CodeCancelled}}
-	case now.Unix() >= rec.Expires:
+	case now.Unix() >= rec.until():
 		return c.decline(now, rec, wire.CodeExpired, "")
 	}
 	p := c.pairings[rec.pairing]

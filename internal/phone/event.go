@@ -24,7 +24,8 @@ type Confirm struct {
 	Yes     bool
 }
 
-// Frame is a frame that came in for a pairing, from anyone.
+// Frame is a frame that came in for a pairing, from anyone. One that came by a
+// push says itself whose it is: then Pairing is "".
 type Frame struct {
 	Pairing string
 	Data    []byte
@@ -182,6 +183,7 @@ type Sign struct {
 	Request     wire.ID
 	Fingerprint string
 	Payload     []byte
+	Expires     time.Time // then the signature is of no use any more
 	Wrap        []byte
 	Renew       bool // with Wrap
 	Unwrap      []byte

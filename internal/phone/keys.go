@@ -184,17 +184,20 @@ func (c *Core) caughtUp(now time.Time, p *pairRecord, seq int64) []Effect {
 	return nil
 }
 
-// keysNotice is the newest list and push address under each epoch that the computer may have: it
-// may have said hello and nothing since. Without any there is nothing to send:
-// it comes back by hello, and that says what it has.
+// keysNotice is the newest list and push address, under the session keys: a
+// computer that has restarted and lost its epochs reads in its mailbox how to wake
+// this phone.
 func (c *Core) keysNotice(now time.Time, p *pairRecord) []Effect {
 	keys := c.visible(p)
-	return c.notify(now, p, wire.Notice{Seq: p.KeysSeq, Keys: &keys, Push: c.pushAddress()})
+	body, err := p.box.Seal(c.encodeNotice(now, wire.Notice{Seq: p.KeysSeq, Keys: &keys, Push: c.pushAddress()}))
+	if err != nil {
+		panic("phone: bug: no randomness: " + err.Error())
+	}
+	return []Effect{Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderSession, body)}}
 }
 
-// notify seals n under each epoch that p's computer may have, and fills in what
-// every notice has.
-func (c *Core) notify(now time.Time, p *pairRecord, n wire.Notice) []Effect {
+// encodeNotice fills in what every notice has.
+func (c *Core) encodeNotice(now time.Time, n wire.Notice) []byte {
 	id, err := wire.NewID()
 	if err != nil {
 		panic("phone: bug: no randomness: " + err.Error())
@@ -204,6 +207,13 @@ func (c *Core) notify(now time.Time, p *pairRecord, n wire.Notice) []Effect {
 	if err != nil {
 		panic("phone: bug: own notice does not encode: " + err.Error())
 	}
+	return plain
+}
+
+// notify seals n under each epoch that p's computer may have. Without any there is
+// nothing to send.
+func (c *Core) notify(now time.Time, p *pairRecord, n wire.Notice) []Effect {
+	plain := c.encodeNotice(now, n)
 	var effects []Effect
 	for _, e := range p.reachable() {
 		body, err := e.Seal(plain)

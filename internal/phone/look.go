@@ -30,7 +30,7 @@ func (c *Core) look(p *pairRecord, rec *reqRecord) (v view, refusal *wire.SignRe
 	if !ok {
 		return no(wire.CodeUnknownKey, noSuchKey)
 	}
-	v.card = Card{Pairing: p.id, Request: rec.id, Computer: p.Computer, KeyName: key.Name, Expires: unix(rec.Expires)}
+	v.card = Card{Pairing: p.id, Request: rec.id, Computer: p.Computer, KeyName: key.Name, Expires: unix(rec.until())}
 	v.facts = policy.Facts{Pairing: p.id, Key: s.Fingerprint}
 	if s.Reported != nil {
 		v.card.Reported = s.Reported.Checked()

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdh"
 	"testing"
 
+	"kryptonite/internal/sealbox"
 	"kryptonite/internal/wire"
 )
 
@@ -129,5 +130,31 @@ func TestPairingTellsThePushAddress(t *testing.T) {
 	}
 	if p := w.core.pairings[w.pairing]; p.ToldKeys != stateHash(w.core.visible(p), w.core.pushAddress()) {
 		t.Error("the new computer is told again by a notice")
+	}
+}
+
+// TestPushedFrame: a frame that came by no mailbox is taken for the computer whose
+// epoch it names, as if it had; what names none is dropped.
+func TestPushedFrame(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	for i, v := range []*world{w, w.second("other")} {
+		from, h := v.pairing, newHost(byte(i+1))
+		v.pairing = ""
+		card := one[Ask](t, v.send(v.request(byte(i+1), v.login(h, false), h.bind(false)))).Card
+		if card.Pairing != from {
+			t.Errorf("asked for %q, want %q", card.Pairing, from)
+		}
+	}
+	stranger := *w
+	stranger.epoch.ID = sealbox.EpochID{9}
+	for _, effects := range [][]Effect{
+		stranger.send(w.request(9, w.login(newHost(1), false))),
+		w.do(Frame{Data: nil}),
+		w.do(Frame{Data: wire.NewFrame(wire.HeaderEpoch, []byte("short"))}),
+		w.do(Frame{Data: wire.NewFrame(wire.HeaderSession, make([]byte, 200))}),
+	} {
+		if len(effects) != 0 {
+			t.Errorf("a frame that is nobody's: %#v", effects)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -94,8 +95,9 @@ type reqRecord struct {
 	State   reqState        `json:"state"`
 	Hash    []byte          `json:"hash"` // SHA-256 of the plaintext; none when a cancel came first
 	Expires int64           `json:"expires_unix_seconds"`
-	Epoch   sealbox.EpochID `json:"epoch"`             // of the newest copy
-	Request *wire.Request   `json:"request,omitempty"` // while undecided or unsigned
+	Until   int64           `json:"until_unix_seconds,omitempty"` // when nobody waits for the answer any more; 0: Expires
+	Epoch   sealbox.EpochID `json:"epoch"`                        // of the newest copy
+	Request *wire.Request   `json:"request,omitempty"`            // while undecided or unsigned
 	Answer  *wire.Response  `json:"answer,omitempty"`
 	Rule    string          `json:"rule,omitempty"` // that allowed it, or that came of it
 
@@ -107,6 +109,9 @@ type reqRecord struct {
 // waits reports whether r waits for the person: for a decision, or for the key
 // to be opened.
 func (r *reqRecord) waits() bool { return r.State == reqPending || r.State == reqDecided }
+
+// until is when a request that waits for the person is over, in Unix seconds.
+func (r *reqRecord) until() int64 { return cmp.Or(r.Until, r.Expires) }
 
 func (r *reqRecord) key() string { return requestPrefix + r.pairing + "/" + r.id.String() }
 

@@ -13,6 +13,9 @@ import (
 // does not fit is dropped and counted.
 func (c *Core) frame(now time.Time, ev Frame) []Effect {
 	p := c.pairings[ev.Pairing]
+	if ev.Pairing == "" {
+		p = c.pairingOf(ev.Data)
+	}
 	if p == nil {
 		c.dropped++
 		return nil
@@ -32,6 +35,25 @@ func (c *Core) frame(now time.Time, ev Frame) []Effect {
 		return c.epochFrame(now, p, body)
 	}
 	c.dropped++
+	return nil
+}
+
+// pairingOf finds whose epoch a frame names; nil for frames of no epoch that is
+// known.
+func (c *Core) pairingOf(frame []byte) *pairRecord {
+	h, body, err := wire.SplitFrame(frame)
+	if err != nil || h != wire.HeaderEpoch {
+		return nil
+	}
+	id, ok := sealbox.EpochOf(body)
+	if !ok {
+		return nil
+	}
+	for _, p := range c.pairings {
+		if p.State == statePaired && p.epoch(id) != nil {
+			return p
+		}
+	}
 	return nil
 }
 
@@ -138,6 +160,7 @@ func (c *Core) request(now time.Time, p *pairRecord, r *wire.Request, hash []byt
 	}
 	tokens := takeTokens(r)
 	rec = &reqRecord{pairing: p.id, id: r.ID, State: reqPending, Hash: hash, Expires: r.Expires, Epoch: epoch, Request: r}
+	rec.Until = min(r.Expires, now.Add(askLife).Unix())
 	if !fitsClock(now, r) {
 		return []Effect{c.refusal(now, p, rec, wire.CodeClockSkew), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteSkew}}
 	}
@@ -207,14 +230,14 @@ func (c *Core) cancel(now time.Time, p *pairRecord, r *wire.Request) []Effect {
 // sign asks for the signature of a decided request, unless its time is over. open
 // opens the key without a person; nil: whoever keeps it knows how.
 func (c *Core) sign(now time.Time, rec *reqRecord, open *opener) []Effect {
-	if now.Unix() >= rec.Expires {
+	if now.Unix() >= rec.until() {
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
 	}
 	s := rec.Request.Sign
 	if _, ok := c.allowedKey(c.pairings[rec.pairing], s.Fingerprint); !ok { // hidden or deleted meanwhile
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeUnknownKey, Reason: noSuchKey})
 	}
-	e := Sign{Pairing: rec.pairing, Request: rec.id, Fingerprint: s.Fingerprint, Payload: s.Payload}
+	e := Sign{Pairing: rec.pairing, Request: rec.id, Fingerprint: s.Fingerprint, Payload: s.Payload, Expires: unix(rec.until())}
 	if open != nil {
 		e.Unwrap, e.Wrapped = open.key, open.wrapped
 	} else {
@@ -230,7 +253,7 @@ func (c *Core) signed(now time.Time, ev Signed) []Effect {
 	if rec == nil || rec.State != reqDecided {
 		return nil
 	}
-	if now.Unix() >= rec.Expires {
+	if now.Unix() >= rec.until() {
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
 	}
 	if len(ev.Signature) > maxSignature {

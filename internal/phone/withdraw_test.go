@@ -75,22 +75,28 @@ func TestCancelAfterTheAnswer(t *testing.T) {
 	}
 }
 
-// TestAllowedExpires: the prompt goes when the time is over, and a tick is due then.
+// TestAllowedExpires: the prompt goes when the computer waits no longer, which is
+// before the request expires, and a tick is due then. Until it expires a copy is
+// still known.
 func TestAllowedExpires(t *testing.T) {
 	w, req := locked(t)
-	if at, ok := w.core.Next(); !ok || at.Unix() != req.Expires {
-		t.Errorf("a tick is due at %s, %v, want %d", at, ok, req.Expires)
+	until := w.now.Add(askLife)
+	if at, ok := w.core.Next(); !ok || !at.Equal(until) || until.Unix() >= req.Expires {
+		t.Errorf("a tick is due at %s, %v, want %s", at, ok, until)
 	}
-	w.now = time.Unix(req.Expires-1, 0)
+	w.now = until.Add(-time.Second)
 	if effects := w.do(Tick{}); len(all[Withdraw](effects)) != 0 {
 		t.Error("it ended before its time")
 	}
-	w.now = time.Unix(req.Expires, 0)
+	w.now = until
 	effects := w.do(Tick{})
 	if r := w.response(effects); r.Sign == nil || r.Sign.Error != wire.CodeExpired {
 		t.Errorf("the answer %+v", r)
 	}
 	w.ended(effects, wire.CodeExpired)
+	if r := w.response(w.send(req)); r.Sign == nil || r.Sign.Error != wire.CodeExpired {
+		t.Errorf("a copy gets %+v", r)
+	}
 }
 
 // TestSignedTooLate: a signature that was made after the time is not sent, tick

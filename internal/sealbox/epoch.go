@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"log/slog"
 )
 
 // Labels of the epoch construction. [kr-protocol] §2.4.
@@ -25,10 +24,9 @@ type EpochID [EpochIDSize]byte
 // Key32 is a secret symmetric key that never prints.
 type Key32 [32]byte
 
-// String and LogValue keep the key out of texts and logs.
-func (k Key32) String() string       { return "[redacted]" }
-func (k Key32) GoString() string     { return "[redacted]" }
-func (k Key32) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+// String and GoString keep the key out of texts; LogValue, elsewhere, out of logs.
+func (k Key32) String() string   { return "[redacted]" }
+func (k Key32) GoString() string { return "[redacted]" }
 
 // MarshalText writes the secret in base64, for state files and sealed messages only.
 func (k Key32) MarshalText() ([]byte, error) {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 )
 
 // KeySize is the size of an X25519 key, private or public, in bytes. [RFC 7748] §5.
@@ -81,10 +80,9 @@ func (k PrivateKey) dh(p PublicKey) ([]byte, error) {
 	return z, nil
 }
 
-// String and LogValue keep a private key out of texts and logs.
-func (k PrivateKey) String() string       { return "[redacted]" }
-func (k PrivateKey) GoString() string     { return "[redacted]" }
-func (k PrivateKey) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+// String and GoString keep a private key out of texts; LogValue, elsewhere, out of logs.
+func (k PrivateKey) String() string   { return "[redacted]" }
+func (k PrivateKey) GoString() string { return "[redacted]" }
 
 // MarshalText writes the secret in base64, for state files only.
 func (k PrivateKey) MarshalText() ([]byte, error) {
@@ -114,10 +112,9 @@ func PublicKeyFromBytes(b []byte) (PublicKey, error) {
 	return PublicKey(b), nil
 }
 
-// String and LogValue keep c_pub out of texts and logs.
-func (p PublicKey) String() string       { return "[redacted]" }
-func (p PublicKey) GoString() string     { return "[redacted]" }
-func (p PublicKey) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+// String and GoString keep c_pub out of texts; LogValue, elsewhere, out of logs.
+func (p PublicKey) String() string   { return "[redacted]" }
+func (p PublicKey) GoString() string { return "[redacted]" }
 
 // MarshalText writes the key in base64.
 func (p PublicKey) MarshalText() ([]byte, error) {

@@ -3,7 +3,6 @@ package sealbox
 import (
 	"fmt"
 	"io"
-	"log/slog"
 )
 
 const redacted = "[redacted]"
@@ -16,8 +15,3 @@ func (p PublicKey) Format(f fmt.State, _ rune)  { io.WriteString(f, redacted) }
 func (k Key32) Format(f fmt.State, _ rune)      { io.WriteString(f, redacted) }
 func (e Epoch) Format(f fmt.State, _ rune)      { io.WriteString(f, redacted) }
 func (s Shared) Format(f fmt.State, _ rune)     { io.WriteString(f, redacted) }
-
-// LogValue keeps an epoch's keys out of logs; the JSON handler of slog would
-// ask MarshalText of them.
-func (e Epoch) LogValue() slog.Value  { return slog.StringValue(redacted) }
-func (s Shared) LogValue() slog.Value { return slog.StringValue(redacted) }

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
@@ -31,33 +30,4 @@ func (s *Session) takeKeys(seq int64, keys []wire.SSHKey, push *wire.Push) error
 	s.leasesOf(keys)
 	s.mu.Unlock()
 	return nil
-}
-
-// maxEarly is how many frames are kept for the answer to a hello. The phone
-// sends a list under up to five epochs, once at its start and once more when the
-// hello comes.
-const maxEarly = 10
-
-// keepEarly keeps a frame that may be the notice that overtook the answer to
-// our hello: both are on their way at once. The caller holds mu.
-func (s *Session) keepEarly(frame []byte) {
-	if s.hello == nil || s.hello.frame == nil || len(frame) == 0 || wire.Header(frame[0]) != wire.HeaderEpoch {
-		return
-	}
-	if len(s.early) == maxEarly {
-		s.early = s.early[1:]
-	}
-	s.early = append(s.early, bytes.Clone(frame))
-}
-
-// overtook returns those frames once no hello waits for its answer.
-func (s *Session) overtook() [][]byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.hello != nil {
-		return nil
-	}
-	early := s.early
-	s.early = nil
-	return early
 }

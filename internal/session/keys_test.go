@@ -7,15 +7,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"kryptonite/internal/phone"
-	"kryptonite/internal/sealbox"
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/transport/memory"
 	"kryptonite/internal/wire"
@@ -110,62 +107,28 @@ func TestKeysArrive(t *testing.T) {
 
 func isSend(e phone.Effect) bool { _, ok := e.(phone.Send); return ok }
 
-// TestKeysAfterARestart: a computer that lost its epochs gets the list by its
-// hello, without a login, also when the list overtakes the hello's answer.
+// TestKeysAfterARestart: a computer that has no epoch reads the list in its
+// mailbox, without a login and without a hello, which then says what is here.
 func TestKeysAfterARestart(t *testing.T) {
-	for _, late := range []bool{false, true} {
-		t.Run(fmt.Sprint("overtaken: ", late), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r, k := keysRig(t, memory.Options{AToB: deaf, BToA: func(_ int, frame []byte) memory.Fate {
-					if late && frame[0] == byte(wire.HeaderSession) {
-						return memory.Fate{Copies: 1, Delay: 300 * time.Millisecond}
-					}
-					return memory.Deliver
-				}}, false)
-				defer r.close()
-				r.show(t.Context(), true)
-				synctest.Wait()
-				if seqs, _ := k.got(); len(seqs) != 0 {
-					t.Fatal("the list was told under an epoch that nobody has")
-				}
-				hello, err := r.session.startHello()
-				if err != nil {
-					t.Fatal(err)
-				}
-				r.handle(t.Context(), phone.Frame{Pairing: r.id, Data: hello})
-				r.handleLate(t)
-				time.Sleep(time.Second) // virtual
-				synctest.Wait()
-				if seqs, names := k.got(); len(seqs) != 1 || names != " work " {
-					t.Errorf("lists %v, the newest is %q", seqs, names)
-				}
-				r.show(t.Context(), false)
-				synctest.Wait()
-				if seqs, names := k.got(); len(seqs) != 2 || names != " " {
-					t.Errorf("without any request in between: lists %v, the newest is %q", seqs, names)
-				}
-				if hello, err = r.session.startHello(); err != nil {
-					t.Fatal(err)
-				}
-				sent := r.count(isSend)
-				r.handle(t.Context(), phone.Frame{Pairing: r.id, Data: hello})
-				if n := r.count(isSend) - sent; n != 1 {
-					t.Errorf("%d frames for a hello that says what is here, want the ack", n)
-				}
-			})
-		})
-	}
-}
-
-// handleLate sends a frame of an epoch that the computer has forgotten after all
-// others, as a phone may that starts just then.
-func (r *rig) handleLate(t *testing.T) {
-	t.Helper()
-	frame := make([]byte, 600)
-	frame[0] = byte(wire.HeaderEpoch)
-	if err := r.far.Send(t.Context(), frame); err != nil {
-		t.Fatal(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r, k := keysRig(t, memory.Options{AToB: deaf}, false)
+		defer r.close()
+		r.show(t.Context(), true)
+		synctest.Wait()
+		if seqs, names := k.got(); len(seqs) != 1 || names != " work " {
+			t.Errorf("lists %v, the newest is %q", seqs, names)
+		}
+		r.session.hello = nil // the one from before it knew the list
+		hello, err := r.session.startHello()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := r.count(isSend)
+		r.handle(t.Context(), phone.Frame{Pairing: r.id, Data: hello})
+		if n := r.count(isSend) - sent; n != 1 {
+			t.Errorf("%d frames for a hello that says what is here, want the ack", n)
+		}
+	})
 }
 
 // TestOnlyNewerKeys: an older list, the same again, one that is none, and one
@@ -175,17 +138,16 @@ func TestOnlyNewerKeys(t *testing.T) {
 		r, k := keysRig(t, memory.Options{}, true)
 		defer r.close()
 		synctest.Wait() // the phone has been greeted
-		phoneEnd := r.phoneEpoch(t)
 		tell := func(seq int64, keys []wire.SSHKey) error {
 			plain, err := wire.Encode(wire.Message{Notice: &wire.Notice{Seq: seq, K: wire.Protocol, Keys: &keys}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			body, err := phoneEnd.Seal(plain)
+			body, err := r.session.box.Seal(plain)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return r.session.receive(wire.NewFrame(wire.HeaderEpoch, body))
+			return r.session.receive(wire.NewFrame(wire.HeaderSession, body))
 		}
 		good := wire.SSHKey{PublicKey: r.blob, Name: "a"}
 		disk := errors.New("disk is full")
@@ -249,12 +211,4 @@ func TestP256SignaturesAreChecked(t *testing.T) {
 			t.Errorf("bit %d flipped: %v", i, err)
 		}
 	}
-}
-
-// phoneEpoch is the phone's view of the session's epoch.
-func (r *rig) phoneEpoch(t *testing.T) sealbox.Epoch {
-	t.Helper()
-	e := r.session.current().Epoch
-	e.Send, e.Recv = e.Recv, e.Send
-	return e
 }

@@ -105,7 +105,6 @@ type Session struct {
 	mu       sync.Mutex
 	keysSeq  int64    // of the newest list that is durable
 	leases   []*lease // newest last
-	early    [][]byte // frames under epochs that we do not know yet, newest last
 	ended    bool     // over is closed, and bg takes no more
 	epochs   []epoch  // newest last
 	hello    *hello   // the e_c on its way, or nil
@@ -271,23 +270,13 @@ func (s *Session) startHello() ([]byte, error) {
 	return s.hello.frame, nil
 }
 
-// receive takes a frame from a link, and then those that overtook it.
-func (s *Session) receive(frame []byte) error {
-	err := s.take(frame)
-	for _, early := range s.overtook() {
-		err = errors.Join(err, s.take(early))
-	}
-	return err
-}
-
-// take takes one frame. Whatever does not open or fit is dropped and counted;
+// receive takes a frame from a link. Whatever does not open or fit is dropped and counted;
 // only a notice that could not be made durable is an error.
-func (s *Session) take(frame []byte) error {
+func (s *Session) receive(frame []byte) error {
 	m, h, ok := s.open(frame)
 	if !ok {
 		s.mu.Lock()
 		s.dropped++
-		s.keepEarly(frame)
 		s.mu.Unlock()
 		return nil
 	}

@@ -31,6 +31,8 @@ await tried("inline script", () => window.ran ?? "did not run");
 await tried("eval", () => (0, eval)("1"));
 await tried("innerHTML", () => { document.body.innerHTML = "<i>"; return "done"; });
 await tried("policy", () => { trustedTypes.createPolicy("x", {}); return "made"; });
+await tried("own policy", () => { trustedTypes.createPolicy("worker", {}); return "made"; });
+await tried("own policy again", () => { trustedTypes.createPolicy("worker", {}); return "made"; });
 await tried("http", () => fetch("http://relay.invalid/").then(() => "answered"));
 await tried("image", () => new Promise((done) => {
   const i = new Image();
@@ -100,7 +102,7 @@ func TestInABrowser(t *testing.T) {
 	}
 	want := map[string]string{
 		"wasm": "true", "style": "rgb(1, 2, 3)", "inline style": "rgb(1, 2, 3)", "inline script": "did not run", "eval": "EvalError",
-		"innerHTML": "TypeError", "policy": "TypeError", "http": "TypeError", "image": "not shown", "worker": "TypeError",
+		"innerHTML": "TypeError", "policy": "TypeError", "own policy": "made", "own policy again": "TypeError", "http": "TypeError", "image": "not shown", "worker": "TypeError",
 		"refused": "connect-src form-action frame-src img-src require-trusted-types-for style-src-attr trusted-types",
 		"camera":  "true", "passkeys": "true", "geolocation": "false", "opener": "none",
 	}

@@ -3,6 +3,7 @@
 //
 //	/                      index.html        Cache-Control: no-cache
 //	/manifest.webmanifest  by its name       no-cache
+//	/sw.js                 by its name       no-cache
 //	/NAME-16 hex.EXT       by its name       a year, immutable
 //	all else               404, in plain text
 //
@@ -37,11 +38,12 @@ import (
 )
 
 // Policy is the Content-Security-Policy of every answer. Relays can be anywhere,
-// so connections may go to any https origin, and to this machine.
+// so connections may go to any https origin, and to this machine. The one policy
+// of Trusted Types lets the page start its service worker, and nothing else.
 const Policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self' https: wss: http://localhost:* http://127.0.0.1:* ws://localhost:* ws://127.0.0.1:*; " +
 	"manifest-src 'self'; worker-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; " +
-	"require-trusted-types-for 'script'; trusted-types 'none'"
+	"require-trusted-types-for 'script'; trusted-types worker"
 
 // permissions are what the app needs of the device; the rest is for nobody. Not
 // named, and so as browsers have it: writing to the clipboard, and the sheet to

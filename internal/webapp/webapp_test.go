@@ -142,7 +142,7 @@ func TestPolicy(t *testing.T) {
 		"default-src": "'none'", "script-src": "'self' 'wasm-unsafe-eval'", "style-src": "'self'", "img-src": "'self' data:",
 		"connect-src":  "'self' https: wss: http://localhost:* http://127.0.0.1:* ws://localhost:* ws://127.0.0.1:*",
 		"manifest-src": "'self'", "worker-src": "'self'", "frame-ancestors": "'none'", "base-uri": "'none'", "form-action": "'none'",
-		"require-trusted-types-for": "'script'", "trusted-types": "'none'",
+		"require-trusted-types-for": "'script'", "trusted-types": "worker", // for one URL: web/src/worker.ts
 	}
 	for d := range strings.SplitSeq(Policy, "; ") {
 		name, value, _ := strings.Cut(d, " ")

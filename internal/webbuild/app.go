@@ -31,8 +31,10 @@ var icons = []string{"icon.svg", "icon-192.png", "icon-512.png", "maskable-512.p
 //	index.html               web/src/index.html with the names of the others
 //	manifest.webmanifest     web/src/manifest.webmanifest, as well
 //	app-HASH.js              web/src/main.ts and all it imports, wasm_exec.js
-//	                         included; PHONE_WASM and QR_WASM are the paths of
-//	                         the programs below
+//	                         included; PHONE_WASM, QR_WASM and ICON are the
+//	                         paths of files below
+//	sw.js                    web/sw/sw.ts, the service worker: browsers look for
+//	                         a new one under the same name
 //	app-HASH.css             web/src/shell.css and all it imports
 //	phone-HASH.wasm          the core
 //	qr-HASH.wasm             the reader of QR codes
@@ -55,32 +57,39 @@ func App(root, out string) error {
 			return err
 		}
 	}
-	bundles := []api.BuildOptions{
-		{EntryPoints: []string{"web/src/main.ts"}, Outfile: "app.js", Define: map[string]string{
-			"PHONE_WASM": quoted("/" + s.names["phone.wasm"]), "QR_WASM": quoted("/" + s.names["qr.wasm"])}},
-		{EntryPoints: []string{"web/src/shell.css"}, Outfile: "app.css", Engines: engines},
-	}
-	for _, o := range bundles {
-		name := o.Outfile
-		o.Platform, o.LegalComments = api.PlatformBrowser, api.LegalCommentsNone
-		o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
-		files, err := bundle(root, o)
-		if err != nil {
-			return err
-		}
-		if len(files) != 1 {
-			return fmt.Errorf("%s is in %d files, want one", name, len(files))
-		}
-		if err := s.hashed(name, files[0].Contents); err != nil {
-			return err
-		}
-	}
 	for _, name := range icons {
 		b, err := os.ReadFile(filepath.Join(src, "icons", name))
 		if err != nil {
 			return err
 		}
 		if err := s.hashed(name, b); err != nil {
+			return err
+		}
+	}
+	paths := map[string]string{}
+	for name, file := range map[string]string{"PHONE_WASM": "phone.wasm", "QR_WASM": "qr.wasm", "ICON": "icon-192.png"} {
+		paths[name] = quoted("/" + s.names[file])
+	}
+	bundles := []struct {
+		api.BuildOptions
+		write func(name string, b []byte) error
+	}{
+		{api.BuildOptions{EntryPoints: []string{"web/src/main.ts"}, Outfile: "app.js", Define: paths}, s.hashed},
+		{api.BuildOptions{EntryPoints: []string{"web/sw/sw.ts"}, Outfile: "sw.js", Define: paths}, s.plain},
+		{api.BuildOptions{EntryPoints: []string{"web/src/shell.css"}, Outfile: "app.css", Engines: engines}, s.hashed},
+	}
+	for _, o := range bundles {
+		name := o.Outfile
+		o.Platform, o.LegalComments = api.PlatformBrowser, api.LegalCommentsNone
+		o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
+		files, err := bundle(root, o.BuildOptions)
+		if err != nil {
+			return err
+		}
+		if len(files) != 1 {
+			return fmt.Errorf("%s is in %d files, want one", name, len(files))
+		}
+		if err := o.write(name, files[0].Contents); err != nil {
 			return err
 		}
 	}

@@ -47,7 +47,7 @@ func contents(t *testing.T, dir string) map[string]string {
 func copyTree(t *testing.T) (root string) {
 	t.Helper()
 	root = t.TempDir()
-	for _, dir := range []string{"cmd/phone-wasm", "cmd/qr-wasm", "internal", "vectors", "web/src", "web/node"} {
+	for _, dir := range []string{"cmd/phone-wasm", "cmd/qr-wasm", "internal", "vectors", "web/src", "web/sw", "web/node"} {
 		if err := os.CopyFS(filepath.Join(root, dir), os.DirFS("../../"+dir)); err != nil {
 			t.Fatal(err)
 		}
@@ -108,8 +108,14 @@ func TestBuild(t *testing.T) {
 			t.Errorf("the script does not know %s", wasm)
 		}
 	}
-	if !strings.Contains(script, "importObject") {
-		t.Error("the script does not bring wasm_exec.js")
+	worker := app["sw.js"]
+	if wasm := only(t, app, `^phone-.*\.wasm$`); !strings.Contains(worker, `"/`+wasm+`"`) {
+		t.Errorf("the service worker does not know %s", wasm)
+	}
+	for name, js := range map[string]string{"script": script, "service worker": worker} {
+		if !strings.Contains(js, "importObject") {
+			t.Errorf("the %s does not bring wasm_exec.js", name)
+		}
 	}
 	// Under the policy an inline script or style would silently not run.
 	if inline := regexp.MustCompile(`<style|\sstyle=|\son[a-z]+=|<script(?:[^>]*)>[^<]`).FindString(app["index.html"]); inline != "" {

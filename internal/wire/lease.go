@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"log/slog"
 	"slices"
 
 	"kryptonite/internal/sealbox"
@@ -22,10 +21,6 @@ type LeaseToken struct {
 	Token sealbox.Key32 `json:"token"`
 	Until int64         `json:"until_unix_seconds,omitempty"` // in the phone's clock; only in a response
 }
-
-// LogValue keeps the token out of logs: the JSON handler of slog would ask
-// MarshalText of it.
-func (t LeaseToken) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
 func (t LeaseToken) fits() bool { return isRuleID(t.Rule) && t.Token != (sealbox.Key32{}) }
 

@@ -279,8 +279,8 @@ func (m Message) protocol() int {
 }
 
 // FitsHeader reports whether m may travel under h. [kr-protocol] §2.3: hello
-// and its ack, unpair_request and the unpair notice under the session keys,
-// everything else under an epoch.
+// and its ack, unpair_request and notices of unpair and of keys under the session
+// keys, everything else under an epoch.
 func (m Message) FitsHeader(h Header) bool {
 	var session, epoch bool
 	switch {
@@ -291,7 +291,7 @@ func (m Message) FitsHeader(h Header) bool {
 		session = m.Response.Ack != nil
 		epoch = true
 	case m.Notice != nil:
-		session = m.Notice.Unpair != nil
+		session = m.Notice.Unpair != nil || m.Notice.Keys != nil
 		epoch = !session
 	}
 	return h == HeaderSession && session || h == HeaderEpoch && epoch

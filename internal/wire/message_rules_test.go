@@ -66,7 +66,8 @@ func TestEveryKindRoundTrips(t *testing.T) {
 
 // TestHeaders: which message may travel how. [kr-protocol] §2.
 func TestHeaders(t *testing.T) {
-	session := map[string]bool{"me_request": true, "unpair_request": true, "ack_response": true, "unpair notice": true}
+	session := map[string]bool{"me_request": true, "unpair_request": true, "ack_response": true, "unpair notice": true,
+		"keys notice": true, "keys notice, empty": true}
 	both := map[string]bool{"ack_response": true} // of the hello, and of everything else
 	for name, m := range full() {
 		for h := range 256 {

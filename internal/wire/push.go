@@ -3,7 +3,6 @@ package wire
 import (
 	"crypto/ecdh"
 	"errors"
-	"log/slog"
 	"strings"
 )
 
@@ -43,10 +42,9 @@ func (p Push) Check() error {
 	return nil
 }
 
-// String, GoString and LogValue keep a push address out of texts and logs.
-func (p Push) String() string       { return "[redacted]" }
-func (p Push) GoString() string     { return "[redacted]" }
-func (p Push) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+// String and GoString keep a push address out of texts; LogValue, elsewhere, out of logs.
+func (p Push) String() string   { return "[redacted]" }
+func (p Push) GoString() string { return "[redacted]" }
 
 // pushFits reports whether the push address in m, if there is one, is one and
 // stands where it may: in a notice only beside the keys, as that tells all.

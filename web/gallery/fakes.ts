@@ -1,6 +1,6 @@
 // Views as the gallery shows them, and Actions that note what was called.
 import type { Card, Computer, Entry, Millis, Pin, Rule } from "../src/core.d.ts";
-import type { Key } from "../src/newkey.ts";
+import type { Key } from "../src/kept.ts";
 import type { Actions, View } from "../src/ui/view.ts";
 
 /** now never moves, so that pictures are the same each time. */
@@ -56,7 +56,7 @@ export const log: Entry[] = [
 
 export const empty: View = {
   phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], untold: [], pairing: null, cards: [], ended: [], alarms: [],
-  unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], version: "0.9.0", docs: "https://example.com/docs",
+  unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], push: { state: "on", why: "" }, lockScreen: false, tellRules: false, version: "0.9.0", docs: "https://example.com/docs",
 };
 
 export const full: View = { ...empty, computers: [laptop, server], pins: [pin, nasPin], rules: [rule], log };
@@ -73,7 +73,8 @@ export function actions(calls: unknown[][], over: Partial<Actions>): Actions {
     scan: (_video, signal) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
     pair: note("pair"), confirm: note("confirm"), dropLink: sync("dropLink"), decide: note("decide"), unlock: note("unlock"),
     refuseUnlock: note("refuseUnlock"), unpair: note("unpair"), revoke: note("revoke"), forgetHost: note("forgetHost"), trustHost: note("trustHost"),
-    forward: note("forward"), see: note("see"), sees: (_pairing, fingerprint) => fingerprint === key.fingerprint,
+    forward: note("forward"), see: note("see"), ring: note("ring"), setLockScreen: note("setLockScreen"), setTellRules: note("setTellRules"),
+    sees: (_pairing, fingerprint) => fingerprint === key.fingerprint,
     qr: () => fakeCode(29), share: note("share"), copy: note("copy"), acknowledge: note("acknowledge"), dismiss: sync("dismiss"), restart: sync("restart"),
     ...over,
   };

@@ -19,7 +19,7 @@ export function hostile(name: string): View {
     rules: [{ ...rule, user: name, name }, { ...rule, id: "r2", scope: "block" }],
     log: [{ ...entry, user: name, computer: name, host: name, reason: name }, { ...entry, seq: 2, namespace: name }],
     messages: [{ id: 1, grave: true, text: name, do: name, returns: true }, { id: 2, grave: false, text: name, do: name, returns: true }],
-    cards: [odd], alarms: [], unlocks: [],
+    push: { state: "failed", why: name }, cards: [odd], alarms: [], unlocks: [],
     ended: [{ card: odd, why: "expired", took: 0 }],
   };
 }

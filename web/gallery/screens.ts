@@ -1,6 +1,6 @@
 // The screens of the gallery, by name.
 import type { Card } from "../src/core.d.ts";
-import { type Actions, NoPRF, type View } from "../src/ui/view.ts";
+import { type Actions, NoPRF, type Push, type View } from "../src/ui/view.ts";
 import { card, empty, full, laptop, nasPin, now, otherPrint, passkey, pin, plainKey, rule, server } from "./fakes.ts";
 import { hostile, names } from "./hostile.ts";
 
@@ -32,6 +32,9 @@ const pairing = { step: "link", link: "https://phone.example.com/#X", relay: "ht
 const pairs = (over: Partial<View["pairing"] & object>): Screen => ({ view: { ...full, pairing: { ...pairing, ...over } }, press: ["wait"] });
 const unlock = { pairing: "p1", computer: "laptop", request: "r1", keyName: "Pixel 9", rule, expires: now + 50_000 };
 const tab = (name: string, over: Partial<View> = {}, ...more: string[]): Screen => ({ view: { ...full, ...over }, press: [name, ...more] });
+const push = (state: Push["state"], over: Partial<View> = {}): Partial<View> => ({ push: { state, why: state === "failed" ? "the push service did not answer within 20 s: is this phone online?" : "" }, ...over });
+const homePush = (state: Push["state"], over: Partial<View> = {}): Screen => ({ view: { ...full, ...push(state, over) } });
+const settingsPush = (state: Push["state"], over: Partial<View> = {}): Screen => tab("Settings", push(state, over));
 const evil = (name: keyof typeof names): Record<string, Screen> => {
   const view = hostile(names[name]);
   const calm = { ...view, cards: [], ended: [] };
@@ -61,6 +64,12 @@ export const screens: Record<string, Screen> = {
   home: { view: full },
   "home-waiting": { view: { ...full, cards: [card, fresh], unlocks: [{ ...unlock, request: "r7" }], keys: [...full.keys, plainKey] }, press: ["Put aside", "Put aside"] },
   "home-messages": { view: { ...full, messages: [{ id: 1, grave: true, text: "The log was damaged and begun anew.", do: "Look at Activity: entries may be missing.", returns: true }, { id: 2, grave: false, text: "laptop uses this phone now", do: "", returns: false }] } },
+  "home-push-ask": homePush("ask"), "home-push-home": homePush("home", { home: "tab" }), "home-push-failed": homePush("failed"),
+  "home-push-denied": homePush("denied"), "home-push-denied-browser": homePush("denied", { home: "browser" }),
+  "settings-push-none": settingsPush("none", { home: "browser" }), "settings-push-home": settingsPush("home", { home: "tab" }), "settings-push-ask": settingsPush("ask"),
+  "settings-push-denied": settingsPush("denied"), "settings-push-denied-browser": settingsPush("denied", { home: "browser" }), "settings-push-working": settingsPush("working"),
+  "settings-push-on": settingsPush("on", { keys: [...full.keys, plainKey], lockScreen: true }), "settings-push-wrapped": settingsPush("on", { tellRules: true }),
+  "settings-push-failed": settingsPush("failed", { lockScreen: true }),
   "key-qr": { view: full, press: ["Code"] },
   "key-line": { view: full, press: ["Show the whole line"] },
   "card-proved": cards(card), "card-first": cards(fresh), "card-vouched": cards(vouched), "card-bound": cards(bound), "card-reported": cards(reported), "card-unknown": cards(unknown),

@@ -1,47 +1,55 @@
 // The controller: the core's words become a View, what people do becomes events.
-import type { Alarm, Card, Event, Grant, Pin } from "./core.d.ts";
+import type { Alarm, Card, Event, Grant } from "./core.d.ts";
 import { Board } from "./board.ts";
+import { Changes } from "./changes.ts";
+import { type Errand, perform } from "./errands.ts";
 import type { ToSign } from "./key.ts";
-import type { Kind } from "./newkey.ts";
+import type { Keyring } from "./keyring.ts";
 import { Opening } from "./opening.ts";
-import { canMake, NoSecret } from "./passkey.ts";
+import { canMake } from "./passkey.ts";
 import { copy, share } from "./place.ts";
 import { about, keepOpen, type Parts, parts } from "./parts.ts";
 import type { Shown } from "./runner.ts";
 import { scan } from "./scan.ts";
+import { Ringing } from "./ringing.ts";
 import type { Started } from "./start.ts";
-import { type Actions, type Ended, type Message, NoPRF, type Unlock } from "./ui/view.ts";
+import { type Actions, type Ended, type Message, type Unlock } from "./ui/view.ts";
 import { Unlocks } from "./unlocks.ts";
 
 /** Around is what the app needs of the page. */
 export interface Around {
   qrWasm: string; // where the reader of QR codes is
+  icon: string; // URL, of notifications
   changed(): void; // a View would be another
   note(err: unknown): void;
   restart(): void; // the page's
 }
 
-/** An App is what people see of a phone, and do with it. */
-export class App implements Actions {
+/** An App is what people see of a phone, and do. */
+export class App extends Changes implements Actions {
   readonly board = new Board();
+  readonly ringing: Ringing;
   readonly #opening: Opening;
   readonly #unlocks: Unlocks;
-  #at: Started | undefined;
+  #at: Started<Keyring> | undefined;
 
   constructor(private readonly around: Around) {
+    super();
+    this.ringing = new Ringing(around);
     this.#unlocks = new Unlocks(around.changed);
-    this.#opening = new Opening(this.board, () => this.#started().core, (event) => this.#post(event), around);
+    this.#opening = new Opening(this.board, () => this.started().core, (event) => this.post(event), around);
   }
 
-  /** begin is called when the phone has started, and end when it does not work any more. */
-  begin(at: Started): void {
+  /** begin is called when the phone has started, and end when it does not work any more; then signal has ended. */
+  begin(at: Started<Keyring>, signal: AbortSignal): void {
     this.#at = at;
+    this.ringing.begin(at, signal);
     this.#keep();
   }
 
   /** end forgets what was on the screen: the next turn begins from the store. */
   end(): void {
-    this.#at?.keyring.lock();
+    this.#at?.keys.lock();
     this.#at = undefined;
     this.board.clear();
     this.around.changed();
@@ -49,39 +57,25 @@ export class App implements Actions {
 
   /** parts is a View without what only the page knows. */
   parts(): Parts {
-    return parts(this.#at, this.board, this.#unlocks, this.around.note);
+    return parts(this.#at, this.board, this.#unlocks, this.ringing, this.around.note);
   }
 
   /** show takes what the core tells people. */
   show(what: Shown): void {
     this.board.show(what);
+    this.ringing.show(what);
     this.#keep();
     this.around.changed();
   }
 
   /** ask shows that a request goes on by a tap only. */
   ask(what: ToSign, signal: AbortSignal): Promise<void> {
-    return this.#unlocks.ask(what, about(this.#started(), what), signal);
+    const all = about(this.started(), what);
+    this.ringing.lock(what.pairing, all.computer);
+    return this.#unlocks.ask(what, all, signal);
   }
 
   canWrap = canMake;
-
-  async makeKey(kind: Kind, name: string): Promise<void> {
-    const { keyring, runner } = this.#started();
-    try {
-      await keyring.make(kind, name, new AbortController().signal);
-    } catch (err) {
-      throw err instanceof NoSecret ? new NoPRF(err.message) : err;
-    }
-    await runner.post({ type: "KeysChanged", keys: keyring.keys() });
-    this.around.changed();
-  }
-
-  async rename(name: string): Promise<void> {
-    await this.#started().rename(name);
-    await this.#post({ type: "Renamed", name });
-  }
-
   scan(video: HTMLVideoElement, signal: AbortSignal): Promise<string> {
     return scan(video, this.around.qrWasm, signal);
   }
@@ -95,32 +89,34 @@ export class App implements Actions {
   async decide(card: Card, allow: boolean, grant: Grant): Promise<void> {
     const { pairing, request } = card;
     if (!this.board.decided(card, allow ? "answered" : "rejected")) return;
-    if (allow) this.#started().keyring.allowed({ pairing, request });
+    if (allow) this.started().keys.allowed({ pairing, request });
     try {
-      await this.#post({ type: "Decide", pairing, request, allow, grant });
+      await this.post({ type: "Decide", pairing, request, allow, grant });
     } catch (err) {
       this.board.decided(card, "");
       throw err;
     }
   }
 
+  /** errand does what came to the service worker. */
+  async errand(errand: Errand, signal: AbortSignal): Promise<void> {
+    const decided = ({ allow, ...request }: Errand & { type: "decide" }): void => void this.board.decided(request, allow ? "answered" : "rejected");
+    await perform(errand, { ...(await this.ringing.desk()), decided }, signal);
+  }
+
   unlock = async (u: Unlock): Promise<void> => this.#unlocks.answer(u, true);
   refuseUnlock = async (u: Unlock): Promise<void> => this.#unlocks.answer(u, false);
-  unpair = (pairing: string): Promise<void> => this.#post({ type: "Unpair", pairing });
-  revoke = (rule: string): Promise<void> => this.#post({ type: "Revoke", rule });
-  forgetHost = ({ name, scope }: Pin): Promise<void> => this.#post({ type: "ForgetHost", name, scope });
-  trustHost = ({ name, scope }: Pin): Promise<void> => this.#post({ type: "TrustHost", name, scope });
-  forward = (pairing: string, ask: boolean): Promise<void> => this.#post({ type: "Forward", pairing, ask });
-  see = (pairing: string, fingerprint: string, allow: boolean): Promise<void> => this.#post({ type: "AllowKey", pairing, fingerprint, allow });
-  sees = (pairing: string, fingerprint: string): boolean => this.#started().core.sees(pairing, fingerprint);
-  qr = (text: string): string[] => this.#started().core.qr(text);
+  sees = (pairing: string, fingerprint: string): boolean => this.started().core.sees(pairing, fingerprint);
+  qr = (text: string): string[] => this.started().core.qr(text);
+  ring = (): Promise<void> => this.ringing.ring();
+  setLockScreen = (lockScreen: boolean): Promise<void> => this.ringing.set({ lockScreen });
+  setTellRules = (tellRules: boolean): Promise<void> => this.ringing.set({ tellRules });
+  share = (text: string): Promise<void> => share(text);
   copy = (text: string): Promise<void> => copy(text);
   restart = (): void => this.around.restart();
 
-  share = (text: string): Promise<void> => share(text);
-
   async acknowledge(m: Message): Promise<void> {
-    await this.#post({ type: "Acknowledge" });
+    await this.post({ type: "Acknowledge" });
     this.dismiss(m);
   }
 
@@ -129,8 +125,8 @@ export class App implements Actions {
     this.around.changed();
   }
 
-  async #post(event: Event): Promise<void> {
-    await this.#started().runner.post(event);
+  protected async post(event: Event): Promise<void> {
+    await this.started().runner.post(event);
     this.#keep();
     this.around.changed();
   }
@@ -139,7 +135,7 @@ export class App implements Actions {
     if (this.#at) keepOpen(this.#at);
   }
 
-  #started(): Started {
+  protected started(): Started<Keyring> {
     if (!this.#at) throw new Error("the phone is still starting: try again in a moment");
     return this.#at;
   }

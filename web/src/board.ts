@@ -54,7 +54,7 @@ export class Board {
   }
 
   /** decided says what a person answered, "" when it did not go through; false if it was answered before. */
-  decided(card: Card, what: Waiting["decided"]): boolean {
+  decided(card: Pick<Card, "pairing" | "request">, what: Waiting["decided"]): boolean {
     const waiting = this.#waiting.get(idOf(card));
     if (!waiting || (what && waiting.decided)) return false;
     waiting.decided = what;

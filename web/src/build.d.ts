@@ -3,6 +3,9 @@
 /** QR_WASM is the path of the reader of QR codes. */
 declare const QR_WASM: string;
 
+/** ICON is the path of the icon of notifications. */
+declare const ICON: string;
+
 /** PHONE_WASM is the path of the core at this origin. */
 declare const PHONE_WASM: string;
 

@@ -64,7 +64,7 @@ export interface Listen { type: "Listen"; pairing: string; origin: string; seed:
 export interface Close { type: "Close"; pairing: string; origin: string; seed: Base64; sqs: SQSAddress | null }
 export interface Send { type: "Send"; pairing: string; to: Address[]; frame: Base64; farewell: boolean }
 export interface Sign {
-  type: "Sign"; pairing: string; request: Base64; fingerprint: string; payload: Base64;
+  type: "Sign"; pairing: string; request: Base64; fingerprint: string; payload: Base64; expires: Millis;
   wrap: Base64; renew: boolean; unwrap: Base64; wrapped: Base64; // of a rule that works while the app is closed; "" when none
 }
 export interface ShowWords { type: "ShowWords"; pairing: string; computer: string; words: string }

@@ -103,8 +103,3 @@ function explain(err: DOMException | null): Error {
     default: return new Error(`the browser cannot use this app's storage (${err?.name ?? "no reason given"})`, { cause: err });
   }
 }
-
-/** persist asks the browser to keep the storage when it runs short. */
-export async function persist(): Promise<boolean> {
-  return (await navigator.storage.persisted()) || navigator.storage.persist();
-}

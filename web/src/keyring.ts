@@ -1,15 +1,15 @@
 // The SSH keys of this phone, as the browser can keep them.
 import type { Base64, Millis, Phone, SSHKey } from "./core.d.ts";
 import { fromBase64, toBase64 } from "./bytes.ts";
-import { openKey, sealKey } from "./closed.ts";
-import { type Database, persist } from "./idb.ts";
+import { sealKey } from "./closed.ts";
+import type { Database } from "./idb.ts";
+import { alone, byAge, type Kept, type Key, type Kind } from "./kept.ts";
 import { type Made, signBy, type Signer, type ToSign } from "./key.ts";
-import { type Kept, type Key, type Kind, newPlain, newWithPasskey } from "./newkey.ts";
+import { newPlain, newWithPasskey } from "./newkey.ts";
 import * as passkey from "./passkey.ts";
+import { persist } from "./place.ts";
 import { type Ask, Unlocked } from "./unlocked.ts";
 import { unwrap } from "./wrap.ts";
-
-export type { Key, Kind };
 
 const tapCounts = 5_000; // ms, as long as browsers let a tap open a prompt
 
@@ -19,14 +19,10 @@ export class Keyring implements Signer {
   readonly #closed = new Map<string, Base64>(); // keys that a rule wants wrapped, by request
   readonly #unlocked: Unlocked;
 
-  private constructor(readonly core: Phone, readonly db: Database, readonly ask: Ask, kept: Kept[]) {
-    this.#kept = new Map(kept.sort((a, b) => a.created - b.created).map((k) => [k.fingerprint, k]));
+  /** kept are the keys of db. ask is asked before a prompt that no tap has led to. */
+  constructor(readonly core: Phone, readonly db: Database, readonly ask: Ask, kept: Kept[]) {
+    this.#kept = new Map(kept.sort(byAge).map((k) => [k.fingerprint, k]));
     this.#unlocked = new Unlocked(ask, (what, signal) => this.#unwrap(what, signal));
-  }
-
-  /** open takes the keys of db, which may be on their way. ask is asked before a prompt that no tap has led to. */
-  static async open(core: Phone, db: Database, ask: Ask, kept = db.all("keys")): Promise<Keyring> {
-    return new Keyring(core, db, ask, (await kept) as Kept[]);
   }
 
   /** list is all keys, the oldest first. */
@@ -82,10 +78,10 @@ export class Keyring implements Signer {
 
   async #sign(what: ToSign, signal: AbortSignal): Promise<Base64> {
     const kept = this.#key(what.fingerprint);
-    if (kept.kind === "plain") return signBy(this.core, kept.type, kept.key, what.payload);
     const tapped = this.#tapped.delete(idOf(what)) && (navigator.userActivation?.isActive ?? true);
-    if (kept.kind === "wrapped") {
-      return signBy(this.core, kept.type, await this.#open(what, kept, tapped, signal), what.payload);
+    if (kept.kind !== "passkey") {
+      const key = (await alone(kept, what)) ?? (await this.#open(what, tapped, signal));
+      return signBy(this.core, kept.type, key, what.payload);
     }
     if (kept.application !== location.hostname) throw new Error(`this passkey works only at ${kept.application}`);
     if (!tapped) await this.ask(what, signal);
@@ -99,7 +95,6 @@ export class Keyring implements Signer {
 
   /** locked is whether the next signature needs a tap. */
   locked = (fingerprint: string): boolean => this.#kept.get(fingerprint)?.kind !== "plain" && !this.#unlocked.has(fingerprint);
-
 
   /** lock closes all keys. */
   lock = (): void => this.#unlocked.lock();
@@ -115,10 +110,8 @@ export class Keyring implements Signer {
     this.#kept.set(kept.fingerprint, kept);
   }
 
-  // A rule may open the key without a person, or want it wrapped, for which it is opened anew.
-  async #open(what: ToSign, kept: Kept & { kind: "wrapped" }, tapped: boolean, signal: AbortSignal): Promise<CryptoKey> {
-    const ruled = what.unwrap && (await openKey(kept.type, what.wrapped, what.unwrap, what.fingerprint));
-    if (ruled) return ruled;
+  // A rule may want the key wrapped, for which it is opened anew.
+  async #open(what: ToSign, tapped: boolean, signal: AbortSignal): Promise<CryptoKey> {
     if (!what.wrap || what.renew) return this.#unlocked.use(what, tapped, signal);
     if (!tapped) await this.ask(what, signal);
     return this.#unlocked.anew(what, signal);

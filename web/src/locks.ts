@@ -1,4 +1,5 @@
 // Several tabs, one phone: the tab that holds a Web Lock is it.
+import { phoneLock, workerLock } from "./lockname.ts";
 import { Taken } from "./records.ts";
 import { unless } from "./wait.ts";
 
@@ -20,7 +21,7 @@ export class Turn {
   #aside: PromiseWithResolve | undefined; // while the page is put aside
   #steal: (() => void) | undefined; // while this tab waits
 
-  constructor(name = "kryptonite") {
+  constructor(name = phoneLock) {
     this.#name = name;
     this.#channel = new BroadcastChannel(name);
   }
@@ -73,7 +74,8 @@ export class Turn {
     };
     await hold({ ifAvailable: true });
     if (!working && !turn.aborted) {
-      busy();
+      if (await workerHolds()) setTimeout(() => this.take()); // once it waits
+      else busy();
       await this.#queue(hold, turn);
     }
     lost ||= turn.aborted;
@@ -123,6 +125,10 @@ export class Turn {
       if (data !== this.#self) this.#letGo.abort(new Taken("the phone is wanted in another tab"));
     }, { signal });
   }
+}
+
+async function workerHolds(): Promise<boolean> {
+  return (await navigator.locks.query()).held?.some((l) => l.name === workerLock) ?? false;
 }
 
 interface PromiseWithResolve {

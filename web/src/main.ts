@@ -1,7 +1,9 @@
 // The web phone starts here.
 import "wasm_exec";
 import { App } from "./app.ts";
-import { home, openedLink } from "./place.ts";
+import { serve } from "./errands.ts";
+import { Keyring } from "./keyring.ts";
+import { home, openedLink, persist } from "./place.ts";
 import { Turn } from "./locks.ts";
 import { start } from "./start.ts";
 import { mount } from "./ui/ui.ts";
@@ -14,7 +16,7 @@ if (!root) throw new Error("the page has no place for the app");
 
 const build = /-([0-9a-f]{8})/.exec(PHONE_WASM)?.[1] ?? ""; // tells one app from another
 const end = new AbortController();
-const core = compile(PHONE_WASM, end.signal); // at once: it takes longest
+const core = compile(fetch(PHONE_WASM, { signal: end.signal }), end.signal); // at once: it takes longest
 core.catch(() => undefined); // awaited in start
 let phase: View["phase"] = "loading";
 let why = "";
@@ -23,7 +25,7 @@ const note = (err: unknown): void => {
   if (!end.signal.aborted) console.warn(err);
 };
 const turn = new Turn();
-const app = new App({ qrWasm: QR_WASM, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
+const app = new App({ qrWasm: QR_WASM, icon: ICON, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
 root.replaceChildren(); // what the page said before
 const ui = mount(root, app);
 
@@ -52,8 +54,20 @@ async function work(signal: AbortSignal): Promise<void> {
   const turn = new AbortController();
   const life = AbortSignal.any([signal, turn.signal]);
   try {
-    const phone = await start({ wasm: core, ask: (what, end) => app.ask(what, end), show: (what) => app.show(what), note }, life);
-    app.begin(phone);
+    const starting = start({
+      wasm: core,
+      keys: (core, db, kept) => new Keyring(core, db, (what, end) => app.ask(what, end), kept),
+      show: (what) => app.show(what),
+      subscribe: app.ringing.subscribe,
+      note,
+    }, life);
+    serve(async (errand) => {
+      await starting;
+      await app.errand(errand, life);
+    }, note, life);
+    const phone = await starting;
+    if (phone.keys.list().length > 0) persist().catch(note);
+    app.begin(phone, life);
     become("ready");
     open(link);
     link = "";

@@ -1,34 +1,10 @@
-// Making a key, and what is kept of it.
-import type { Base64, KeyType, Millis, Phone } from "./core.d.ts";
-import { type Bytes, fromBase64, toBase64 } from "./bytes.ts";
+// Making a key.
+import type { Phone } from "./core.d.ts";
+import { fromBase64, toBase64 } from "./bytes.ts";
+import type { Kept } from "./kept.ts";
 import { newPair, sshPublic } from "./key.ts";
 import * as passkey from "./passkey.ts";
-import { newSalt, wrap, type Wrapped } from "./wrap.ts";
-
-/**
- * How a private key is kept:
- * wrapped: Ed25519, under the PRF secret of a passkey: nothing in clear on disk.
- * plain:   Ed25519 that no script can read, but the browser's files hold: weaker.
- * passkey: the passkey itself, sk-ecdsa-sha2-nistp256@openssh.com.
- * Browsers without Ed25519 get P-256 instead.
- */
-export type Kind = "wrapped" | "plain" | "passkey";
-
-/** A Key is what people may know of a key. */
-export interface Key {
-  kind: Kind;
-  name: string;
-  publicKey: Base64; // SSH wire format
-  fingerprint: string;
-  line: string; // for authorized_keys
-  created: Millis;
-}
-
-/** Kept is a key in the database's table "keys". */
-export type Kept = Omit<Key, "line" | "kind"> & (
-  | { kind: "wrapped"; type: KeyType; credential: Bytes; wrapped: Wrapped }
-  | { kind: "plain"; type: KeyType; key: CryptoKey }
-  | { kind: "passkey"; credential: Bytes; application: string });
+import { newSalt, wrap } from "./wrap.ts";
 
 export async function newPlain(core: Phone, name: string): Promise<Kept> {
   const pair = await newPair();

@@ -1,6 +1,8 @@
 // What a phone at work shows.
 import type { Board } from "./board.ts";
 import type { ToSign } from "./key.ts";
+import type { Keyring } from "./keyring.ts";
+import type { Ringing } from "./ringing.ts";
 import type { Started } from "./start.ts";
 import type { Unlock, View } from "./ui/view.ts";
 import type { Unlocks } from "./unlocks.ts";
@@ -8,11 +10,13 @@ import type { Unlocks } from "./unlocks.ts";
 /** Parts is a View without what only the page knows. */
 export type Parts = Omit<View, "phase" | "why" | "home" | "version" | "docs">;
 
-export function parts(at: Started | undefined, board: Board, unlocks: Unlocks, note: (err: unknown) => void): Parts {
+export function parts(at: Started<Keyring> | undefined, board: Board, unlocks: Unlocks, { push, choices }: Ringing, note: (err: unknown) => void): Parts {
   return {
     ...board.view(),
+    ...choices,
+    push,
     name: at?.name() ?? "",
-    keys: at?.keyring.list() ?? [],
+    keys: at?.keys.list() ?? [],
     computers: at?.core.computers().filter((c) => c.live) ?? [],
     untold: at?.core.untold() ?? [],
     unlocks: unlocks.list(),
@@ -23,7 +27,7 @@ export function parts(at: Started | undefined, board: Board, unlocks: Unlocks, n
   };
 }
 
-function log(at: Started | undefined, note: (err: unknown) => void): View["log"] {
+function log(at: Started<Keyring> | undefined, note: (err: unknown) => void): View["log"] {
   try {
     return at?.log.newest(at.core) ?? [];
   } catch (err) {
@@ -33,18 +37,18 @@ function log(at: Started | undefined, note: (err: unknown) => void): View["log"]
 }
 
 /** about is what people want to know before a request goes on under a rule. */
-export function about({ core, keyring }: Started, { pairing, fingerprint }: ToSign): Pick<Unlock, "computer" | "rule" | "keyName"> {
+export function about({ core, keys }: Started<Keyring>, { pairing, fingerprint }: ToSign): Pick<Unlock, "computer" | "rule" | "keyName"> {
   return {
     computer: core.computers().find((c) => c.pairing === pairing)?.name ?? "",
     rule: core.rules(Date.now()).find((r) => r.pairing === pairing && r.key === fingerprint) ?? null,
-    keyName: keyring.list().find((k) => k.fingerprint === fingerprint)?.name ?? "",
+    keyName: keys.list().find((k) => k.fingerprint === fingerprint)?.name ?? "",
   };
 }
 
 /** keepOpen keeps keys open as long as the longest rule that uses them. */
-export function keepOpen({ core, keyring }: Started): void {
+export function keepOpen({ core, keys }: Started<Keyring>): void {
   const rules = core.rules(Date.now());
-  for (const { fingerprint } of keyring.list()) {
-    keyring.keep(fingerprint, Math.max(0, ...rules.filter((r) => r.key === fingerprint).map((r) => r.until)));
+  for (const { fingerprint } of keys.list()) {
+    keys.keep(fingerprint, Math.max(0, ...rules.filter((r) => r.key === fingerprint).map((r) => r.until)));
   }
 }

@@ -19,10 +19,9 @@ export function home(): Home {
   return "standalone" in navigator && navigator.maxTouchPoints > 1 ? "tab" : "browser";
 }
 
-/** deviceName is what computers call this phone unless its owner says otherwise. */
-export function deviceName(): string {
-  const known: [RegExp, string][] = [[/iPhone/, "iPhone"], [/iPad/, "iPad"], [/Android/, "Android phone"], [/Mac/, "Mac"], [/Windows/, "Windows"], [/CrOS/, "Chromebook"]];
-  return known.find(([sign]) => sign.test(navigator.userAgent))?.[1] ?? "browser";
+/** persist asks the browser to keep the storage when it runs short. */
+export async function persist(): Promise<boolean> {
+  return (await navigator.storage.persisted()) || navigator.storage.persist();
 }
 
 /** share opens the system's sheet, or copies where there is none. */

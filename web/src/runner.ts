@@ -1,6 +1,6 @@
 // The effect loop: the phone's events one after another, each durable before it
 // has consequences. As internal/phoneterm/runner.go does it in a terminal.
-import type { Alarm, Ask, Base64, Close, Effect, Event, Listen, Note, Phone, Send, ShowWords, Withdraw } from "./core.d.ts";
+import type { Alarm, Ask, Base64, Close, Effect, Event, Listen, Note, Phone, Send, ShowWords, Subscribe, Subscribed, Withdraw } from "./core.d.ts";
 import type { Signer } from "./key.ts";
 import { MailboxReader, postFrame } from "./link.ts";
 import { receive } from "./receive.ts";
@@ -17,28 +17,29 @@ export interface Around {
   store: Store;
   signer: Signer;
   show(what: Shown): void;
+  /** subscribe subscribes to pushes. null: there is nothing to tell. */
+  subscribe?(vapid: Base64, signal: AbortSignal): Promise<Subscribed | null>;
   log(err: unknown): void;
 }
 
 const sendLimit = 20_000; // ms, one frame on one channel
 const openLimit = 10_000;
-const leastTick = 100;
 const mostTick = 3_600_000; // setTimeout overflows at 24 days
 
 export class Runner {
   readonly #a: Around;
   readonly #ears = new Map<Base64, AbortController>(); // by mailbox seed
   readonly #listening = new Set<Promise<void>>();
-  readonly #sending = new Set<Promise<void>>(); // and signing
+  readonly #sending = new Set<Promise<void>>(); // and signing, and subscribing
   readonly #signing: Signing;
   readonly #end = new AbortController();
   readonly #signal: AbortSignal;
   #turn: Promise<void> = Promise.resolve();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(around: Around, signal: AbortSignal) {
+  constructor(around: Around, private readonly wanted: AbortSignal) {
     this.#a = around;
-    this.#signal = AbortSignal.any([signal, this.#end.signal]);
+    this.#signal = AbortSignal.any([wanted, this.#end.signal]);
     this.#signing = new Signing(around.signer, this.#signal);
     const closed = around.store.closed;
     if (closed?.aborted) this.#end.abort(closed.reason);
@@ -56,7 +57,7 @@ export class Runner {
     await this.#turn;
     await Promise.all(this.#listening);
     await this.posted();
-    if (this.#end.signal.aborted) throw this.#end.signal.reason;
+    if (!this.wanted.aborted) throw this.#end.signal.reason;
   }
 
   /** post resolves when the event is durable and its effects are under way. */
@@ -95,14 +96,14 @@ export class Runner {
   #wake(): void {
     if (this.#signal.aborted) return;
     const at = this.#a.core.next();
-    const pause = at === null ? mostTick : Math.min(mostTick, Math.max(leastTick, at - Date.now()));
+    const pause = at === null ? mostTick : Math.min(mostTick, Math.max(100, at - Date.now()));
     this.#timer = setTimeout(() => this.post({ type: "Tick" }).catch(this.#a.log), pause);
   }
 
   async #perform(e: Effect): Promise<void> {
     switch (e.type) {
-      case "Store":
-      case "Subscribe": return; // nothing here subscribes yet
+      case "Store": return;
+      case "Subscribe": return this.#go(this.#sending, this.#subscribe(e));
       case "Listen": return this.#listen(e);
       case "Close": return this.#close(e);
       case "Send": return this.#send(e);
@@ -135,6 +136,11 @@ export class Runner {
       const sent = postFrame(relay.origin, relay.mailbox, frame, AbortSignal.timeout(sendLimit));
       this.#go(this.#sending, farewell ? sent.then(() => this.post({ type: "Told", pairing })) : sent);
     }
+  }
+
+  async #subscribe({ vapid }: Subscribe): Promise<void> {
+    const subscribed = await this.#a.subscribe?.(vapid, this.#signal);
+    if (subscribed && !this.#signal.aborted) await this.post(subscribed);
   }
 
   #go(all: Set<Promise<void>>, work: Promise<void>): void {

@@ -56,7 +56,7 @@ async function reader(wasm: string, signal: AbortSignal): Promise<Reader> {
     const detector = new own({ formats: ["qr_code"] });
     return async (video) => (await detector.detect(video))[0]?.rawValue ?? null;
   }
-  const { call, ended } = await run<Read>(await compile(wasm, signal), signal);
+  const { call, ended } = await run<Read>(await compile(fetch(wasm, { signal }), signal), signal);
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) throw new Error("this browser draws no pictures: paste the link instead");

@@ -4,14 +4,17 @@ import type { Sign, Signed } from "./core.d.ts";
 import type { Signer } from "./key.ts";
 import { unless } from "./wait.ts";
 
+/** Later says that a signature cannot be made now: nothing is posted, and the core asks again at its next start. */
+export class Later extends Error {}
+
 export class Signing {
   readonly #prompts = new Map<string, AbortController>();
 
   constructor(readonly signer: Signer, readonly signal: AbortSignal) {}
 
   /**
-   * sign posts the outcome. What ends by its signal posts none: the request is
-   * over, or the core asks again at its next start.
+   * sign posts the outcome. What ends by its signal, or by Later, posts none: the
+   * request is over, or the core asks again at its next start.
    */
   async sign(what: Sign, post: (signed: Signed) => Promise<void>): Promise<void> {
     const id = name(what);
@@ -23,6 +26,7 @@ export class Signing {
     try {
       Object.assign(signed, await unless(signal, this.signer.sign(what, signal)));
     } catch (err) {
+      if (err instanceof Later) return;
       signed.failed = sentence(err);
     } finally {
       this.#prompts.delete(id);

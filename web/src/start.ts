@@ -1,51 +1,56 @@
 // From nothing to a phone at work: storage, core, keys.
-import type { Phone } from "./core.d.ts";
-import { Database, persist } from "./idb.ts";
-import { Keyring } from "./keyring.ts";
+import type { Base64, Phone, Subscribed } from "./core.d.ts";
+import { Database } from "./idb.ts";
+import type { Kept } from "./kept.ts";
+import type { Signer } from "./key.ts";
 import { LogTail } from "./logtail.ts";
-import { deviceName } from "./place.ts";
 import { idbStore } from "./records.ts";
 import { Runner, type Shown } from "./runner.ts";
-import type { Ask } from "./unlocked.ts";
 import { load } from "./wasm.ts";
 
-/** Started is a phone at work. */
-export interface Started {
+/** Started is a phone at work, whose keys are a K. */
+export interface Started<K extends Signer> {
   core: Phone;
   runner: Runner;
-  keyring: Keyring;
+  keys: K;
+  db: Database;
   log: LogTail;
   name(): string; // of this phone
   rename(name: string): Promise<void>; // durably
 }
 
-export interface Around {
+export interface Around<K extends Signer> {
   wasm: Promise<WebAssembly.Module>; // the core
-  ask: Ask; // before a key is used that nobody has just asked for
+  keys(core: Phone, db: Database, kept: Kept[]): K;
   show(what: Shown): void;
+  subscribe(vapid: Base64, signal: AbortSignal): Promise<Subscribed | null>;
   note(err: unknown): void;
 }
 
 const named = "name"; // in settings
 
-/** start needs the lock of this phone, see locks.ts. The runner is not yet running. */
-export async function start({ wasm, ask, show, note }: Around, signal: AbortSignal): Promise<Started> {
+/** start needs the lock of this phone, see locks.ts. The runner is not yet running; the database is closed when signal ends. */
+export async function start<K extends Signer>({ wasm, keys: open, show, subscribe, note }: Around<K>, signal: AbortSignal): Promise<Started<K>> {
   const db = await Database.open(signal);
   signal.addEventListener("abort", () => db.close(), { once: true });
   const log = new LogTail(idbStore(db));
-  const kept = db.all("keys");
-  const stored = Promise.all([kept, db.get("settings", named), log.load(signal)]); // while the core starts
+  const stored = Promise.all([db.all("keys"), db.get("settings", named), log.load(signal)]); // while the core starts
   stored.catch(() => undefined); // awaited below
   const core = await load(await wasm, signal);
-  const [, saved, records] = await stored;
-  const keyring = await Keyring.open(core, db, ask, kept);
+  const [kept, saved, records] = await stored;
+  const keys = open(core, db, kept as Kept[]);
   let name = typeof saved === "string" && saved ? saved : deviceName();
-  core.start({ name, keys: keyring.keys() }, records);
-  const runner = new Runner({ core, store: log, signer: keyring, show, log: note }, signal);
-  if (keyring.list().length > 0) persist().catch(note);
+  core.start({ name, keys: keys.keys() }, records);
+  const runner = new Runner({ core, store: log, signer: keys, show, subscribe, log: note }, signal);
   const rename = async (to: string): Promise<void> => {
     await db.put("settings", named, to);
     name = to;
   };
-  return { core, runner, keyring, log, name: () => name, rename };
+  return { core, runner, keys, db, log, name: () => name, rename };
+}
+
+// deviceName is what computers call this phone unless its owner says otherwise.
+function deviceName(): string {
+  const known: [RegExp, string][] = [[/iPhone/, "iPhone"], [/iPad/, "iPad"], [/Android/, "Android phone"], [/Mac/, "Mac"], [/Windows/, "Windows"], [/CrOS/, "Chromebook"]];
+  return known.find(([sign]) => sign.test(navigator.userAgent))?.[1] ?? "browser";
 }

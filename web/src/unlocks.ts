@@ -6,8 +6,6 @@ interface Pending extends Unlock {
   settle(refused?: Error): void;
 }
 
-const patience = 60_000; // ms, as long as a computer waits for an answer
-
 export class Unlocks {
   #pending: Pending[] = [];
 
@@ -18,11 +16,11 @@ export class Unlocks {
   }
 
   /** ask resolves in the tap on Continue; it rejects on Not now, and when the computer has given up. */
-  async ask({ pairing, request }: ToSign, about: Pick<Unlock, "computer" | "rule" | "keyName">, signal: AbortSignal): Promise<void> {
+  async ask({ pairing, request, expires }: ToSign, about: Pick<Unlock, "computer" | "rule" | "keyName">, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
       const ended = (): void => settle(signal.reason as Error);
-      const timer = setTimeout(() => settle(new Error("nobody continued on the phone in time")), patience);
+      const timer = setTimeout(() => settle(new Error("nobody continued on the phone in time")), expires - Date.now());
       const settle = (refused?: Error): void => {
         clearTimeout(timer);
         signal.removeEventListener("abort", ended);
@@ -31,7 +29,7 @@ export class Unlocks {
         else resolve();
         this.changed();
       };
-      const pending: Pending = { ...about, pairing, request, expires: Date.now() + patience, settle };
+      const pending: Pending = { ...about, pairing, request, expires, settle };
       signal.addEventListener("abort", ended, { once: true });
       this.#pending = [...this.#pending, pending];
       this.changed();

@@ -36,14 +36,19 @@ export function jitter(ms: number): number {
   return ms * (0.75 + Math.random() / 2);
 }
 
-/** onWake calls f whenever the page comes back, to the person or to the network. Node never sleeps. */
+// A worker has no document, and Node no events: it never sleeps.
+const { document, addEventListener } = globalThis as {
+  document?: EventTarget & { visibilityState: string };
+  addEventListener?: typeof globalThis.addEventListener;
+};
+
+/** onWake calls f whenever the page comes back, to the person or to the network. */
 export function onWake(f: () => void, signal: AbortSignal): void {
-  if (typeof document === "undefined") return;
-  document.addEventListener("visibilitychange", () => {
+  document?.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible") f();
   }, { signal });
-  document.addEventListener("resume", f, { signal });
-  addEventListener("online", f, { signal });
+  document?.addEventListener("resume", f, { signal });
+  addEventListener?.("online", f, { signal });
 }
 
 const leastNap = 250; // ms, however often the page wakes

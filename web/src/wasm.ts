@@ -43,10 +43,10 @@ export async function run<F>(wasm: WebAssembly.Module, signal: AbortSignal): Pro
   return { call: call as F, ended: () => ended };
 }
 
-/** compile fetches a program, and compiles it while it comes. */
-export async function compile(url: string, signal: AbortSignal): Promise<WebAssembly.Module> {
+/** compile compiles a program while it comes. */
+export async function compile(response: Promise<Response>, signal: AbortSignal): Promise<WebAssembly.Module> {
   try {
-    return await WebAssembly.compileStreaming(fetch(url, { signal }));
+    return await WebAssembly.compileStreaming(response);
   } catch (err) {
     signal.throwIfAborted();
     throw new Error(`a part of the app could not be loaded (${err instanceof Error ? err.message : String(err)}): is there a connection?`, { cause: err });

@@ -4,6 +4,7 @@ import type { Assertion, Phone } from "../src/core.d.ts";
 import { fromBase64, toBase64 } from "../src/bytes.ts";
 import { Database } from "../src/idb.ts";
 import type { ToSign } from "../src/key.ts";
+import type { Kept } from "../src/kept.ts";
 import { Keyring } from "../src/keyring.ts";
 import { MailboxReader, postFrame } from "../src/link.ts";
 import { Turn } from "../src/locks.ts";
@@ -85,8 +86,11 @@ async function mail(origin: string, seed: string): Promise<object> {
   return state;
 }
 
-const ring = async (): Promise<Keyring> => Keyring.open(await core(), await Database.open(live), ask);
+const ring = async (): Promise<Keyring> => {
+  const db = await Database.open(live);
+  return new Keyring(await core(), db, ask, (await db.all("keys")) as Kept[]);
+};
 const sign = async (keys: Keyring, what: ToSign, signal: AbortSignal): Promise<string> => (await keys.sign(what, signal)).signature;
-const toSign = (fingerprint: string, request: string, text: string): ToSign => ({ pairing: "p", request, fingerprint, payload: btoa(text), wrap: "", renew: false, unwrap: "", wrapped: "" });
+const toSign = (fingerprint: string, request: string, text: string): ToSign => ({ pairing: "p", request, fingerprint, payload: btoa(text), expires: Date.now() + 60_000, wrap: "", renew: false, unwrap: "", wrapped: "" });
 
 Object.assign(globalThis, { kr: { Database, Keyring, asked, beThePhone, core, fromBase64, idbStore, live, mail, outcome, passkey, postFrame, ring, sign, toSign, wrapped } });

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { card } from "../gallery/fakes.ts";
+import { actions, card, full, now, plainKey } from "../gallery/fakes.ts";
+import { Arm } from "../src/ui/arm.ts";
 import { clean, cut, lookalikes } from "../src/ui/clean.ts";
+import { type Ui, newState } from "../src/ui/context.ts";
+import { type Child, type Node, h } from "../src/ui/dom.ts";
 import { groups } from "../src/ui/group.ts";
+import { pushHint, pushSettings } from "../src/ui/push.ts";
+import type { Push, View } from "../src/ui/view.ts";
 import { ago, left, span } from "../src/ui/when.ts";
 
 test("what cannot be seen is shown", () => {
@@ -45,4 +50,63 @@ test("times are said as people say them", () => {
   assert.deepEqual([left(-5), left(999), left(42_000), left(119_500), left(121_000), left(7_500_000)], ["0:00", "0:01", "0:42", "2 min", "2 min", "2 h 5 min"]);
   assert.deepEqual([span(900_000), span(3_600_000), span(5_400_000)], ["15 min", "1 h", "1 h 30 min"]);
   assert.deepEqual([ago(0, 5e12), ago(5e12 - 30_000, 5e12), ago(5e12 - 7_000_000, 5e12)], ["never", "just now", "1 h ago"]);
+});
+
+const pushStates: Push["state"][] = ["none", "home", "ask", "denied", "working", "on", "failed"];
+
+/** part draws a part of a screen: its words, its buttons by their words, and what was asked for. */
+function part(draw: (ui: Ui) => Child, over: Partial<View>): { words: string; press(words: string): void; calls: unknown[][] } {
+  const calls: unknown[][] = [];
+  const no = (): never => assert.fail("not wanted here");
+  const run = (_id: string, action: () => Promise<void>): void => void action();
+  const drawn = h("main", {}, draw({ view: { ...full, ...over }, actions: actions(calls, {}), state: newState(), now, arm: new Arm(no), run, redraw: no, change: no, say: no, go: no, back: no }));
+  const words = (n: Node): string => n.text + n.kids.map(words).join("");
+  const all = (n: Node): Node[] => [n, ...n.kids.flatMap(all)];
+  const press = (what: string): void => {
+    const found = all(drawn).find((n) => n.tag === "button" && words(n).startsWith(what));
+    assert.ok(found?.props.onclick, `no button says ${what}`);
+    found.props.onclick(new Event("click"));
+  };
+  return { words: words(drawn), press, calls };
+}
+
+test("Home asks for notifications once a computer can ask, and hints where they fail", () => {
+  const hints = (over: Partial<View>): string => pushStates.filter((state) => part(pushHint, { push: { state, why: "no network" }, ...over }).words !== "").join(" ");
+  assert.equal(hints({}), "home ask denied failed");
+  assert.equal(hints({ computers: [] }), "");
+  for (const [state, button] of [["ask", "Turn on notifications"], ["failed", "Try again"]] as const) {
+    const { press, calls } = part(pushHint, { push: { state, why: "no network" } });
+    press(button);
+    assert.deepEqual(calls, [["ring"]]);
+  }
+  assert.match(part(pushHint, { push: { state: "failed", why: "no network" } }).words, /do not work\. No network/);
+});
+
+test("switches for notifications are there while they do something, or are on", () => {
+  const switches = (over: Partial<View>): string => {
+    const { words } = part(pushSettings, over);
+    return ["Allow from the lock screen", "Say what rules allowed"].map((w) => (words.includes(w) ? "1" : "0")).join("");
+  };
+  const keys = [...full.keys, plainKey];
+  for (const state of pushStates) {
+    const push = { state, why: "" };
+    assert.equal(switches({ push, keys }), state === "on" ? "11" : "00", state);
+    assert.equal(switches({ push }), state === "on" ? "01" : "00", state);
+    assert.equal(switches({ push, lockScreen: true, tellRules: true }), "11", state);
+  }
+  const { press, calls } = part(pushSettings, { keys, tellRules: true });
+  press("Allow from the lock screen");
+  press("Say what rules allowed");
+  assert.deepEqual(calls, [["setLockScreen", true], ["setTellRules", false]]);
+});
+
+test("Settings says where notifications are allowed, and tries again", () => {
+  const denied = { push: { state: "denied", why: "" } } as const;
+  assert.match(part(pushSettings, { ...denied, home: "installed" }).words, /settings of this phone/);
+  assert.match(part(pushSettings, { ...denied, home: "browser" }).words, /beside the address/);
+  for (const [state, button] of [["ask", "Turn on notifications"], ["denied", "Try again"], ["failed", "Try again"]] as const) {
+    const { press, calls } = part(pushSettings, { push: { state, why: "no network" } });
+    press(button);
+    assert.deepEqual(calls, [["ring"]]);
+  }
 });

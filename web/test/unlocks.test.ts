@@ -5,7 +5,7 @@ import { test, type TestContext } from "node:test";
 import type { ToSign } from "../src/key.ts";
 import { Unlocks } from "../src/unlocks.ts";
 
-const what = (request: string): ToSign => ({ pairing: "p", request, fingerprint: "f", payload: "AAAA", wrap: "", renew: false, unwrap: "", wrapped: "" });
+const what = (request: string): ToSign => ({ pairing: "p", request, fingerprint: "f", payload: "AAAA", expires: Date.now() + 60_000, wrap: "", renew: false, unwrap: "", wrapped: "" });
 const about = { computer: "laptop", rule: null, keyName: "default" };
 
 function house(t: TestContext) {

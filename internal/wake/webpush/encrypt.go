@@ -20,8 +20,8 @@ const (
 	headerSize = saltSize + 4 + 1 + publicSize
 	overhead   = headerSize + 1 + 16 // header, delimiter, tag
 
-	// MaxBody is the largest message that fits: 3,993 bytes.
-	MaxBody = recordSize - overhead
+	// MaxFrame is the largest frame that fits, in base64: 2,994 bytes.
+	MaxFrame = (recordSize - overhead) / 4 * 3
 )
 
 // encrypt seals plain for the subscription with the public key p256dh and the
@@ -41,7 +41,7 @@ func encrypt(plain, p256dh, auth []byte) ([]byte, error) {
 
 // encryptWith is encrypt without randomness.
 func encryptWith(sender *ecdh.PrivateKey, salt, plain, p256dh, auth []byte) ([]byte, error) {
-	if len(plain) > MaxBody {
+	if len(plain) > recordSize-overhead {
 		return nil, errors.New("webpush: bug: a message that does not fit")
 	}
 	receiver, err := ecdh.P256().NewPublicKey(p256dh)

@@ -4,7 +4,7 @@
 //	POST the subscription's endpoint
 //	Authorization: vapid t=JWT, k=PUBLIC KEY     [RFC 8292]; the phone made that key
 //	TTL: 28 · Urgency: high · Topic: HASH        [RFC 8030] §5
-//	Content-Encoding: aes128gcm                  [RFC 8291]; the sealed frame, or no body
+//	Content-Encoding: aes128gcm                  [RFC 8291]; the sealed frame in base64, or no body
 //
 // A [Client] is one program's connections, a [Waker] one subscription's state:
 // its token, when it may be tried again, and how it did. The service sees who
@@ -171,8 +171,9 @@ func (w *Waker) Wake(ctx context.Context, id wire.ID, frame []byte, ttl time.Dur
 		return err
 	}
 	var body []byte
-	if len(frame) > 0 && len(frame) <= MaxBody {
-		if body, err = encrypt(frame, w.to.P256dh, w.to.Auth); err != nil {
+	if len(frame) > 0 && len(frame) <= MaxFrame {
+		text := base64.StdEncoding.AppendEncode(nil, frame) // Chromium gives no data that is not UTF-8 to its worker
+		if body, err = encrypt(text, w.to.P256dh, w.to.Auth); err != nil {
 			return err
 		}
 	}

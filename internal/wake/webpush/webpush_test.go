@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ecdh"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -70,25 +71,25 @@ func (r *rig) push(t *testing.T, id byte, frame []byte) (got []pushtest.Push, er
 // more byte, and none.
 func TestPush(t *testing.T) {
 	r := newRig(t, contact)
-	var topics []string
+	topics := map[string]byte{}
 	for id, c := range map[byte]struct{ frame, want []byte }{
 		1: {[]byte("a frame"), []byte("a frame")},
-		2: {bytes.Repeat([]byte{7}, webpush.MaxBody), bytes.Repeat([]byte{7}, webpush.MaxBody)},
-		3: {bytes.Repeat([]byte{7}, webpush.MaxBody+1), nil},
+		2: {bytes.Repeat([]byte{0xff}, webpush.MaxFrame), bytes.Repeat([]byte{0xff}, webpush.MaxFrame)},
+		3: {bytes.Repeat([]byte{7}, webpush.MaxFrame+1), nil},
 		4: {nil, nil},
 	} {
 		got, err := r.push(t, id, c.frame)
-		if err != nil || len(got) != 1 || !bytes.Equal(got[0].Body, c.want) || got[0].TTL != 28 {
+		if err != nil || len(got) != 1 || string(got[0].Body) != base64.StdEncoding.EncodeToString(c.want) || got[0].TTL != 28 {
 			t.Errorf("%d bytes: %+v, %v", len(c.frame), got, err)
 			continue
 		}
-		topics = append(topics, got[0].Topic)
+		topics[got[0].Topic] = id
 	}
-	if again, err := r.push(t, 1, nil); err != nil || again[0].Topic == topics[0] == (again[0].Topic == topics[1]) {
+	if again, err := r.push(t, 1, nil); err != nil || len(topics) != 4 || topics[again[0].Topic] != 1 {
 		t.Error("a topic stands for no request, or for two")
 	}
-	if webpush.MaxBody != 3993 {
-		t.Errorf("%d bytes fit, want 3,993", webpush.MaxBody)
+	if webpush.MaxFrame != 2994 {
+		t.Errorf("%d bytes fit, want 2,994", webpush.MaxFrame)
 	}
 	if s := r.Status(); s.LastOK.IsZero() || s.LastError != nil || s.Host != "127.0.0.1" {
 		t.Errorf("status %+v", s)

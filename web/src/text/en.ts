@@ -2,6 +2,7 @@
 // screens, kept apart there; so a text with pieces is a list.
 import { card } from "./card.en.ts";
 import { pages } from "./pages.en.ts";
+import { push } from "./push.en.ts";
 
 const min = (n: number): string => `${n} min`;
 const hours = (n: number): string => `${n} h`;
@@ -30,6 +31,7 @@ export const t = {
   proof,
   proofWord: (p: string): string => ({ proved: "Proved", vouched: "Vouched", bound: "Bound to a key", reported: "Reported", unknown: "Unknown" })[p] ?? "Unknown",
   card,
+  push,
   decision: { allowed: "Allowed", rejected: "Rejected", refused: "Refused", expired: "Not answered", damaged: "Log damaged" },
   ended: {
     took: (time: string) => `approved in ${time}`,

@@ -29,3 +29,11 @@ export function hostName(card: Card): string {
   const r = card.reported;
   return card.name || card.knownAs[0] || (r.host && r.port !== 22 && r.port !== 0 ? `[${r.host}]:${r.port}` : r.host);
 }
+
+export type Known = "proved" | "vouched" | "bound" | "reported" | "unknown";
+
+/** known is how the host is known. A name without any key is the computer's word. */
+export function known(card: Card): Known {
+  if (card.host.proof !== "unknown") return card.host.proof;
+  return card.reported.host === "" ? "unknown" : "reported";
+}

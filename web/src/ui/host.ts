@@ -6,16 +6,8 @@ import { type Ui, computerName } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { type IconName, icon } from "./icon.ts";
 import { fact, fingerprint, long, note, outside } from "./parts.ts";
-import { cardId, hostName } from "./group.ts";
+import { type Known, cardId, hostName, known } from "./group.ts";
 import { date } from "./when.ts";
-
-type Known = "proved" | "vouched" | "bound" | "reported" | "unknown";
-
-/** known is how the host is known. A name without any key is the computer's word. */
-export function known(card: Card): Known {
-  if (card.host.proof !== "unknown") return card.host.proof;
-  return card.reported.host === "" ? "unknown" : "reported";
-}
 
 const shown: Record<Known, { icon: IconName; tone: string }> = {
   proved: { icon: "proved", tone: "good" },

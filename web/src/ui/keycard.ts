@@ -1,6 +1,6 @@
 // One SSH key: what it is, and how its public half gets to servers.
 import { t } from "../text/en.ts";
-import type { Key } from "../keyring.ts";
+import type { Key } from "../kept.ts";
 import { type Ui, toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { icon } from "./icon.ts";

@@ -1,6 +1,6 @@
 // How a new key is kept: the strongest first, weaker ones said to be so.
 import { t } from "../text/en.ts";
-import type { Kind } from "../newkey.ts";
+import type { Kind } from "../kept.ts";
 import { type Ui, toggle } from "./context.ts";
 import { type Child, h } from "./dom.ts";
 import { button, note } from "./parts.ts";

@@ -21,7 +21,8 @@ export function banners(ui: Ui): Child {
   ];
 }
 
-function capital(text: string): string {
+/** capital begins a sentence. */
+export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

@@ -4,6 +4,7 @@ import type { Ui } from "./context.ts";
 import { type Child, h } from "./dom.ts";
 import { keyChoices } from "./keychoice.ts";
 import { button, fact, list, outside, row, section, topic } from "./parts.ts";
+import { pushSettings } from "./push.ts";
 import { text } from "./welcome.ts";
 
 export function settings(ui: Ui): Child {
@@ -24,6 +25,7 @@ export function settings(ui: Ui): Child {
     h("label", { for: "phone" }, t.welcome.name),
     h("div", { class: "field" }, h("input", { id: "phone", name: "phone", value: view.name, maxlength: 64, autocomplete: "off", required: true }),
       h("button", { type: "submit", class: "plain", "aria-busy": ui.state.busy.has("rename") ? "true" : undefined }, t.settings.save)))),
+    pushSettings(ui),
     section(t.home.keys, list(view.keys.map((k) => row(outside(k.name, 48), { icon: "key", sub: t.kind[k.kind].says, key: k.fingerprint, ...(k.kind === "plain" ? { tone: "warn" } : {}) })),
       row(t.settings.addKey, { icon: "plus", onclick: () => ui.go({ name: "addKey" }) }))),
     section(t.settings.known, list(row(t.hosts.title, {

@@ -1,6 +1,6 @@
 // What the screens show, and what they may do: all that ui/ knows of the rest.
 import type { Alarm, Card, Computer, Entry, Grant, Millis, Pin, Rule } from "../core.d.ts";
-import type { Key, Kind } from "../newkey.ts";
+import type { Key, Kind } from "../kept.ts";
 
 /** A View is everything that is shown, made anew after each event. */
 export interface View {
@@ -12,6 +12,9 @@ export interface View {
   keys: Key[];
   computers: Computer[];
   untold: string[]; // names of unpaired computers that do not know it yet
+  push: Push; // whether this phone rings for a request while the app is closed
+  lockScreen: boolean; // notifications may allow, not only reject
+  tellRules: boolean; // notifications say what a rule allowed
   pairing: Pairing | null; // the one under way
   cards: Card[]; // requests that wait, oldest first
   ended: Ended[]; // cards that were taken away, until dismissed
@@ -28,6 +31,15 @@ export interface View {
 
 /** Home is where the app runs. tab: an iOS Safari tab, which shares no storage with the Home-Screen app. */
 export type Home = "installed" | "browser" | "tab";
+
+/**
+ * Push is how this phone can be woken. none: this browser has no push. home: it has, but only on the Home Screen (iOS).
+ * ask: the person has not said yes yet. denied: the browser's settings refuse. working: under way. on: it rings. failed: why says so.
+ */
+export interface Push {
+  state: "none" | "home" | "ask" | "denied" | "working" | "on" | "failed";
+  why: string;
+}
 
 /** A Pairing goes link → waiting → words → agreed, then it is among the computers, or it is gone with a message. */
 export interface Pairing {
@@ -87,6 +99,9 @@ export interface Actions {
   qr(text: string): string[]; // rows of "#" and " ", without a quiet zone
   share(text: string): Promise<void>; // the system's sheet, or the clipboard
   copy(text: string): Promise<void>;
+  ring(): Promise<void>; // in the tap: asks for notifications, and subscribes. Also to try again
+  setLockScreen(yes: boolean): Promise<void>;
+  setTellRules(yes: boolean): Promise<void>;
   acknowledge(m: Message): Promise<void>; // one that returns: it does not
   dismiss(what: Ended | Alarm | Message): void; // also one of an earlier View: compare ids
   restart(): void; // a dead core, or a busy one

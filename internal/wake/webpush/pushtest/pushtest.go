@@ -33,6 +33,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/hkdf"
 
@@ -50,7 +51,9 @@ type Reply struct {
 // Push is one push as the service got it.
 type Push struct {
 	At     time.Time
-	Body   []byte // decrypted; nil: a bare wake-up
+	Path   string // of the endpoint
+	Sealed []byte // as it came; nil: a bare wake-up
+	Body   []byte // decrypted, if the service made the browser's keys
 	TTL    int    // seconds
 	Topic  string
 	Token  string // the JWT
@@ -60,7 +63,8 @@ type Push struct {
 
 // Service is a push service.
 type Service struct {
-	URL string
+	URL   string
+	Taken func(Push) // if set before the first push: called for each that is answered 201, before the answer
 
 	server *httptest.Server
 	roots  *x509.CertPool
@@ -83,9 +87,15 @@ type Browser struct {
 }
 
 // New starts a service on this machine, which ends with the test.
-func New(t testing.TB) *Service {
+func New(t testing.TB) *Service { return NewWith(t, nil) }
+
+// NewWith is New with a certificate, for names by which a proxy leads here.
+func NewWith(t testing.TB, cert *tls.Certificate) *Service {
 	s := &Service{now: time.Now, got: make(chan Push, 1000), subs: map[string]*Browser{}}
 	s.server = httptest.NewUnstartedServer(s)
+	if cert != nil {
+		s.server.TLS = &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12}
+	}
 	s.server.EnableHTTP2 = true
 	s.server.StartTLS()
 	t.Cleanup(s.server.Close)
@@ -116,6 +126,21 @@ func (s *Service) Subscribe(vapid []byte) *Browser {
 	return b
 }
 
+// Adopt makes path the endpoint of a browser that keeps its keys to itself, and
+// was subscribed with that VAPID public key.
+func (s *Service) Adopt(path string, vapid []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.subs[path] = &Browser{Endpoint: s.URL + path, vapid: vapid}
+}
+
+// End ends the subscription at path.
+func (s *Service) End(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.subs, path)
+}
+
 // Address is b as a phone with that VAPID key tells it.
 func (b *Browser) Address(vapidPrivate []byte) wire.Push {
 	return wire.Push{Endpoint: b.Endpoint, P256dh: b.P256dh, Auth: b.Auth, VAPID: vapidPrivate}
@@ -132,13 +157,16 @@ func (s *Service) Script(replies ...Reply) {
 func (s *Service) Got() <-chan Push { return s.got }
 
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p := Push{At: s.now()}
+	p := Push{At: s.now(), Path: r.URL.Path}
 	reply, err := s.take(r, &p)
 	if err != nil {
 		p.Wrong = err.Error()
 		reply.Body = p.Wrong
 	}
 	p.Status = reply.Status
+	if s.Taken != nil && p.Status == http.StatusCreated {
+		s.Taken(p)
+	}
 	s.got <- p
 	if reply.RetryAfter != "" {
 		w.Header().Set("Retry-After", reply.RetryAfter)
@@ -189,9 +217,15 @@ func (s *Service) take(r *http.Request, p *Push) (Reply, error) {
 		return bad(http.StatusBadRequest, "no body, in %q", encoding)
 	case len(body) > 0 && encoding != "aes128gcm":
 		return bad(http.StatusBadRequest, "a body in %q", encoding)
+	case len(body) > 0 && b.key == nil:
+		p.Sealed = body
 	case len(body) > 0:
+		p.Sealed = body
 		if p.Body, err = Decrypt(body, b.key, b.Auth); err != nil {
 			return bad(http.StatusBadRequest, "%w", err)
+		}
+		if !utf8.Valid(p.Body) {
+			return bad(http.StatusBadRequest, "Chromium drops what is not UTF-8")
 		}
 	}
 	s.mu.Lock()
@@ -238,8 +272,8 @@ func (s *Service) authorized(r *http.Request, b *Browser) (jwt string, err error
 	switch {
 	case h.Alg != "ES256" || h.Typ != "JWT":
 		return "", fmt.Errorf("alg %q, typ %q", h.Alg, h.Typ)
-	case c.Aud != s.URL:
-		return "", fmt.Errorf("aud %q, this is %q", c.Aud, s.URL)
+	case c.Aud != "https://"+r.Host:
+		return "", fmt.Errorf("aud %q, this is %q", c.Aud, r.Host)
 	case left <= 0 || left > 24*time.Hour:
 		return "", fmt.Errorf("exp is in %s", left)
 	case !realContact(c.Sub):

@@ -1,0 +1,149 @@
+// The notifications of this phone: one for each computer at most.
+import type { Base64, Card, Entry } from "./core.d.ts";
+import { asks, cooling, ended, locked, type Notice, over, refused, ruled } from "./notice.ts";
+import type { Shown } from "./runner.ts";
+import { dataOf, type Registration, Shelf } from "./shelf.ts";
+import { sleep } from "./wait.ts";
+
+export interface Where {
+  registration: Registration;
+  icon: string; // URL
+  log(): Entry[]; // newest first
+  mayAllow(card: Card): boolean; // the person lets notifications allow, and the key can
+  tellRules(): boolean; // the person wants to hear what rules allow
+  hidden(): boolean; // nobody sees the page
+  keeps: boolean; // how a request ended is said in its notification's place: browsers want to see one of each push
+  note(err: unknown): void;
+}
+
+const mail = 8_000; // ms, for what a push was about to come
+
+/** Notices follow what the core shows. */
+export class Notices {
+  readonly #waiting = new Map<string, Map<Base64, Card>>(); // by pairing
+  #ruled: { pairing: string; notice: Notice } | undefined; // allowed by a rule, and not told
+  #news = new AbortController(); // ends when there is something to show
+  #turn: Promise<void> = Promise.resolve();
+
+  readonly #shelf: Shelf;
+
+  constructor(private readonly where: Where) {
+    this.#shelf = new Shelf(where.registration, where.icon);
+  }
+
+  /** waiting is how many requests wait. */
+  get waiting(): number {
+    return [...this.#waiting.values()].reduce((n, cards) => n + cards.size, 0);
+  }
+
+  /** settled resolves when notifications are as they should be. */
+  async settled(): Promise<void> {
+    await this.#turn;
+  }
+
+  /** show takes what the core shows. What people see on the page needs no notification. */
+  show(what: Shown): void {
+    switch (what.type) {
+      case "Ask": {
+        const { pairing, request } = what.card;
+        const cards = this.#waiting.get(pairing) ?? new Map<Base64, Card>();
+        this.#waiting.set(pairing, cards.set(request, what.card));
+        return this.#tell(() => this.#draw(pairing));
+      }
+      case "Withdraw": {
+        const card = this.#waiting.get(what.pairing)?.get(what.request);
+        this.#waiting.get(what.pairing)?.delete(what.request);
+        if (card) this.#go(() => this.#redraw(what.pairing, ended(card, what.why, this.#log().find((e) => e.request === what.request))));
+        return;
+      }
+      case "Alarm": return this.#tell(() => this.#shelf.put(what.card.pairing, refused(what), true, refused(what).title));
+      case "Note": {
+        const entry = what.kind === "Signed" && what.rule ? this.#log().find((e) => e.pairing === what.pairing && e.rule === what.rule) : undefined;
+        if (!entry) return;
+        this.#ruled = { pairing: what.pairing, notice: ruled(entry) };
+        this.#tell(() => (this.where.tellRules() ? this.#say() : Promise.resolve()));
+      }
+    }
+  }
+
+  /** lock says that a request waits for its key. */
+  lock(pairing: string, computer: string): void {
+    this.#tell(() => this.#beside(pairing, locked(computer), true));
+  }
+
+  /**
+   * push shows something for one push, whoever sees the page. deliver is what
+   * takes its frame; if nothing comes of that, it waits for the mailbox.
+   */
+  async push(deliver: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const [before, news] = [this.#shelf.count, this.#news.signal];
+    this.#ruled = undefined;
+    await deliver();
+    if (this.waiting === 0 && !news.aborted) await sleep(mail, AbortSignal.any([signal, news])).catch(() => signal.throwIfAborted());
+    this.#go(async () => {
+      for (const pairing of this.#shelf.count === before ? this.#waiting.keys() : []) await this.#draw(pairing);
+      const said = this.#ruled;
+      await this.#say();
+      if (said && !this.where.tellRules()) for (const n of await this.#shelf.open(said.pairing)) n.close(); // a browser may say something itself now
+      if (this.#shelf.count === before) await this.#shelf.put("", over, false);
+    });
+    await this.settled();
+  }
+
+  /** clear closes all but refusals: people see the page. */
+  clear(): void {
+    this.#go(() => this.#shelf.close(({ alarm }) => !alarm));
+  }
+
+  /** sync closes what an earlier run left about requests that do not wait any more. */
+  sync(): void {
+    this.#go(() => this.#shelf.close(({ pairing, requests }) => requests.length > 0 && !requests.some((r) => this.#waiting.get(pairing)?.has(r))));
+  }
+
+  async #draw(pairing: string): Promise<void> {
+    const [card, ...more] = this.#waiting.get(pairing)?.values() ?? [];
+    if (!card) return;
+    const rung = (await this.#shelf.open(pairing)).flatMap((n) => dataOf(n).requests);
+    const fresh = [card, ...more].some((c) => !rung.includes(c.request));
+    await this.#shelf.put(pairing, asks([card, ...more], this.where.mayAllow(card)), fresh && !cooling(this.#log(), pairing, Date.now()));
+  }
+
+  // redraw is for less than before: where nothing is shown, nothing is to be shown.
+  async #redraw(pairing: string, how: Notice): Promise<void> {
+    const open = (await this.#shelf.open(pairing)).filter((n) => dataOf(n).requests.length > 0);
+    if (open.length === 0) return;
+    if (this.#waiting.get(pairing)?.size) return this.#draw(pairing);
+    if (this.where.keeps) return this.#shelf.put(pairing, how, false);
+    for (const n of open) n.close();
+  }
+
+  async #say(): Promise<void> {
+    const said = this.#ruled;
+    this.#ruled = undefined;
+    if (said) await this.#beside(said.pairing, said.notice, false);
+  }
+
+  // beside shows what must not hide a question.
+  async #beside(pairing: string, notice: Notice, rings: boolean): Promise<void> {
+    if (!this.#waiting.get(pairing)?.size) await this.#shelf.put(pairing, notice, rings);
+  }
+
+  #log(): Entry[] {
+    try {
+      return this.where.log();
+    } catch (err) {
+      this.where.note(err);
+      return [];
+    }
+  }
+
+  #tell(work: () => Promise<void>): void {
+    this.#news.abort();
+    this.#news = new AbortController();
+    if (this.where.hidden()) this.#go(work);
+  }
+
+  #go(work: () => Promise<void>): void {
+    this.#turn = this.#turn.then(work).catch(this.where.note);
+  }
+}

@@ -1,0 +1,135 @@
+// How a page lets its phone ring: the service worker, the subscription, and
+// notifications while nobody sees the page.
+import type { Base64, Subscribed } from "./core.d.ts";
+import { type Choices, choices } from "./choices.ts";
+import type { Desk } from "./errands.ts";
+import type { Keyring } from "./keyring.ts";
+import { Notices } from "./notices.ts";
+import { home } from "./place.ts";
+import { subscribe } from "./push.ts";
+import type { Shown } from "./runner.ts";
+import type { Started } from "./start.ts";
+import type { Push } from "./ui/view.ts";
+import { register } from "./worker.ts";
+
+interface Around {
+  icon: string; // URL, of notifications
+  changed(): void;
+  note(err: unknown): void;
+}
+
+interface Turn {
+  phone: Started<Keyring>;
+  signal: AbortSignal;
+  worker: Promise<ServiceWorkerRegistration>;
+  notices: Promise<Notices>;
+  vapid: Base64; // that the core wants to be subscribed with; "" for none
+  subscribed: Promise<Subscribed | null>; // one after another
+}
+
+const visible = (): boolean => document.visibilityState === "visible";
+const possible = "serviceWorker" in navigator && "Notification" in globalThis && "PushManager" in globalThis; // not in tabs on iOS
+
+export class Ringing {
+  push: Push = { state: "none", why: "" };
+  choices: Choices = { lockScreen: false, tellRules: false };
+  #turn: Turn | undefined;
+
+  constructor(private readonly around: Around) {}
+
+  /** begin is for a phone that has started. */
+  begin(phone: Started<Keyring>, signal: AbortSignal): void {
+    this.#set({ state: home() === "tab" ? "home" : "none", why: "" });
+    if (!possible) return;
+    const worker = register(signal);
+    const turn: Turn = { phone, signal, worker, notices: this.#begin(phone, worker), vapid: "", subscribed: Promise.resolve(null) };
+    turn.notices.catch(this.around.note);
+    this.#turn = turn;
+    signal.addEventListener("abort", () => (this.#turn = undefined), { once: true });
+    document.addEventListener("visibilitychange", () => {
+      if (visible()) this.#with((notices) => notices.clear());
+    }, { signal });
+  }
+
+  show(what: Shown): void {
+    this.#with((notices) => notices.show(what));
+  }
+
+  /** lock says that a request waits for its key, where nobody sees the page. */
+  lock(pairing: string, computer: string): void {
+    this.#with((notices) => notices.lock(pairing, computer));
+  }
+
+  /** desk is where errands are done. */
+  async desk(): Promise<Omit<Desk, "decided">> {
+    if (!this.#turn) throw new Error("the phone does not work");
+    const { phone: { runner }, notices } = this.#turn;
+    return { runner, notices: await notices, lockScreen: this.choices.lockScreen, renew: () => this.#again() };
+  }
+
+  /** subscribe is the runner's: with the key that the core wants. */
+  subscribe = (vapid: Base64, signal: AbortSignal): Promise<Subscribed | null> => {
+    const turn = this.#turn;
+    if (!turn) return Promise.resolve(null);
+    turn.vapid = vapid;
+    turn.subscribed = turn.subscribed.catch(() => null).then(() => this.#subscribe(turn, vapid, signal));
+    return turn.subscribed;
+  };
+
+  /** ring is called in a tap: browsers ask only then whether there may be notifications. push says what came of it. */
+  async ring(): Promise<void> {
+    await Notification.requestPermission();
+    const turn = this.#turn;
+    if (turn) turn.worker = turn.worker.catch(() => register(turn.signal));
+    const got = await this.#again().catch(this.around.note);
+    if (got) await turn?.phone.runner.post(got);
+  }
+
+  async set(change: Partial<Choices>): Promise<void> {
+    for (const [name, value] of Object.entries(change)) await this.#turn?.phone.db.put("settings", name, value);
+    this.choices = { ...this.choices, ...change };
+    this.around.changed();
+  }
+
+  async #again(): Promise<Subscribed | null> {
+    const turn = this.#turn;
+    return turn?.vapid ? this.subscribe(turn.vapid, turn.signal) : null;
+  }
+
+  async #subscribe(turn: Turn, vapid: Base64, signal: AbortSignal): Promise<Subscribed | null> {
+    try {
+      const { pushManager } = await turn.worker;
+      const { permission } = Notification;
+      if (vapid && permission === "granted") this.#set({ state: "working", why: "" });
+      const got = await subscribe(pushManager, vapid, signal);
+      this.#set({ state: got.endpoint ? "on" : permission === "denied" ? "denied" : "ask", why: "" });
+      return got;
+    } catch (err) {
+      signal.throwIfAborted();
+      this.#set({ state: "failed", why: err instanceof Error ? err.message : String(err) });
+      throw err;
+    }
+  }
+
+  async #begin({ db, core, log, keys }: Started<Keyring>, worker: Promise<ServiceWorkerRegistration>): Promise<Notices> {
+    this.choices = await choices(db);
+    this.around.changed();
+    const notices = new Notices({
+      registration: await worker, icon: this.around.icon, note: this.around.note, keeps: false, log: () => log.newest(core),
+      hidden: () => !visible() && Notification.permission === "granted", tellRules: () => this.choices.tellRules,
+      mayAllow: ({ keyName }) => this.choices.lockScreen && keys.list().every((k) => k.name !== keyName || k.kind === "plain"),
+    });
+    if (visible()) notices.clear();
+    return notices;
+  }
+
+  // Where there is no worker there are no notifications.
+  #with(f: (notices: Notices) => void): void {
+    this.#turn?.notices.then(f).catch(() => undefined);
+  }
+
+  #set(push: Push): void {
+    this.push = push;
+    this.around.changed();
+  }
+}

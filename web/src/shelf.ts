@@ -1,0 +1,47 @@
+// Where notifications are shown: one for each computer.
+import type { Base64, Millis } from "./core.d.ts";
+import type { Notice } from "./notice.ts";
+import { notices as words } from "./text/notices.en.ts";
+
+export type Registration = Pick<ServiceWorkerRegistration, "showNotification" | "getNotifications">;
+
+/** Data is what a notification knows. */
+export interface Data {
+  pairing: string;
+  requests: Base64[]; // that it asks about
+  at: Millis; // since when
+  alarm: string; // a login that was refused because of its host, said until people have seen it
+}
+
+/** dataOf is what a notification knows; a browser's own knows nothing. */
+export function dataOf({ data }: Pick<Notification, "data">): Data {
+  return (data as Data | null) ?? { pairing: "", requests: [], at: 0, alarm: "" };
+}
+
+export class Shelf {
+  count = 0; // how many were put
+
+  constructor(private readonly registration: Registration, private readonly icon: string) {}
+
+  /** put shows a notice in the place of the computer's, with a sound or without. An alarm stays among what comes after it. */
+  async put(pairing: string, { title, body, requests, buttons }: Notice, rings: boolean, alarm = ""): Promise<void> {
+    this.count++;
+    const before = (await this.open(pairing)).map(dataOf)[0];
+    const same = before && requests.length > 0 && requests.every((r) => before.requests.includes(r));
+    const data: Data = { pairing, requests, at: same ? before.at : Date.now(), alarm: alarm || (before?.alarm ?? "") };
+    await this.registration.showNotification(title, {
+      body: data.alarm && !alarm ? `${body}\n${data.alarm}` : body, tag: `computer ${pairing}`, icon: this.icon, badge: this.icon, data, dir: "ltr",
+      silent: !rings, renotify: rings, requireInteraction: requests.length > 0, actions: buttons.map((action) => ({ action, title: words[action] })),
+    } as NotificationOptions);
+  }
+
+  /** open is the computer's, if it is there. */
+  async open(pairing: string): Promise<Notification[]> {
+    return this.registration.getNotifications({ tag: `computer ${pairing}` });
+  }
+
+  /** close closes those of which is. */
+  async close(which: (of: Data) => boolean): Promise<void> {
+    for (const n of await this.registration.getNotifications()) if (which(dataOf(n))) n.close();
+  }
+}

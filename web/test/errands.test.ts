@@ -1,0 +1,48 @@
+// What the worker hands to the tab that is the phone.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Errand, hand, serve } from "../src/errands.ts";
+
+const push: Errand = { type: "push", frame: "AAAA" };
+
+test("the tab that is the phone does an errand, and the worker waits for it", async () => {
+  const end = new AbortController();
+  const done: Errand[] = [];
+  serve(async (errand) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    done.push(errand);
+  }, console.error, end.signal);
+  assert.ok(await hand(push));
+  assert.deepEqual(done, [push]);
+  end.abort();
+});
+
+test("an errand that fails in the tab fails", async () => {
+  const end = new AbortController();
+  const noted: unknown[] = [];
+  serve(async () => { throw new Error("dead"); }, (err) => noted.push(err), end.signal);
+  await assert.rejects(hand(push), /did not do it/);
+  assert.equal(String(noted[0]), "Error: dead");
+  end.abort();
+});
+
+test("without such a tab nobody takes it", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const handed = hand(push);
+  t.mock.timers.tick(1_500);
+  assert.equal(await handed, false);
+});
+
+test("a tab that takes an errand and stops does not count", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const end = new AbortController();
+  let taken: () => void = () => undefined;
+  const working = new Promise<void>((resolve) => (taken = resolve));
+  serve(() => (taken(), new Promise(() => undefined)), console.error, end.signal);
+  const handed = assert.rejects(hand(push), /did not do it/);
+  await working;
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve)); // until it is heard
+  t.mock.timers.tick(15_000);
+  await handed;
+  end.abort();
+});
