@@ -35,18 +35,23 @@ export class Shift {
     const timer = setTimeout(() => this.#end.abort(new Error("the worker's time is over")), most);
     const running = runner.run();
     running.catch(() => undefined); // awaited below
+    let done = false;
     this.#doing++;
     try {
       await runner.post({ type: "Tick" }); // the start is before it
       notices.sync();
-      await this.do(errand);
+      done = await this.do(errand);
+      if (!done) this.signal.throwIfAborted();
     } catch (err) {
       this.#end.abort(err);
       throw err;
     } finally {
       this.#doing--;
       this.#rest();
-      await running;
+      await running.catch((err: unknown) => {
+        if (!done) throw err;
+        this.place.note(err); // what was asked of it is done
+      });
       clearTimeout(timer);
       await notices.settled();
     }
