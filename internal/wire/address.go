@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"log/slog"
 	"strings"
 
 	"kryptonite/internal/sealbox"
@@ -56,10 +55,9 @@ func (a SQSAddress) Check() error {
 	return nil
 }
 
-// String, GoString and LogValue keep an address out of texts and logs.
-func (a SQSAddress) String() string       { return "[redacted]" }
-func (a SQSAddress) GoString() string     { return "[redacted]" }
-func (a SQSAddress) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+// String and GoString keep an address out of texts; LogValue, elsewhere, out of logs.
+func (a SQSAddress) String() string   { return "[redacted]" }
+func (a SQSAddress) GoString() string { return "[redacted]" }
 
 // Meeting is where computer and phone meet at SQS when no relay is used.
 type Meeting struct {
