@@ -8,3 +8,4 @@ import "log/slog"
 func (t LeaseToken) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 func (p Push) LogValue() slog.Value       { return slog.StringValue("[redacted]") }
 func (a SQSAddress) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+func (a Address) LogValue() slog.Value    { return slog.StringValue("[redacted]") }
