@@ -4,7 +4,7 @@ package wire
 
 import "log/slog"
 
-// LogValue keeps tokens, push addresses and names of queues out of logs, see package sealbox.
+// LogValue keeps tokens and addresses out of logs, see package sealbox.
 func (t LeaseToken) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 func (p Push) LogValue() slog.Value       { return slog.StringValue("[redacted]") }
 func (a SQSAddress) LogValue() slog.Value { return slog.StringValue("[redacted]") }
