@@ -65,10 +65,7 @@ func TestApp(t *testing.T) {
 func TestContinueIsWithdrawn(t *testing.T) {
 	t.Parallel()
 	p, _ := newApp(t, true, wrapped...)
-	done := p.login()
-	p.tap("Allow for…")
-	p.tap("1 h")
-	must(t, <-done)
+	p.allowFor(forHost, "1 h", false)
 	must(t, p.Reload()) // the page forgets the open key
 
 	given := make(chan error, 1)
@@ -82,7 +79,7 @@ func TestContinueIsWithdrawn(t *testing.T) {
 	}
 	must(t, p.Await(`!document.body.innerText.includes("Continue?")`))
 
-	done = p.login()
+	done := p.login()
 	p.sees("Continue?")
 	p.tap("Continue")
 	must(t, <-done)

@@ -21,11 +21,12 @@ interface Around {
 interface Turn {
   phone: Started<Keyring>;
   signal: AbortSignal;
-  worker: Promise<ServiceWorkerRegistration>;
-  notices: Promise<Notices>;
+  ready: Promise<Ready> | undefined; // once there may be notifications
   vapid: Base64; // that the core wants to be subscribed with; "" for none
   subscribed: Promise<Subscribed | null>; // one after another
 }
+
+type Ready = { registration: ServiceWorkerRegistration; notices: Notices };
 
 const visible = (): boolean => document.visibilityState === "visible";
 const possible = "serviceWorker" in navigator && "Notification" in globalThis && "PushManager" in globalThis; // not in tabs on iOS
@@ -41,10 +42,10 @@ export class Ringing {
   begin(phone: Started<Keyring>, signal: AbortSignal): void {
     this.#set({ state: home() === "tab" ? "home" : "none", why: "" });
     if (!possible) return;
-    const worker = register(signal);
-    const turn: Turn = { phone, signal, worker, notices: this.#begin(phone, worker), vapid: "", subscribed: Promise.resolve(null) };
-    turn.notices.catch(this.around.note);
+    const turn: Turn = { phone, signal, ready: undefined, vapid: "", subscribed: Promise.resolve(null) };
     this.#turn = turn;
+    choices(phone.db).then((stored) => (this.choices = stored)).then(this.around.changed).catch(this.around.note);
+    if (Notification.permission === "granted") this.#ready(turn).catch(this.around.note);
     signal.addEventListener("abort", () => (this.#turn = undefined), { once: true });
     document.addEventListener("visibilitychange", () => {
       if (visible()) this.#with((notices) => notices.clear());
@@ -62,9 +63,10 @@ export class Ringing {
 
   /** desk is where errands are done. */
   async desk(): Promise<Omit<Desk, "decided">> {
-    if (!this.#turn) throw new Error("the phone does not work");
-    const { phone: { runner }, notices } = this.#turn;
-    return { runner, notices: await notices, lockScreen: this.choices.lockScreen, renew: () => this.#again() };
+    const turn = this.#turn;
+    if (!turn) throw new Error("the phone does not work");
+    const { notices } = await this.#ready(turn);
+    return { runner: turn.phone.runner, notices, lockScreen: this.choices.lockScreen, renew: () => this.#again() };
   }
 
   /** subscribe is the runner's: with the key that the core wants. */
@@ -79,10 +81,8 @@ export class Ringing {
   /** ring is called in a tap: browsers ask only then whether there may be notifications. push says what came of it. */
   async ring(): Promise<void> {
     await Notification.requestPermission();
-    const turn = this.#turn;
-    if (turn) turn.worker = turn.worker.catch(() => register(turn.signal));
     const got = await this.#again().catch(this.around.note);
-    if (got) await turn?.phone.runner.post(got);
+    if (got) await this.#turn?.phone.runner.post(got);
   }
 
   async set(change: Partial<Choices>): Promise<void> {
@@ -97,12 +97,16 @@ export class Ringing {
   }
 
   async #subscribe(turn: Turn, vapid: Base64, signal: AbortSignal): Promise<Subscribed | null> {
+    const { permission } = Notification;
+    if (permission !== "granted") {
+      this.#set({ state: permission === "denied" ? "denied" : "ask", why: "" });
+      return { type: "Subscribed", vapid, endpoint: "", p256dh: "", auth: "" };
+    }
     try {
-      const { pushManager } = await turn.worker;
-      const { permission } = Notification;
-      if (vapid && permission === "granted") this.#set({ state: "working", why: "" });
-      const got = await subscribe(pushManager, vapid, signal);
-      this.#set({ state: got.endpoint ? "on" : permission === "denied" ? "denied" : "ask", why: "" });
+      if (vapid) this.#set({ state: "working", why: "" });
+      const { registration } = await this.#ready(turn);
+      const got = await subscribe(registration.pushManager, vapid, signal);
+      this.#set({ state: got.endpoint ? "on" : "ask", why: "" });
       return got;
     } catch (err) {
       signal.throwIfAborted();
@@ -111,21 +115,30 @@ export class Ringing {
     }
   }
 
-  async #begin({ db, core, log, keys }: Started<Keyring>, worker: Promise<ServiceWorkerRegistration>): Promise<Notices> {
-    this.choices = await choices(db);
-    this.around.changed();
+  // ready has the worker, and tries again for one that could not be had. It costs
+  // as much as the app: who wants no notifications has none.
+  #ready(turn: Turn): Promise<Ready> {
+    turn.ready ??= this.#make(turn).catch((err: unknown) => {
+      turn.ready = undefined;
+      throw err;
+    });
+    return turn.ready;
+  }
+
+  async #make({ phone: { core, log, keys }, signal }: Turn): Promise<Ready> {
+    const registration = await register(signal);
     const notices = new Notices({
-      registration: await worker, icon: this.around.icon, note: this.around.note, keeps: false, log: () => log.newest(core),
+      registration, icon: this.around.icon, note: this.around.note, keeps: false, log: () => log.newest(core),
       hidden: () => !visible() && Notification.permission === "granted", tellRules: () => this.choices.tellRules,
       mayAllow: ({ keyName }) => this.choices.lockScreen && keys.list().every((k) => k.name !== keyName || k.kind === "plain"),
     });
     if (visible()) notices.clear();
-    return notices;
+    return { registration, notices };
   }
 
   // Where there is no worker there are no notifications.
   #with(f: (notices: Notices) => void): void {
-    this.#turn?.notices.then(f).catch(() => undefined);
+    this.#turn?.ready?.then(({ notices }) => f(notices)).catch(() => undefined);
   }
 
   #set(push: Push): void {
