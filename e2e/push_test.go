@@ -244,30 +244,10 @@ func beginPublic(t testing.TB, h *House) *Vendor {
 	return v
 }
 
-// newPushApp is newApp at https://kr.test, in a browser that can be pushed to
-// and may show notifications, on the desk.
-func newPushApp(t *testing.T, makeKey ...string) (*tab, *Authenticator, *Vendor, *Desk) {
-	t.Helper()
-	h, desk := newHouse(t), NewDesk(t)
-	v := beginPublic(t, h)
-	b := newBrowserWith(t, []string{desk.Env()}, newProfile(t), v.Flags()...)
-	must(t, b.Permit(h.Public, "notifications", true))
-	page, err := b.Page()
-	must(t, err)
-	a, err := page.Authenticator(true)
-	must(t, err)
-	offer, err := h.OfferPairing()
-	must(t, err)
-	p := openApp(t, h, page, offer.Link)
-	p.pair(offer, makeKey...)
-	must(t, h.StartSshd())
-	return p, a, v, desk
-}
-
 // TestPublicApp: the app by https at a name: a key, a pairing and a login.
 func TestPublicApp(t *testing.T) {
 	t.Parallel()
-	p, _, _, _ := newPushApp(t, wrapped...)
+	p := newUnasked(t, true, wrapped...)
 	done := p.login()
 	p.tap("Allow once")
 	must(t, <-done)
