@@ -37,6 +37,13 @@ type Browser struct {
 // ErrNoChromium is returned by StartBrowser.
 var ErrNoChromium = errors.New("Chromium is missing; install it: apt-get install chromium")
 
+// pollEvery is how often a page is asked whether something has come true.
+const pollEvery = 30 * time.Millisecond
+
+// unused are what Chromium would load for itself beside the page: the popups of
+// its address bar cost as much as the app.
+const unused = "Translate,WebUIOmniboxPopup,WebUIOmniboxAimPopup"
+
 // StartBrowser starts a browser with a profile, which it makes if need be.
 // flags are Chromium's, "name" or "name=value".
 func StartBrowser(profile string, flags ...string) (*Browser, error) {
@@ -56,6 +63,7 @@ func StartBrowserWith(env []string, profile string, flags ...string) (*Browser, 
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.NoSandbox, // root has no sandbox, and the pages are ours
 		chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-features", unused),
 		chromedp.Env(append([]string{"TMPDIR=" + temp}, env...)...),
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -186,7 +194,7 @@ func (p *Page) Await(js string) error {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	for {
-		_, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+js+")", chromedp.WithPollingInterval(10*time.Millisecond), chromedp.WithPollingTimeout(0)))
+		_, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+js+")", chromedp.WithPollingInterval(pollEvery), chromedp.WithPollingTimeout(0)))
 		if err == nil {
 			return nil
 		}
@@ -230,7 +238,7 @@ func (b *Browser) StopWorkers() error {
 		select {
 		case <-ctx.Done():
 			return errors.New("a service worker does not stop")
-		case <-time.After(10 * time.Millisecond):
+		case <-time.After(pollEvery):
 		}
 	}
 }

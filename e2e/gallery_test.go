@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,10 +31,6 @@ var galleryChecks string
 // startGallery serves the gallery and opens a tab for it.
 func startGallery(t *testing.T) (tab context.Context, url string) {
 	t.Helper()
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal("Chromium is missing (Debian: chromium): ", err)
-	}
 	dir := t.TempDir()
 	if err := webbuild.Bundle("..", "web/gallery/main.ts", filepath.Join(dir, "gallery.mjs")); err != nil {
 		t.Fatal(err)
@@ -64,29 +59,14 @@ func startGallery(t *testing.T) (tab context.Context, url string) {
 
 	// Screens name the address that the app comes from.
 	const host = "phone.example.com"
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("lang", "en-GB"), chromedp.Flag("host-resolver-rules", "MAP "+host+" "+srv.Listener.Addr().String()), chromedp.Flag("use-fake-device-for-media-stream", true))
-	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox)
-	}
-	alloc, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	tab, closeTab := chromedp.NewContext(alloc)
-	t.Cleanup(closeTab)
-	if err := chromedp.Do(tab); err != nil { // the tab lives as long as its first context
-		t.Fatal(err)
-	}
-	go func() { // ends with the tab
-		for m, err := range chromedp.Console(tab) {
-			if err != nil {
-				return
-			}
-			if m.IsException() || m.Type == "error" {
-				t.Errorf("the console says %s", m)
-			}
+	page, err := newBrowser(t, newProfile(t), "lang=en-GB", "host-resolver-rules=MAP "+host+" "+srv.Listener.Addr().String(), "use-fake-device-for-media-stream").Page()
+	must(t, err)
+	t.Cleanup(func() {
+		for _, c := range page.Complaints() {
+			t.Errorf("the console says %s", c)
 		}
-	}()
-	return tab, "http://" + host
+	})
+	return page.ctx, "http://" + host
 }
 
 func openScreen(t *testing.T, tab context.Context, url, name string) {
@@ -136,6 +116,7 @@ var gallerySizes = []struct{ width, height, text int64 }{{390, 844, 100}, {360, 
 // large enough, and axe finds no serious fault. With GALLERY=DIR it takes
 // pictures.
 func TestGallery(t *testing.T) {
+	t.Parallel()
 	tab, url := startGallery(t)
 	axe, err := os.ReadFile("../web/node_modules/axe-core/axe.min.js")
 	if err != nil {

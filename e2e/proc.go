@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-const patience = 40 * time.Second // for anything that must happen
+const patience = 2 * time.Minute // for anything that must happen
 
 // Proc is a program at work, with all that it said.
 type Proc struct {

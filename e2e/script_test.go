@@ -62,9 +62,17 @@ func newHouseOf(t testing.TB, bin string) *House {
 		if err := h.Close(); err != nil {
 			t.Error(err)
 		}
+		if t.Failed() && h.Krd != nil {
+			t.Logf("krd said at the end:\n%s", lastLines(h.Krd.Output(), 40))
+		}
 		os.RemoveAll(dir)
 	})
 	return h
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.SplitAfter(text, "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "")
 }
 
 // begin starts a relay and krd, and pairs phones.

@@ -22,7 +22,7 @@ import (
 )
 
 // hostPatience is how long a request waits for the name of its host.
-const hostPatience = 200 * time.Millisecond
+const hostPatience = time.Second
 
 // agentConn is the agent as one connection sees it: the daemon, and who is at
 // the other end.

@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,7 @@ import (
 	"kryptonite/internal/sshwire"
 )
 
-// Cost of argon2id for new keys: the second recommendation of [RFC 9106] §4,
+// Cost of argon2id for a first key: the second recommendation of [RFC 9106] §4,
 // with one lane.
 const (
 	kdfTime   = 3
@@ -110,7 +111,9 @@ func Open(file, passphrase []byte) (Private, error) {
 
 // Unlock opens all keys. For a wrong passphrase it returns an error that wraps
 // ErrPassphrase, and for a changed key ErrFormat; the store then stays locked.
-// A store without keys takes any passphrase: the next key is sealed with it.
+// A store without keys takes any passphrase: the next key is sealed with it. A
+// key beside others is sealed at the highest cost among them: the passphrase is
+// as safe as the cheapest of them keeps it, whatever one more costs.
 func (s *Sealed) Unlock(passphrase []byte) error {
 	var wraps []wrap
 	opened := make([]Private, len(s.entries))
@@ -131,12 +134,12 @@ func (s *Sealed) Unlock(passphrase []byte) error {
 			return err
 		}
 	}
-	if find(wraps, ownCost(nil)) == nil {
-		own := ownCost(make([]byte, minSalt))
+	if len(wraps) == 0 {
+		own := sealed{KDF: "argon2id", Time: kdfTime, Memory: kdfMemory, Lanes: kdfLanes, Salt: make([]byte, minSalt)}
 		if _, err := rand.Read(own.Salt); err != nil {
 			return err
 		}
-		wraps = append(wraps, wrap{own, own.derive(passphrase)})
+		wraps = []wrap{{own, own.derive(passphrase)}}
 	}
 	for i, e := range s.entries {
 		e.private = opened[i]
@@ -147,10 +150,10 @@ func (s *Sealed) Unlock(passphrase []byte) error {
 
 // New makes a key and seals it.
 func (s *Sealed) New(now time.Time, name, typ string) (Key, error) {
-	w := find(s.wraps, ownCost(nil))
-	if w == nil {
+	if len(s.wraps) == 0 {
 		return Key{}, ErrLocked
 	}
+	w := slices.MaxFunc(s.wraps, func(a, b wrap) int { return cmp.Compare(a.cost.work(), b.cost.work()) })
 	e, err := s.generate(now, name, typ)
 	if err != nil {
 		return Key{}, err
@@ -195,11 +198,6 @@ func (s *Sealed) File(name string) ([]byte, error) {
 	return bytes.Clone(s.entries[i].file), nil
 }
 
-// ownCost is the cost of new keys. Without a salt it finds any of that cost.
-func ownCost(salt []byte) sealed {
-	return sealed{KDF: "argon2id", Time: kdfTime, Memory: kdfMemory, Lanes: kdfLanes, Salt: salt}
-}
-
 // cost is the part of s that derive needs.
 func (s sealed) cost() sealed {
 	return sealed{KDF: s.KDF, Time: s.Time, Memory: s.Memory, Lanes: s.Lanes, Salt: s.Salt}
@@ -208,7 +206,7 @@ func (s sealed) cost() sealed {
 func find(ws []wrap, c sealed) *wrap {
 	i := slices.IndexFunc(ws, func(w wrap) bool {
 		return w.cost.Time == c.Time && w.cost.Memory == c.Memory && w.cost.Lanes == c.Lanes &&
-			(c.Salt == nil || bytes.Equal(w.cost.Salt, c.Salt))
+			bytes.Equal(w.cost.Salt, c.Salt)
 	})
 	if i < 0 {
 		return nil
@@ -261,9 +259,14 @@ func parse(b []byte) (sealed, error) {
 
 // affordable reports whether opening s takes about a second, not minutes.
 func (s sealed) affordable() bool {
-	least := 8 * uint64(s.Lanes) // KiB that argon2 takes at least
 	return s.Time > 0 && s.Time <= maxTime && s.Lanes > 0 && s.Lanes <= maxLanes &&
-		s.Memory > 0 && s.Memory <= maxMemory && uint64(s.Time)*max(uint64(s.Memory), least) <= maxWork
+		s.Memory > 0 && s.Memory <= maxMemory && s.work() <= maxWork
+}
+
+// work is what opening s costs, in KiB filled in all rounds.
+func (s sealed) work() uint64 {
+	least := 8 * uint64(s.Lanes) // KiB that argon2 takes at least
+	return uint64(s.Time) * max(uint64(s.Memory), least)
 }
 
 func (s sealed) derive(passphrase []byte) *[32]byte {

@@ -10,7 +10,7 @@
 // "Match exec" in the person's own configuration runs its programs then, as it
 // did when ssh read it the first time. They get no agent socket, and
 // [GuardVariable]; who owns an agent must resolve nothing for a process that
-// has it. They end with ssh after 200 ms. What must not be read again is not
+// has it. They end with ssh after one second. What must not be read again is not
 // resolved: a log file (-E), and a configuration from a pipe (-F /dev/fd/63).
 //
 // References: ssh(1), ssh_config(5); measured with OpenSSH 9.2.
@@ -38,10 +38,10 @@ import (
 const GuardVariable = "KR_SSH_G"
 
 const (
-	limit     = 200 * time.Millisecond // for one ssh -G
-	maxOutput = 64 << 10               // bytes; ssh prints about 6 KiB
-	maxAtOnce = 4                      // ssh processes
-	cacheLife = time.Minute            // files that ssh includes are not watched
+	limit     = time.Second // for one ssh -G; a few ms, unless the computer is busy
+	maxOutput = 64 << 10    // bytes; ssh prints about 6 KiB
+	maxAtOnce = 4           // ssh processes
+	cacheLife = time.Minute // files that ssh includes are not watched
 	maxCached = 64
 )
 
@@ -78,7 +78,7 @@ type cached struct {
 	at     time.Time
 }
 
-// Resolve returns what ssh says within 200 ms, or an error: also for arguments
+// Resolve returns what ssh says within a second, or an error: also for arguments
 // that it does not pass on, and for an ssh that prints something else.
 func (r *Resolver) Resolve(ctx context.Context, q Question) (Answer, error) {
 	if err := checkArgs(q.Args); err != nil {

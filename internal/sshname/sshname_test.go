@@ -89,7 +89,7 @@ func TestNotAskedAgain(t *testing.T) {
 }
 
 // TestMatchExec: a person's own programs run as in the first ssh, but reach no
-// agent, are marked, and end after 200 ms with all that they started.
+// agent, are marked, and end after a second with all that they started.
 func TestMatchExec(t *testing.T) {
 	t.Setenv("SSH_AUTH_SOCK", "/nowhere")
 	q := ssh(t, "Match host quick exec \"env > env\"\n HostName quick.example\nMatch host slow exec \"sleep 60 >fifo; :\"\n HostName slow.example\n")

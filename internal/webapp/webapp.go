@@ -76,7 +76,7 @@ var encodings = []struct{ name, ext string }{{"br", ".br"}, {"gzip", ".gz"}, {"i
 // body is one encoding of a file.
 type body struct {
 	encoding, file, etag string
-	size                 int64
+	size                 int64                  // of file, in bytes
 	expand               func() ([]byte, error) // file is gzip, and this is what goes out; or nil
 }
 
@@ -123,7 +123,10 @@ func (h *Handler) load(name string) (out []body, err error) {
 				continue
 			}
 			b.file = name + ".gz"
-			b.expand = sync.OnceValues(func() ([]byte, error) { return h.expanded(b.file) })
+			// Once for all: a short request must not cost as much as to expand the core.
+			b.expand = sync.OnceValues(func() ([]byte, error) {
+				return h.unzip(b.file, func(z *gzip.Reader) ([]byte, error) { return io.ReadAll(z) })
+			})
 		}
 		if err := h.measure(&b); err != nil {
 			return nil, err
@@ -133,33 +136,39 @@ func (h *Handler) load(name string) (out []body, err error) {
 	return out, nil
 }
 
-// measure reads b once, for its size and ETag.
+// measure reads b's file once, for its size and ETag. Nothing is expanded for
+// that, as hardly any client asks for it.
 func (h *Handler) measure(b *body) error {
-	r, err := h.open(*b)
+	f, err := h.files.Open(b.file)
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer f.Close()
 	sum := sha256.New()
-	if b.size, err = io.Copy(sum, r); err != nil {
+	if b.size, err = io.Copy(sum, f); err != nil {
 		return err
 	}
-	b.etag = `"` + hex.EncodeToString(sum.Sum(nil)[:16]) + `"`
-	return nil
+	tag := hex.EncodeToString(sum.Sum(nil)[:16])
+	if b.expand != nil {
+		tag += "-expanded"
+		_, err = h.unzip(b.file, func(*gzip.Reader) ([]byte, error) { return nil, nil })
+	}
+	b.etag = `"` + tag + `"`
+	return err
 }
 
-// open returns what goes out.
-func (h *Handler) open(b body) (io.ReadCloser, error) {
+// open returns what goes out, and its size in bytes.
+func (h *Handler) open(b body) (io.ReadCloser, int64, error) {
 	if b.expand == nil {
-		return h.files.Open(b.file)
+		f, err := h.files.Open(b.file)
+		return f, b.size, err
 	}
 	plain, err := b.expand()
-	return io.NopCloser(bytes.NewReader(plain)), err
+	return io.NopCloser(bytes.NewReader(plain)), int64(len(plain)), err
 }
 
-// expanded expands a file once for all: a short request must not cost as much as
-// to expand the core.
-func (h *Handler) expanded(file string) ([]byte, error) {
+// unzip gives read a file that is expanded as it is read.
+func (h *Handler) unzip(file string, read func(*gzip.Reader) ([]byte, error)) ([]byte, error) {
 	f, err := h.files.Open(file)
 	if err != nil {
 		return nil, err
@@ -169,7 +178,7 @@ func (h *Handler) expanded(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(z)
+	return read(z)
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -202,26 +211,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	if b.encoding != "identity" {
-		head.Set("Content-Encoding", b.encoding)
-	}
-	head.Set("Content-Length", strconv.FormatInt(b.size, 10))
-	if r.Method == http.MethodHead {
-		return
-	}
-	h.send(w, b)
-}
-
-func (h *Handler) send(w http.ResponseWriter, b body) {
-	f, err := h.open(b)
+	f, size, err := h.open(b)
 	if err != nil {
-		w.Header().Del("Content-Length")
-		w.Header().Del("Content-Encoding")
-		w.Header().Set("Cache-Control", "no-store")
 		Fail(w, http.StatusInternalServerError, "the file cannot be read")
 		return
 	}
 	defer f.Close()
+	if b.encoding != "identity" {
+		head.Set("Content-Encoding", b.encoding)
+	}
+	head.Set("Content-Length", strconv.FormatInt(size, 10))
+	if r.Method == http.MethodHead {
+		return
+	}
 	// What does not know deadlines has none; who leaves gets nothing.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	_, _ = io.Copy(w, f)

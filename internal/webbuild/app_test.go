@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"image/png"
 	"io/fs"
 	"maps"
@@ -12,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"kryptonite/internal/appcheck"
@@ -64,13 +67,58 @@ func copyTree(t *testing.T) (root string) {
 	return root
 }
 
+// release makes a release of these sources in shared, over what older ones left.
+var (
+	shared  string
+	release = sync.OnceValue(func() error {
+		old := map[string]string{"app/phone-old.wasm.br": "", "embed/app/old.js": "", "embed/placeholder/index.html": "x"}
+		// Compress looks what is in them, so those of the last build only save time.
+		last, err := filepath.Glob("../../web/dist/app/*.wasm.br")
+		if err != nil {
+			return err
+		}
+		for _, path := range last {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			old["app/"+filepath.Base(path)] = string(b)
+		}
+		for name, b := range old {
+			path := filepath.Join(shared, filepath.FromSlash(name))
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(b), 0o644)); err != nil {
+				return err
+			}
+		}
+		return webbuild.Release("../..", shared)
+	})
+)
+
+func TestMain(m *testing.M) {
+	var err error
+	if shared, err = os.MkdirTemp("", "kr-release-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(shared)
+	os.Exit(code)
+}
+
+// released is where the one release of these tests is.
+func released(t *testing.T) string {
+	t.Helper()
+	must(t, release())
+	return shared
+}
+
 // TestBuild: the app builds with Go alone, and is what the hashes say.
 func TestBuild(t *testing.T) {
-	out := t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(out, "app"), 0o755))
-	must(t, os.WriteFile(filepath.Join(out, "app", "phone-old.wasm.br"), nil, 0o644))
-	must(t, webbuild.Build("../..", out))
-	app := contents(t, filepath.Join(out, "app"))
+	out := released(t)
+	app := plainOf(contents(t, filepath.Join(out, "app")))
+	if _, ok := contents(t, filepath.Join(out, "app"))["phone-old.wasm.br"]; ok {
+		t.Error("what an older build left is still there")
+	}
 	var hashes map[string]string
 	must(t, json.Unmarshal([]byte(contents(t, out)["hashes.json"]), &hashes))
 	if a, h := slices.Sorted(maps.Keys(app)), slices.Sorted(maps.Keys(hashes)); !slices.Equal(a, h) {
@@ -158,10 +206,14 @@ func must(t *testing.T, err error) {
 
 // TestReproducible: sources at another place give the same app.
 func TestReproducible(t *testing.T) {
-	here, there := t.TempDir(), t.TempDir()
-	must(t, webbuild.Build("../..", here))
+	there := t.TempDir()
 	must(t, webbuild.Build(copyTree(t), there))
-	a, b := contents(t, here), contents(t, there)
+	a, b := plainOf(contents(t, released(t))), contents(t, there)
+	for name := range a {
+		if strings.HasPrefix(name, "embed/") {
+			delete(a, name)
+		}
+	}
 	for _, files := range []map[string]string{a, b} {
 		delete(files, "node/phone.mjs") // its comments name places
 	}
@@ -175,25 +227,17 @@ func TestReproducible(t *testing.T) {
 	}
 }
 
+// plainOf leaves out what is compressed.
+func plainOf(files map[string]string) map[string]string {
+	maps.DeleteFunc(files, func(name, _ string) bool { return strings.HasSuffix(name, ".br") || strings.HasSuffix(name, ".gz") })
+	return files
+}
+
 // TestRelease: what is compressed holds the app, is small enough to download,
 // and is what gets embedded.
 func TestRelease(t *testing.T) {
-	out := t.TempDir()
+	out := released(t)
 	app := filepath.Join(out, "app")
-	must(t, os.MkdirAll(app, 0o755))
-	// Compress looks what is in them, so those of the last build only save time.
-	for _, path := range glob(t, "../../web/dist/app/*.wasm.br") {
-		b, err := os.ReadFile(path)
-		must(t, err)
-		must(t, os.WriteFile(filepath.Join(app, filepath.Base(path)), b, 0o644))
-	}
-	placeholder := filepath.Join(out, "embed", "placeholder", "index.html")
-	must(t, os.MkdirAll(filepath.Dir(placeholder), 0o755))
-	must(t, os.WriteFile(placeholder, []byte("x"), 0o644))
-	must(t, os.MkdirAll(filepath.Join(out, "embed", "app"), 0o755))
-	must(t, os.WriteFile(filepath.Join(out, "embed", "app", "old.js"), nil, 0o644))
-	must(t, webbuild.Release("../..", out))
-
 	files := contents(t, app)
 	total := 0
 	for name := range files {
@@ -224,13 +268,6 @@ func TestRelease(t *testing.T) {
 	if _, err := webapp.New(os.DirFS(filepath.Join(out, "embed", "app"))); err != nil {
 		t.Error("what is embedded cannot be served:", err)
 	}
-}
-
-func glob(t *testing.T, pattern string) []string {
-	t.Helper()
-	paths, err := filepath.Glob(pattern)
-	must(t, err)
-	return paths
 }
 
 // TestCompressLooksInside: a file that claims to be another, compressed, is not
