@@ -43,9 +43,11 @@ missing=
 
 # fuzz_all runs every fuzz target for FUZZTIME each; it shows what fails.
 fuzz_all() {
-	fuzz_out=$(mktemp)
+	fuzz_dir=$(mktemp -d)
+	fuzz_out=$fuzz_dir/out
 	fuzz_bad=0
 	for dir in $(git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u); do
+		go test -c -fuzz . -o "$fuzz_dir/test" "./$dir" || { say "FAIL $dir"; fuzz_bad=1; continue; }
 		for f in $(grep -h '^func Fuzz' "$dir"/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort -u); do
 			if fuzz_one "$dir" "$f" || { fuzz_late && fuzz_one "$dir" "$f"; }; then
 				say "ok   $dir $f"
@@ -56,12 +58,14 @@ fuzz_all() {
 			fi
 		done
 	done
-	rm -f "$fuzz_out"
+	rm -rf "$fuzz_dir"
 	return $fuzz_bad
 }
 
+# fuzz_one: a target of the package in fuzz_dir. It must be there and fuzzed.
 fuzz_one() {
-	go test -run '^$' -fuzz "^$2\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x "./$1" >"$fuzz_out" 2>&1
+	(cd "$1" && "$fuzz_dir/test" -test.run '^$' -test.fuzz "^$2\$" -test.fuzztime "$FUZZTIME" -test.fuzzminimizetime 10x \
+		-test.fuzzcachedir "$(go env GOCACHE)/fuzz/kryptonite/$1") >"$fuzz_out" 2>&1 && grep -q '^fuzz: elapsed' "$fuzz_out"
 }
 
 # fuzz_late: the run found nothing, but Go's fuzzer took the end of its time for
