@@ -38,10 +38,10 @@ krd looks for them, so its environment counts: kr daemon restart takes up yours.
 Experimental: that a phone without credentials may use such queues is what AWS's
 documents say; it was not tried against AWS. docs/aws.md has a check of five minutes.
 
-sns lets krd wake phones whose app is on the phone as an app of its own, by pushes of Apple and Google:
-at once, also those that are paired. It takes that app's credentials for pushes, in your
-AWS account, as one platform application for each platform; its ARN has the region. So far no such
-app is shipped; kr-phone plays one. Experimental, too.`,
+sns lets krd wake phones by pushes of Apple and Google, at once, also those that are
+paired. It takes a native app on the phone, and that app's credentials for pushes as a
+platform application in your AWS account, one for each platform; the region is in its
+ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
 		Example: "  $ kr channel add sqs --region eu-central-1 --profile me\n" +
 			"  $ kr channel add sns --platform-application arn:aws:sns:eu-central-1:123456789012:app/APNS/my-app",
 		Args: oneChannel,

@@ -31,8 +31,8 @@ func checkCmd(e *env) *cobra.Command {
 a phone without credentials, and deletes them. It says which right is missing, or
 that your account does not allow it. It takes a minute or two.
 
-With --sns it makes an endpoint for a device that there is not, publishes to it, and deletes it,
-for each platform application.
+With --sns it makes, for each platform application, an endpoint of no device, publishes
+to it, and deletes it.
 
 With --app it fetches every file of the phone app from the address where your phone opens it,
 and compares it with the SHA-256 that is built into this kr. Without URL that is

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -100,10 +101,9 @@ func (r *snsRig) until(what string, ok func() bool) {
 
 func (r *snsRig) endpoints(n int) {
 	r.t.Helper()
-	r.until("endpoints", func() bool { return len(r.Endpoints()) == n })
-	r.until("files of endpoints", func() bool {
+	r.until(fmt.Sprintf("%d endpoints, and none that is to be deleted", n), func() bool {
 		left, err := os.ReadDir(r.d.cfg.Dir.Path(endpointDir))
-		return errors.Is(err, fs.ErrNotExist) || err == nil && len(left) == 0
+		return len(r.Endpoints()) == n && (errors.Is(err, fs.ErrNotExist) || err == nil && len(left) == 0)
 	})
 }
 

@@ -26,16 +26,17 @@ func wakeCmd(e *env) *cobra.Command {
 	var approve string
 	c := &cobra.Command{
 		Use:   "wake FILE",
-		Short: "Play an app that a push has started",
-		Long: `Play what a phone's system does with an app of its own, which is not there yet. On
-a phone, Apple or Google gives the app a token for pushes: that is a line PLATFORM:TOKEN
-in the file for --push-token, where PLATFORM is APNS, APNS_SANDBOX or GCM. An empty file: there is none
-any more. The phone tells it to its computers, which push by Amazon SNS in their user's
-AWS account (kr channel add sns) when no kr-phone is running.
+		Short: "Play an app that a push starts",
+		Long: `Stands in for an app that a push of Apple or Google starts. There is no such app yet.
 
-Who plays Apple or Google writes what the push brings, the payload or data as JSON, into FILE, and
-starts kr-phone wake. It does what the push asks for, as kr-phone run would, for 25 seconds,
-and longer while a question is open.`,
+A phone's system gives the app a token for pushes. Here --push-token names a file that
+has it in one line, PLATFORM:TOKEN; PLATFORM is APNS, APNS_SANDBOX or GCM. An empty
+file takes it back. kr-phone run tells it to the computers. While no kr-phone runs,
+they push by Amazon SNS, in their user's AWS account (kr channel add sns).
+
+FILE is what such a push brings to the app: the payload, or of Google's the data, as
+JSON. kr-phone wake does what it asks for, as kr-phone run would, for 25 seconds, and
+longer while a question is open.`,
 		Example: "  $ kr-phone run --push-token token\n  $ kr-phone wake payload.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
