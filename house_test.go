@@ -22,10 +22,12 @@ var floors = [][]string{
 	// rules: pure; time is an argument
 	{"pairing", "mailbox", "keystore", "keystore/keystoretest", "transport", "auditlog", "hostauth", "knownhosts"},
 	{"policy"},
+	// what carriers share
+	{"awsuser", "awsuser/awstest"},
 	// doors to the world and carriers
 	{"statedir", "peer", "asker", "sshname", "sshversion", "term", "control", "transport/memory", "transport/relay", "transport/transporttest",
 		"transport/sqs", "transport/sqs/owner", "transport/sqs/sqstest",
-		"wake/webpush", "wake/webpush/pushtest"},
+		"wake/webpush", "wake/webpush/pushtest", "wake/sns", "wake/sns/owner", "wake/sns/snstest"},
 	// residents
 	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest", "webapp", "appcheck"},
 	// programs

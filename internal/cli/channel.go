@@ -18,6 +18,7 @@ import (
 const (
 	channelRelay = "relay"
 	channelSQS   = "sqs"
+	channelSNS   = "sns" // only wakes
 )
 
 const usualPrefix = "kryptonite-" // of the names of queues
@@ -26,42 +27,68 @@ func channelCmd(e *env) *cobra.Command {
 	c := &cobra.Command{Use: "channel", Short: "Show and choose the ways to your phone", Args: noArgs,
 		Example: "  $ kr channel add sqs --region eu-central-1\n  $ kr channel list"}
 	set := control.SQS{Prefix: usualPrefix}
+	var apps []string
 	add := &cobra.Command{
-		Use:   "add sqs",
-		Short: "Use queues at Amazon SQS, from the next pairing on",
-		Long: `Lets new pairings use two queues at Amazon SQS in your own AWS account, beside the
+		Use:   "add sqs | sns",
+		Short: "Use queues at Amazon SQS, from the next pairing on, or Amazon SNS to wake phones",
+		Long: `sqs lets new pairings use two queues at Amazon SQS in your own AWS account, beside the
 relay if one is set, else alone. Credentials are found as AWS's tools find them: environment, ~/.aws, SSO.
 krd looks for them, so its environment counts: kr daemon restart takes up yours.
 
 Experimental: that a phone without credentials may use such queues is what AWS's
-documents say; it was not tried against AWS. docs/aws.md has a check of five minutes.`,
-		Example: "  $ kr channel add sqs --region eu-central-1 --profile me",
-		Args:    oneChannel,
-		RunE:    func(*cobra.Command, []string) error { return runChannelAdd(e, set) },
+documents say; it was not tried against AWS. docs/aws.md has a check of five minutes.
+
+sns lets krd wake phones by pushes of Apple and Google, at once, also those that are
+paired. It takes a native app on the phone, and that app's credentials for pushes as a
+platform application in your AWS account, one for each platform; the region is in its
+ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
+		Example: "  $ kr channel add sqs --region eu-central-1 --profile me\n" +
+			"  $ kr channel add sns --platform-application arn:aws:sns:eu-central-1:123456789012:app/APNS/my-app",
+		Args: oneChannel,
+		RunE: func(c *cobra.Command, args []string) error {
+			if args[0] == channelSNS {
+				return runAddSNS(c, e, control.SNS{Applications: apps, Profile: set.Profile, Endpoint: set.Endpoint})
+			}
+			if len(apps) > 0 {
+				return onlyFor(channelSNS, "platform-application")
+			}
+			return runChannelAdd(e, set)
+		},
 	}
-	add.Flags().StringVar(&set.Region, "region", "", "AWS region (default the profile's, or AWS_REGION)")
+	add.Flags().StringArrayVar(&apps, "platform-application", nil, "for sns: ARN of a platform application of APNS, APNS_SANDBOX or GCM; one a platform")
+	add.Flags().StringVar(&set.Region, "region", "", "for sqs: AWS region (default the profile's, or AWS_REGION)")
 	add.Flags().StringVar(&set.Profile, "profile", "", "profile in ~/.aws/config (default AWS_PROFILE, or default)")
-	add.Flags().StringVar(&set.Endpoint, "endpoint", "", "URL of SQS, if not AWS's own")
-	add.Flags().StringVar(&set.Prefix, "prefix", usualPrefix, "what names of queues begin with")
+	add.Flags().StringVar(&set.Endpoint, "endpoint", "", "URL of the service, if not AWS's own")
+	add.Flags().StringVar(&set.Prefix, "prefix", usualPrefix, "for sqs: what names of queues begin with")
 	c.AddCommand(add,
-		&cobra.Command{Use: "remove sqs", Short: "Use no queues for new pairings", Args: oneChannel,
-			RunE: func(*cobra.Command, []string) error { return setSQS(e, nil) }},
-		&cobra.Command{Use: "policy sqs", Short: "Print the IAM policy that krd's AWS user needs", Args: oneChannel,
-			RunE: func(*cobra.Command, []string) error { return runChannelPolicy(e) }},
+		&cobra.Command{Use: "remove sqs | sns", Short: "Use no queues for new pairings, or no SNS", Args: oneChannel,
+			RunE: func(c *cobra.Command, args []string) error {
+				if args[0] == channelSNS {
+					return e.krd.SetSNS(c.Context(), control.SNS{})
+				}
+				return setSQS(e, nil)
+			}},
+		&cobra.Command{Use: "policy sqs | sns", Short: "Print the IAM policy that krd's AWS user needs", Args: oneChannel,
+			RunE: func(c *cobra.Command, args []string) error {
+				if args[0] == channelSNS {
+					return runPolicySNS(c, e)
+				}
+				return runChannelPolicy(e)
+			}},
 		&cobra.Command{Use: "list", Short: "List the channels, and how they do for each phone", Args: noArgs,
 			RunE: func(c *cobra.Command, _ []string) error { return runChannelList(c, e) }},
 	)
 	return c
 }
 
-// oneChannel takes the one channel that can be added so far.
+// oneChannel takes a channel that can be added.
 func oneChannel(c *cobra.Command, args []string) error {
 	if err := oneArg(c, args); err != nil {
 		return err
 	}
-	if args[0] != channelSQS {
+	if args[0] != channelSQS && args[0] != channelSNS {
 		return &term.Problem{Err: fmt.Errorf("%q is no channel that this is for", args[0]), Code: codeUsage,
-			Hints: []string{"there is sqs; the relay: kr config set relay https://relay.example.com"}}
+			Hints: []string{"there are sqs and sns; the relay: kr config set relay https://relay.example.com"}}
 	}
 	return nil
 }
@@ -125,10 +152,14 @@ func runChannelList(c *cobra.Command, e *env) error {
 	if err != nil {
 		return errors.Join(w.Flush(), err)
 	}
+	listSNS(w, st.SNS)
 	for _, p := range st.Phones {
 		row(w, "phone", term.CleanMax(p.Name, 64))
 		for _, l := range p.Links {
 			row(w, "  "+l.Name, linkText(l))
+		}
+		if text := snsText(p.SNS); text != "" {
+			row(w, "  "+channelSNS, text)
 		}
 	}
 	return w.Flush()

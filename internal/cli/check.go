@@ -18,18 +18,21 @@ import (
 )
 
 type checkOptions struct {
-	app, sqs, json bool
-	url            string // of the app; "": the configured one
+	app, sqs, sns, json bool
+	url                 string // of the app; "": the configured one
 }
 
 func checkCmd(e *env) *cobra.Command {
 	var o checkOptions
 	c := &cobra.Command{
-		Use:   "check --app [URL] | --sqs",
-		Short: "Try what is set up: the phone app of a server, or Amazon SQS",
+		Use:   "check --app [URL] | --sqs | --sns",
+		Short: "Try what is set up: the phone app of a server, Amazon SQS or Amazon SNS",
 		Long: `With --sqs krd makes two queues in your AWS account, uses them as this computer and as
 a phone without credentials, and deletes them. It says which right is missing, or
 that your account does not allow it. It takes a minute or two.
+
+With --sns it makes, for each platform application, an endpoint of no device, publishes
+to it, and deletes it.
 
 With --app it fetches every file of the phone app from the address where your phone opens it,
 and compares it with the SHA-256 that is built into this kr. Without URL that is
@@ -41,18 +44,22 @@ other files to others, and no check from outside shows that.`,
 		Example: "  $ kr check --app\n  $ kr check --app https://relay.example.com --json",
 		Args:    func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.MaximumNArgs(1)(c, args)) },
 		RunE: func(c *cobra.Command, args []string) error {
-			if o.app == o.sqs || o.sqs && len(args) > 0 {
-				return &term.Problem{Err: errors.New("say what to check"), Code: codeUsage, Hints: []string{"the phone app: kr check --app", "Amazon SQS: kr check --sqs"}}
-			}
-			if o.sqs {
-				return runCheckSQS(c.Context(), e, o)
-			}
 			o.url = first(args...)
-			return runCheck(c.Context(), e, o, appcheck.Transport())
+			switch {
+			case o.app && !o.sqs && !o.sns:
+				return runCheck(c.Context(), e, o, appcheck.Transport())
+			case o.sqs && !o.app && !o.sns && o.url == "":
+				return runCheckSQS(c.Context(), e, o)
+			case o.sns && !o.app && !o.sqs && o.url == "":
+				return runCheckSNS(c.Context(), e, o)
+			}
+			return &term.Problem{Err: errors.New("say what to check"), Code: codeUsage,
+				Hints: []string{"the phone app: kr check --app", "Amazon SQS: kr check --sqs", "Amazon SNS: kr check --sns"}}
 		},
 	}
 	c.Flags().BoolVar(&o.app, "app", false, "check the phone app")
 	c.Flags().BoolVar(&o.sqs, "sqs", false, "check that Amazon SQS can be used")
+	c.Flags().BoolVar(&o.sns, "sns", false, "check that Amazon SNS can be used")
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON (schema_version 1)")
 	return c
 }

@@ -33,7 +33,7 @@ func runCheckSQS(ctx context.Context, e *env, o checkOptions) error {
 			control.SQSCheck
 		}{control.SchemaVersion, out})
 	} else {
-		e.showCheckSQS(out)
+		e.showFacts(out.Facts)
 	}
 	if err != nil || broken == "" {
 		return err
@@ -42,8 +42,8 @@ func runCheckSQS(ctx context.Context, e *env, o checkOptions) error {
 		Hints: []string{"what the IAM user needs: kr channel policy sqs", "what an answer means: docs/aws.md"}}
 }
 
-func (e *env) showCheckSQS(c control.SQSCheck) {
-	for _, f := range c.Facts {
+func (e *env) showFacts(facts []control.Fact) {
+	for _, f := range facts {
 		if f.Problem == "" {
 			e.io.Printf("ok    %s\n", term.Clean(f.What))
 		} else {

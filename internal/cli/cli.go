@@ -97,6 +97,8 @@ func explain(err error) error {
 		p.Code, p.Hints = codeNoAnswer, []string{"is the relay up and its address right? kr config list"}
 	case control.CodeSQS:
 		p.Code, p.Hints = codeNoAnswer, []string{"what the IAM user needs: kr channel policy sqs", "to pair without it: kr pair --channel relay"}
+	case control.CodeSNS:
+		p.Code, p.Hints = codeUsage, []string{"see: kr channel add --help"}
 	case control.CodeNoSuch, control.CodeNotPaired:
 		p.Code, p.Hints = codeNotPaired, []string{"list the phones: kr status"}
 	case control.CodeBusy:

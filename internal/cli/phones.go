@@ -63,8 +63,11 @@ func (e *env) showStatus(st control.Status) error {
 		for _, l := range p.Links {
 			row(w, "  "+l.Name, linkText(l), "")
 		}
-		if text := pushText(p.Push); text != "" {
+		if text := pushText(p.Push); text != "" && (p.Push.State != control.PushNone || snsText(p.SNS) == "") {
 			row(w, "  push", text)
+		}
+		if text := snsText(p.SNS); text != "" {
+			row(w, "  "+channelSNS, text)
 		}
 		if text := logText(p.Log); text != "" {
 			row(w, "  log", text) // no cell of its own: it would make the column wide

@@ -66,6 +66,17 @@ func (c *Client) CheckSQS(ctx context.Context, account SQS) (SQSCheck, error) {
 	return out, c.call(ctx, http.MethodPost, "/v1/sqs/check", account, &out)
 }
 
+// SetSNS says how Amazon SNS is used from now on.
+func (c *Client) SetSNS(ctx context.Context, how SNS) error {
+	return c.call(ctx, http.MethodPost, "/v1/sns", how, nil)
+}
+
+// CheckSNS tries the platform applications that are set.
+func (c *Client) CheckSNS(ctx context.Context) (SNSCheck, error) {
+	var out SNSCheck
+	return out, c.call(ctx, http.MethodPost, "/v1/sns/check", struct{}{}, &out)
+}
+
 // Answer answers the two words of the pairing that runs.
 func (c *Client) Answer(ctx context.Context, same bool) error {
 	return c.call(ctx, http.MethodPost, "/v1/pair/answer", PairAnswer{same}, nil)

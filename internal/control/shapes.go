@@ -7,6 +7,8 @@
 //	POST /v1/pair/answer  PairAnswer
 //	POST /v1/unpair       UnpairRequest → Unpaired
 //	POST /v1/sqs/check    SQS → SQSCheck
+//	POST /v1/sns          SNS: how Amazon SNS is used from now on
+//	POST /v1/sns/check    → SNSCheck
 //	GET  /v1/log          Log; ?phone=NAME-OR-ID &n=N (0: all) &before=SEQ; bounded,
 //	                      older ones by before
 //	POST /v1/log/accept   AcceptLog → LogAccepted
@@ -31,7 +33,8 @@ type Status struct {
 	AgentSocket   string      `json:"agent_socket"`
 	OtherAgent    *OtherAgent `json:"other_agent,omitempty"` // nil if there is none
 	Phones        []Phone     `json:"phones"`
-	Untold        []Untold    `json:"untold"` // unpaired phones that do not know it yet
+	Untold        []Untold    `json:"untold"`        // unpaired phones that do not know it yet
+	SNS           *SNS        `json:"sns,omitempty"` // nil: Amazon SNS is not used
 }
 
 // OtherAgent is the agent that the user has beside krd, asked just now.
@@ -60,13 +63,14 @@ type Phone struct {
 	Keys   []Key     `json:"keys"`
 	Links  []Link    `json:"channels"`
 	Push   Push      `json:"push"`
+	SNS    Push      `json:"sns"`
 	Log    PhoneLog  `json:"log"`
 }
 
-// Push is whether a phone can be woken by Web Push.
+// Push is whether a phone can be woken by Web Push, or by Amazon SNS.
 type Push struct {
 	State     PushState `json:"state"`
-	Host      string    `json:"host,omitempty"`       // of the push service
+	Host      string    `json:"host,omitempty"`       // of the push service; of SNS, its platform
 	LastOK    time.Time `json:"last_ok,omitzero"`     // since krd's start
 	LastError string    `json:"last_error,omitempty"` // since LastOK
 }
@@ -79,7 +83,7 @@ const (
 	PushNone    PushState = "none"    // the phone has not told how
 	PushYes     PushState = "yes"     // it has, and nothing speaks against it
 	PushFailing PushState = "failing" // the last push did not work; LastError says why
-	PushGone    PushState = "gone"    // the service says that the phone's subscription has ended
+	PushGone    PushState = "gone"    // the service says that the phone's subscription, or endpoint, has ended
 )
 
 // Key is a public key on a phone.
@@ -118,12 +122,30 @@ type SQS struct {
 
 // SQSCheck is what came of trying an account's queues, in order.
 type SQSCheck struct {
-	Region string    `json:"region"`
-	Facts  []SQSFact `json:"facts"`
+	Region string `json:"region"`
+	Facts  []Fact `json:"facts"`
 }
 
-// SQSFact is one thing that was tried.
-type SQSFact struct {
+// SNS is how Amazon SNS is used. Without applications it is not.
+type SNS struct {
+	Applications []string `json:"platform_applications,omitempty"` // ARNs, one a platform
+	Profile      string   `json:"profile,omitempty"`               // of ~/.aws/config
+	Endpoint     string   `json:"endpoint,omitempty"`              // URL
+}
+
+// SNSCheck is what came of trying an account's platform applications.
+type SNSCheck struct {
+	Applications []SNSChecked `json:"platform_applications"`
+}
+
+// SNSChecked is what came of trying one, in order.
+type SNSChecked struct {
+	ARN   string `json:"arn"`
+	Facts []Fact `json:"facts"`
+}
+
+// Fact is one thing that was tried.
+type Fact struct {
 	What    string `json:"what"`
 	Problem string `json:"problem,omitempty"` // "": it works
 }
@@ -166,6 +188,7 @@ const (
 	CodeCommit     Code = "commitment" // someone may be in between
 	CodeChannel    Code = "channel"    // the relay cannot be reached
 	CodeSQS        Code = "sqs"        // Amazon SQS cannot be used
+	CodeSNS        Code = "sns"        // Amazon SNS cannot be used
 	CodeInternal   Code = "internal"
 )
 

@@ -25,6 +25,8 @@ func (d *Daemon) api() http.Handler {
 	mux.HandleFunc("POST /v1/pair/answer", d.handleAnswer)
 	mux.HandleFunc("POST /v1/unpair", d.handleUnpair)
 	mux.HandleFunc("POST /v1/sqs/check", d.handleCheckSQS)
+	mux.HandleFunc("POST /v1/sns", d.handleSetSNS)
+	mux.HandleFunc("POST /v1/sns/check", d.handleCheckSNS)
 	mux.HandleFunc("GET /v1/log", d.handleLog)
 	mux.HandleFunc("POST /v1/log/accept", d.handleAccept)
 	mux.HandleFunc("POST /v1/stop", func(w http.ResponseWriter, _ *http.Request) {
@@ -53,6 +55,9 @@ func (d *Daemon) status(ctx context.Context) control.Status {
 		described := p.describe()
 		described.Log = d.asked.state(p.ID)
 		st.Phones = append(st.Phones, described)
+	}
+	if s := d.sns.Load(); s != nil {
+		st.SNS = &s.SNS
 	}
 	st.Untold = d.untold()
 	return st

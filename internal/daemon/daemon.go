@@ -8,6 +8,8 @@
 //	pairings/ID.json   one phone each           krd.lock   one krd at a time
 //	farewells/ID.json  phones to be told        heard.json when they last spoke
 //	queues/ID.json     queues at SQS that are to be deleted
+//	sns.json           how Amazon SNS is used, if it is
+//	endpoints/ID.json  endpoints at SNS that are to be deleted
 //	log.journal        what was asked, and what is known of the phones' logs
 //
 // The agent that the user had before answers for its own keys (otheragent.go).
@@ -24,6 +26,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -73,6 +76,9 @@ type Daemon struct {
 	pushOnce sync.Once
 	push     *webpush.Client // by pushClient
 
+	snsMu sync.Mutex                  // held while sns is changed
+	sns   atomic.Pointer[snsSettings] // nil: Amazon SNS is not used
+
 	heardMu sync.Mutex
 	heard   map[string]time.Time // as heard.json has it
 }
@@ -113,10 +119,16 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 		return err
 	}
 	d.asked.open(cfg.Dir, cfg.Log, d.pairingIDs())
+	if err := d.loadSNS(); err != nil {
+		return err
+	}
 	if err := d.loadPhones(); err != nil {
 		return err
 	}
 	if err := d.loadLeftovers(); err != nil {
+		return err
+	}
+	if err := d.loadEndpoints(); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)

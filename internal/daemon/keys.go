@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -9,7 +10,7 @@ import (
 	"kryptonite/internal/wire"
 )
 
-// keyList guards the keys and the push address of a phone, which change while it
+// keyList guards the keys and the wakers of a phone, which change while it
 // is paired, and its file, which must not come back once the pairing is over.
 type keyList struct {
 	mu   sync.Mutex
@@ -28,9 +29,9 @@ func (p *phone) has(blob []byte) bool {
 	return slices.ContainsFunc(p.keys(), func(k wire.SSHKey) bool { return string(k.PublicKey) == string(blob) })
 }
 
-// keysTold makes the list and the push address that the phone told durable, and
+// keysTold makes the list and the wakers that the phone told durable, and
 // goes by them from then on. It is called from the session's own goroutines.
-func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey, push *wire.Push) error {
+func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey, wake wire.Wakers) error {
 	p.list.mu.Lock()
 	defer p.list.mu.Unlock()
 	if p.list.over {
@@ -38,16 +39,20 @@ func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey, push *wire.Pu
 	}
 	r := p.record
 	r.Keys, r.KeysSeq = keys, seq
-	r.Push, r.PushGone = push, time.Time{}
+	r.Wakers, r.PushGone = wake, time.Time{}
 	if err := d.cfg.Dir.WriteJSON(recordName(r.ID), recordVersion, r); err != nil {
 		return fmt.Errorf("store the phone's keys: %w", err)
 	}
 	p.Keys, p.KeysSeq, p.PushGone = keys, seq, time.Time{}
-	if !samePush(p.Push, push) {
-		p.Push = push
+	old := p.Wakers
+	p.Wakers = wake
+	if !reflect.DeepEqual(old.Push, wake.Push) {
 		d.setPush(p)
 	}
-	d.cfg.Log.Info("the phone told its keys", "pairing", p.ID, "keys", len(keys), "push", push != nil)
+	if !reflect.DeepEqual(old.PushToken, wake.PushToken) {
+		d.setDevice(p)
+	}
+	d.cfg.Log.Info("the phone told its keys", "pairing", p.ID, "keys", len(keys), "push", wake.Push != nil, "device", wake.PushToken != nil)
 	return nil
 }
 

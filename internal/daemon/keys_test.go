@@ -46,10 +46,10 @@ func TestKeysThatThePhoneTells(t *testing.T) {
 	bo.Name, bo.Paired = "bo", ana.Paired.Add(1)
 	working(t, d, ana, bo)
 	p := d.phones[ana.ID]
-	if err := d.keysTold(p, 7, []wire.SSHKey{sshKey(1, "work"), sshKey(2, "default")}, nil); err != nil {
+	if err := d.keysTold(p, 7, []wire.SSHKey{sshKey(1, "work"), sshKey(2, "default")}, wire.Wakers{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.keysTold(d.phones[bo.ID], 3, []wire.SSHKey{sshKey(3, ""), sshKey(4, "x"), sshKey(5, "y")}, nil); err != nil {
+	if err := d.keysTold(d.phones[bo.ID], 3, []wire.SSHKey{sshKey(3, ""), sshKey(4, "x"), sshKey(5, "y")}, wire.Wakers{}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := comments(d), []string{"ana work", "bo", "ana", "bo x", "bo y"}; !slices.Equal(got, want) {
@@ -62,7 +62,7 @@ func TestKeysThatThePhoneTells(t *testing.T) {
 	if err := d.cfg.Dir.ReadJSON(recordName(ana.ID), recordVersion, &r); err != nil || r.KeysSeq != 7 || len(r.Keys) != 2 || r.Keys[0].Name != "work" || r.ID != ana.ID {
 		t.Errorf("on disk is %+v, %v", r, err)
 	}
-	if err := d.keysTold(p, 8, []wire.SSHKey{}, nil); err != nil {
+	if err := d.keysTold(p, 8, []wire.SSHKey{}, wire.Wakers{}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := comments(d), []string{"bo", "bo x", "bo y"}; !slices.Equal(got, want) {
@@ -79,7 +79,7 @@ func TestKeysBringNoPairingBack(t *testing.T) {
 	if err := d.phoneLeft(p); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.keysTold(p, 7, []wire.SSHKey{sshKey(1, "work")}, nil); err != nil {
+	if err := d.keysTold(p, 7, []wire.SSHKey{sshKey(1, "work")}, wire.Wakers{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.cfg.Dir.ReadFile(recordName(r.ID)); !errors.Is(err, fs.ErrNotExist) {

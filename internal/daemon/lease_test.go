@@ -39,6 +39,12 @@ func (b *buffer) Write(p []byte) (int, error) {
 	return b.b.Write(p)
 }
 
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
 // TestTokensStayInMemory: a phone's token comes back with the next request, and
 // krd writes it nowhere: not while it works, not at its end, at no log level.
 func TestTokensStayInMemory(t *testing.T) {

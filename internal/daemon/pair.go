@@ -308,7 +308,7 @@ func (r *pairRun) finish() (*phone, error) {
 	}
 	rec := record{
 		ID: pairing.ID(own.Public(), s), Name: r.d.freeName(phoneName(peer.Name)), Own: own, Phone: s,
-		Keys: peer.Keys, Paired: time.Now().Truncate(time.Millisecond), App: r.req.App, Push: peer.Push, SQS: r.queues,
+		Keys: peer.Keys, Paired: time.Now().Truncate(time.Millisecond), App: r.req.App, Wakers: peer.Wakers, SQS: r.queues,
 	}
 	if r.client != nil {
 		rec.Relay, rec.Mailbox, rec.Peer = r.req.Relay, r.own.Seed(), to

@@ -20,6 +20,7 @@ import (
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/relay"
+	snsowner "kryptonite/internal/wake/sns/owner"
 	"kryptonite/internal/wake/webpush"
 	"kryptonite/internal/wire"
 )
@@ -42,9 +43,10 @@ type record struct {
 	KeysSeq int64              `json:"keys_seq"` // of the notice that told Keys; 0: the pairing did
 	Paired  time.Time          `json:"paired"`
 
-	App      string     `json:"app,omitempty"`      // origin of the phone's app; none of before there was push
-	Push     *wire.Push `json:"push,omitempty"`     // nil: the phone cannot be woken. KeysSeq is of this, too
-	PushGone time.Time  `json:"push_gone,omitzero"` // when the last one was found to have ended, while there is no other
+	App         string    `json:"app,omitempty"` // origin of the phone's app; none of before there was push
+	wire.Wakers           // KeysSeq is of them, too
+	PushGone    time.Time `json:"push_gone,omitzero"` // when the last Push was found to have ended, while there is no other
+	SNS         *endpoint `json:"sns,omitempty"`      // where PushToken is at Amazon SNS; nil: nowhere
 
 	SQS *queues `json:"sqs,omitempty"` // nil: the relay is the only link
 }
@@ -79,6 +81,9 @@ func (r *record) check() error {
 	if r.Push != nil && r.Push.Check() != nil {
 		return errors.New("where the phone can be pushed to is not a push address")
 	}
+	if r.PushToken != nil && r.PushToken.Check() != nil || r.SNS != nil && r.SNS.Check() != nil {
+		return errors.New("the token of the phone's device, or its endpoint at SNS, is none")
+	}
 	if r.SQS != nil && r.SQS.Check() != nil {
 		return errors.New("its queues at SQS are not well named")
 	}
@@ -107,10 +112,12 @@ func (r *record) checkRelay() error {
 
 // phone is a pairing at work.
 type phone struct {
-	record  // Keys, KeysSeq, Push and PushGone belong to list
+	record  // Keys, KeysSeq, Wakers, PushGone and SNS belong to list
 	list    keyList
 	waker   *webpush.Waker // for Push; belongs to list; nil: there is none, or pushErr says why not
 	pushErr error
+	device  *snsowner.Waker // the same for PushToken
+	snsErr  error
 	session *session.Session
 	client  *relay.Client // nil: no relay
 	box     mailbox.Key
@@ -169,11 +176,12 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 		Heard: d.lastHeard(r), Now: fault.Now, Witness: witness{d, r.ID},
 		Unpaired: func() error { return d.phoneLeft(p) },
 		KeysSeq:  r.KeysSeq, Waker: bell{d, p},
-		Keys: func(seq int64, keys []wire.SSHKey, push *wire.Push) error { return d.keysTold(p, seq, keys, push) },
+		Keys: func(seq int64, keys []wire.SSHKey, wake wire.Wakers) error { return d.keysTold(p, seq, keys, wake) },
 	})
 	if err != nil {
 		return err
 	}
+	d.setDevice(p)
 	ctx, cancel := context.WithCancel(d.life)
 	p.cancel = cancel
 	d.mu.Lock()
@@ -218,6 +226,10 @@ func (d *Daemon) phoneLeft(p *phone) error {
 	if err != nil {
 		return err
 	}
+	device, err := d.releaseDevice(p)
+	if err != nil {
+		return err
+	}
 	if err := d.removeRecord(p); err != nil {
 		return err
 	}
@@ -230,6 +242,7 @@ func (d *Daemon) phoneLeft(p *phone) error {
 		<-p.done
 		d.deleteMailbox(p)
 		d.dropQueues(left)
+		d.dropEndpoint(device)
 	})
 	return nil
 }
@@ -316,6 +329,10 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	device, err := d.releaseDevice(p)
+	if err != nil {
+		return false, err
+	}
 	fault.Point("krd.unpair.queues")
 	f := farewell{ID: p.ID, Name: p.Name, Relay: p.Relay, To: p.Peer, SQS: p.SQS, Frame: frame, Since: fault.Now().Truncate(time.Second)}
 	if err := d.keepFarewell(f); err != nil {
@@ -332,7 +349,7 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 	done := d.tell(f)
 	p.cancel()
 	<-p.done
-	d.bg.Go(func() { d.deleteMailbox(p); d.dropQueues(left) })
+	d.bg.Go(func() { d.deleteMailbox(p); d.dropQueues(left); d.dropEndpoint(device) })
 	timer := time.NewTimer(tellPatience)
 	defer timer.Stop()
 	select {
@@ -360,7 +377,7 @@ func (d *Daemon) freeName(name string) string {
 // describe is a phone as kr sees it.
 func (p *phone) describe() control.Phone {
 	st := p.session.Status()
-	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away, Keys: []control.Key{}, Push: p.describePush()}
+	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away, Keys: []control.Key{}, Push: p.describePush(), SNS: p.describeSNS()}
 	for _, k := range p.keys() {
 		fp, typ := "", ""
 		if key, err := sshwire.ParsePublicKey(k.PublicKey); err == nil {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"kryptonite/internal/control"
@@ -61,14 +61,25 @@ type bell struct {
 	p *phone
 }
 
-// Wake pushes to the phone, if it has told where.
+// Wake pushes to the phone, by all ways that it has told.
 func (b bell) Wake(ctx context.Context, id wire.ID, frame []byte, ttl time.Duration) error {
 	b.p.list.mu.Lock()
-	w := b.p.waker
+	web, device := b.p.waker, b.p.device
 	b.p.list.mu.Unlock()
-	if w == nil {
-		return nil
+	var all sync.WaitGroup
+	var errs [2]error
+	if web != nil {
+		all.Go(func() { errs[0] = b.push(ctx, web, id, frame, ttl) })
 	}
+	if device != nil {
+		all.Go(func() { errs[1] = b.publish(ctx, device, id, frame, ttl) })
+	}
+	all.Wait()
+	return errors.Join(errs[:]...)
+}
+
+// push pushes to the phone's browser.
+func (b bell) push(ctx context.Context, w *webpush.Waker, id wire.ID, frame []byte, ttl time.Duration) error {
 	start := time.Now()
 	err := w.Wake(ctx, id, frame, ttl)
 	switch {
@@ -97,8 +108,6 @@ func (d *Daemon) pushGone(p *phone, w *webpush.Waker) error {
 	d.cfg.Log.Info("the phone's push subscription has ended", "pairing", p.ID, "service", w.Status().Host)
 	return nil
 }
-
-func samePush(a, b *wire.Push) bool { return reflect.DeepEqual(a, b) }
 
 // describePush says how the phone can be woken.
 func (p *phone) describePush() control.Push {

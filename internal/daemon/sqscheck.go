@@ -21,9 +21,9 @@ func (d *Daemon) handleCheckSQS(w http.ResponseWriter, req *http.Request) {
 	}
 	phone := sqs.NewClient(nil)
 	defer phone.Close()
-	out := control.SQSCheck{Region: a.Region(), Facts: []control.SQSFact{}}
+	out := control.SQSCheck{Region: a.Region(), Facts: []control.Fact{}}
 	for _, f := range a.Check(req.Context(), phone) {
-		fact := control.SQSFact{What: f.What}
+		fact := control.Fact{What: f.What}
 		if f.Err != nil {
 			fact.Problem = f.Err.Error()
 		}

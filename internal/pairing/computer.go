@@ -51,7 +51,7 @@ type Computer struct {
 type Peer struct {
 	Name      string
 	Keys      []wire.SSHKey
-	Push      *wire.Push // nil: it cannot be woken
+	Wakers    wire.Wakers
 	Addresses []wire.Address
 	Unix      int64 // the phone's clock in its newest message
 }
@@ -162,7 +162,7 @@ func (p *Computer) Receive(frame []byte) (done bool, err error) {
 		p.early = nil
 		return done, nil
 	case r.Me != nil && p.words != "":
-		p.peer.Name, p.peer.Keys, p.peer.Push, p.peer.Unix = r.Me.Name, r.Me.Keys, r.Me.Push, r.Unix
+		p.peer.Name, p.peer.Keys, p.peer.Wakers, p.peer.Unix = r.Me.Name, r.Me.Keys, r.Me.Wakers, r.Unix
 		return true, nil
 	}
 	return false, ErrDrop

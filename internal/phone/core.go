@@ -66,7 +66,8 @@ type Core struct {
 	hosts     *knownhosts.Book
 	strangers map[string]strange // refused host keys, by record key
 	refusals  map[string]refusals
-	push      *pushState // nil until there is a computer
+	push      *pushState  // nil until there is a computer
+	token     *tokenState // nil until the platform gave one
 	log       auditlog.Log
 	damage    logDamage
 	latest    int64 // the latest time seen, Unix seconds
@@ -128,6 +129,8 @@ func (c *Core) Handle(now time.Time, ev Event) []Effect {
 		c.cfg.Name = cmp.Or(limitRunes(ev.Name, maxNameRunes), c.cfg.Name)
 	case Subscribed:
 		effects = append(effects, c.subscribed(now, ev)...)
+	case Registered:
+		effects = append(effects, c.registered(now, ev)...)
 	case Tick:
 		effects = append(effects, c.tick(now)...)
 	}

@@ -102,6 +102,11 @@ type Subscribed struct {
 	Auth     []byte // 16 bytes
 }
 
+// Registered is the token that the platform gave this device of the app for
+// pushes by Apple or Google (wire.PushToken); also when that changes. An empty Token:
+// there is none any more. One that is malformed changes nothing.
+type Registered struct{ Platform, Token string }
+
 func (Start) event()       {}
 func (OpenLink) event()    {}
 func (Confirm) event()     {}
@@ -118,6 +123,7 @@ func (Acknowledge) event() {}
 func (Renamed) event()     {}
 func (Tick) event()        {}
 func (Subscribed) event()  {}
+func (Registered) event()  {}
 
 // Effect is something to do: one of the types below.
 type Effect interface{ effect() }

@@ -40,7 +40,7 @@ func (AllowKey) event()    {}
 // keyState is what a pairing knows of keys. [kr-protocol] §4.10.
 type keyState struct {
 	Allowed  []string `json:"allowed_keys"`              // fingerprints, the first is offered first; nil: of a time when there was one key
-	ToldKeys string   `json:"told_keys,omitempty"`       // hash of the list, and of the push address, that were told last
+	ToldKeys string   `json:"told_keys,omitempty"`       // hash of the list, and of the wakers, that were told last
 	KeysSeq  int64    `json:"notice_seq,omitempty"`      // of the notice that told it; 0: the me_response did
 	KeysSeen int64    `json:"seen_notice_seq,omitempty"` // the newest one that the computer said to have
 }
@@ -95,7 +95,7 @@ func (c *Core) allowFirst(p *pairRecord) {
 	if len(c.cfg.Keys) > 0 {
 		p.Allowed = append(p.Allowed, sshwire.Fingerprint(c.cfg.Keys[0].PublicKey))
 	}
-	p.ToldKeys = stateHash(c.visible(p), c.pushAddress())
+	p.ToldKeys = stateHash(c.visible(p), c.wakers())
 }
 
 // allowKey takes the person's word on one key and one computer. A key that is
@@ -141,10 +141,10 @@ func (c *Core) keysChanged(now time.Time, keys []wire.SSHKey) []Effect {
 	return effects
 }
 
-// tell makes durable that the list of keys or the push address is another one
+// tell makes durable that the list of keys or the wakers are other ones
 // than the computer was told, and sends both.
 func (c *Core) tell(now time.Time, p *pairRecord) []Effect {
-	h := stateHash(c.visible(p), c.pushAddress())
+	h := stateHash(c.visible(p), c.wakers())
 	if h == p.ToldKeys {
 		return nil
 	}
@@ -184,12 +184,12 @@ func (c *Core) caughtUp(now time.Time, p *pairRecord, seq int64) []Effect {
 	return nil
 }
 
-// keysNotice is the newest list and push address, under the session keys: a
+// keysNotice is the newest list and the wakers, under the session keys: a
 // computer that has restarted and lost its epochs reads in its mailbox how to wake
 // this phone.
 func (c *Core) keysNotice(now time.Time, p *pairRecord) []Effect {
 	keys := c.visible(p)
-	body, err := p.box.Seal(c.encodeNotice(now, wire.Notice{Seq: p.KeysSeq, Keys: &keys, Push: c.pushAddress()}))
+	body, err := p.box.Seal(c.encodeNotice(now, wire.Notice{Seq: p.KeysSeq, Keys: &keys, Wakers: c.wakers()}))
 	if err != nil {
 		panic("phone: bug: no randomness: " + err.Error())
 	}
@@ -249,12 +249,12 @@ func (c *Core) declineHidden(now time.Time, p *pairRecord) []Effect {
 	return effects
 }
 
-// stateHash stands for a list of keys with their names and order, and a push
-// address.
-func stateHash(keys []wire.SSHKey, push *wire.Push) string {
+// stateHash stands for a list of keys with their names and order, and the
+// wakers.
+func stateHash(keys []wire.SSHKey, wake wire.Wakers) string {
 	var state any = keys // alone as before there was push
-	if push != nil {
-		state = wire.MeResponse{Keys: keys, Push: push}
+	if wake != (wire.Wakers{}) {
+		state = wire.MeResponse{Keys: keys, Wakers: wake}
 	}
 	b, err := json.Marshal(state)
 	if err != nil {

@@ -218,7 +218,7 @@ func (c *Core) ackAgain(now time.Time, p *pairRecord) Effect {
 // introduce sends the me_response of a pairing whose handshake is still kept.
 func (c *Core) introduce(now time.Time, p *pairRecord) Effect {
 	return c.respond(now, p, p.newest(), &wire.Response{
-		ID: p.Handshake.Hello, Me: &wire.MeResponse{Name: c.cfg.Name, Keys: c.visible(p), Push: c.pushAddress()}})
+		ID: p.Handshake.Hello, Me: &wire.MeResponse{Name: c.cfg.Name, Keys: c.visible(p), Wakers: c.wakers()}})
 }
 
 // repeatHello answers a repeated hello of a pairing that the person has

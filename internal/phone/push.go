@@ -5,6 +5,7 @@ import (
 	"crypto/ecdh"
 	"crypto/rand"
 	"errors"
+	"reflect"
 	"time"
 
 	"kryptonite/internal/wire"
@@ -17,12 +18,15 @@ type pushState struct {
 	Told  *wire.Push `json:"push,omitempty"` // what computers are told; of the key before while there is no other
 }
 
-// pushAddress is what computers are told, or nil.
-func (c *Core) pushAddress() *wire.Push {
-	if c.push == nil {
-		return nil
+// wakers are what computers are told.
+func (c *Core) wakers() (w wire.Wakers) {
+	if c.push != nil {
+		w.Push = c.push.Told
 	}
-	return c.push.Told
+	if c.token != nil {
+		w.PushToken = &c.token.PushToken
+	}
+	return w
 }
 
 // paired reports whether any computer may push.
@@ -62,17 +66,42 @@ func (c *Core) subscribed(now time.Time, ev Subscribed) []Effect {
 		}
 		told = &p
 	}
-	if stateHash(nil, told) == stateHash(nil, c.push.Told) {
+	if reflect.DeepEqual(told, c.push.Told) {
 		return nil
 	}
 	c.push.Told = told
-	effects := []Effect{put(pushKey, c.push)}
+	return append([]Effect{put(pushKey, c.push)}, c.tellAll(now)...)
+}
+
+// tellAll tells all computers what is new to them.
+func (c *Core) tellAll(now time.Time) (effects []Effect) {
 	for _, p := range c.sorted() {
 		if p.State == statePaired {
 			effects = append(effects, c.tell(now, p)...)
 		}
 	}
 	return effects
+}
+
+// tokenState is this device's token at its platform, as stored. [kr-protocol] §5.8.
+type tokenState struct {
+	V int `json:"v"`
+	wire.PushToken
+}
+
+// registered takes the token of this device, or the word that there is none, and
+// tells all computers.
+func (c *Core) registered(now time.Time, ev Registered) []Effect {
+	t := wire.PushToken{Platform: ev.Platform, Token: ev.Token}
+	switch {
+	case ev.Token == "" && c.token != nil:
+		c.token = nil
+		return append([]Effect{Store{Key: tokenKey}}, c.tellAll(now)...)
+	case t.Check() != nil, c.token != nil && c.token.PushToken == t:
+		return nil
+	}
+	c.token = &tokenState{recordVersion, t}
+	return append([]Effect{put(tokenKey, c.token)}, c.tellAll(now)...)
 }
 
 // newVAPID ends what a computer that has gone knows: that key wakes nobody once

@@ -102,7 +102,7 @@ func TestUnpairChangesTheKey(t *testing.T) {
 	if again := one[Subscribe](t, w.do(Start{})).VAPID; !bytes.Equal(again, fresh) {
 		t.Error("the new key is not durable")
 	}
-	if now := w.core.pushAddress(); now == nil || now.Endpoint != old.Endpoint || !bytes.Equal(now.VAPID, old.VAPID) {
+	if now := w.core.wakers().Push; now == nil || now.Endpoint != old.Endpoint || !bytes.Equal(now.VAPID, old.VAPID) {
 		t.Error("the other computer loses an address that still works")
 	}
 	if effects := w.do(subscription(key, "https://push.example/1")); len(effects) != 0 {
@@ -128,7 +128,7 @@ func TestPairingTellsThePushAddress(t *testing.T) {
 	if w.push == nil || w.push.Endpoint != "https://push.example/1" {
 		t.Error("the me_response is without")
 	}
-	if p := w.core.pairings[w.pairing]; p.ToldKeys != stateHash(w.core.visible(p), w.core.pushAddress()) {
+	if p := w.core.pairings[w.pairing]; p.ToldKeys != stateHash(w.core.visible(p), w.core.wakers()) {
 		t.Error("the new computer is told again by a notice")
 	}
 }
@@ -156,5 +156,50 @@ func TestPushedFrame(t *testing.T) {
 		if len(effects) != 0 {
 			t.Errorf("a frame that is nobody's: %#v", effects)
 		}
+	}
+}
+
+// TestTokenIsTold, durably, beside a subscription, once; and that there is none
+// any more. What is malformed changes nothing.
+func TestTokenIsTold(t *testing.T) {
+	w, key := newPushWorld(t)
+	w.do(subscription(key, "https://push.example/1"))
+	told := func(effects []Effect) wire.Wakers {
+		t.Helper()
+		_, n := w.heard(effects)
+		if n == nil || n.Keys == nil {
+			t.Fatalf("no notice that tells all: %+v", n)
+		}
+		return n.Wakers
+	}
+	got := told(w.do(Registered{wire.PlatformGCM, "token-1"}))
+	if got.Push == nil || got.PushToken == nil || *got.PushToken != (wire.PushToken{Platform: wire.PlatformGCM, Token: "token-1"}) {
+		t.Errorf("told is a subscription: %t, a token: %t", got.Push != nil, got.PushToken != nil)
+	}
+	for _, ev := range []Registered{{wire.PlatformGCM, "token-1"}, {wire.PlatformGCM, "a b"}, {"ADM", "token-2"}, {wire.PlatformAPNS, "0A"}} {
+		if effects := w.do(ev); len(effects) != 0 {
+			t.Errorf("%#v: %#v", ev, effects)
+		}
+	}
+	if again := told(w.do(Start{})); again.PushToken == nil || again.PushToken.Token != "token-1" {
+		t.Error("a start does not tell again what the computer has not been seen to have")
+	}
+	w.pair("second")
+	if w.core.wakers().PushToken == nil || w.core.pairings[w.pairing].ToldKeys != stateHash(w.core.visible(w.core.pairings[w.pairing]), w.core.wakers()) {
+		t.Error("a new computer is not told with its me_response")
+	}
+	if got := told(w.do(Registered{wire.PlatformGCM, "token-2"})); got.PushToken.Token != "token-2" {
+		t.Error("a new token is not told")
+	}
+	if got := told(w.do(Registered{})); got.PushToken != nil || got.Push == nil || w.disk[tokenKey] != nil {
+		t.Error("there is none any more, and told is one, or kept")
+	}
+	if effects := w.do(Registered{}); len(effects) != 0 {
+		t.Errorf("still none: %#v", effects)
+	}
+	alone := newWorld(t, ApproveAsk)
+	alone.do(Registered{wire.PlatformAPNS, "0a"})
+	if alone.do(Start{}); alone.core.wakers().PushToken == nil {
+		t.Error("a token from before the first pairing is forgotten")
 	}
 }

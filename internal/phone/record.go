@@ -30,6 +30,7 @@ const (
 	leasePrefix    = "lease/" // lease of the rule with that id
 	clockKey       = "clock"
 	pushKey        = "push"
+	tokenKey       = "push_token"
 	recordVersion  = 1
 )
 
@@ -270,6 +271,13 @@ func (c *Core) loadRecord(k string, v []byte) error {
 		}
 		c.push = s
 		return s.check()
+	case k == tokenKey:
+		s := new(tokenState)
+		if err := decodeRecord(v, s, &s.V); err != nil {
+			return err
+		}
+		c.token = s
+		return s.Check()
 	case k == clockKey:
 		return json.Unmarshal(v, &c.latest)
 	}

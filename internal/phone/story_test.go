@@ -86,7 +86,7 @@ func (w *world) pair(name string) {
 	if got := computer.Peer().Keys; len(got) != 1 || !bytes.Equal(got[0].PublicKey, w.blob) {
 		t.Fatalf("the me_response has the keys %+v", got)
 	}
-	w.push = computer.Peer().Push
+	w.push = computer.Peer().Wakers.Push
 	w.c, w.s, w.epoch = computer.Keys()
 	if w.box, err = sealbox.NewShared(w.c, w.s); err != nil {
 		t.Fatal(err)

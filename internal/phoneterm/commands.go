@@ -78,7 +78,9 @@ func runPair(ctx context.Context, e *env, file string) error {
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- r.run(ctx) }()
-	err = p.steps(ctx, r, link)
+	if err = e.register(ctx, r); err == nil {
+		err = p.steps(ctx, r, link)
+	}
 	stop()
 	return errors.Join(err, <-ended)
 }

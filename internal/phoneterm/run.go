@@ -28,19 +28,34 @@ and how far that is proved, and signs only when you answer y.`,
 		Example: "  $ kr-phone run",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			mode, ok := map[string]phone.Approve{
-				"ask": phone.ApproveAsk, "always": phone.ApproveAlways, "never": phone.ApproveNever}[approve]
-			if !ok {
-				return usage(c, fmt.Errorf("--approve is %q, not always, never or ask", approve))
+			mode, err := parseApprove(c, approve)
+			if err != nil {
+				return err
 			}
-			return runRun(c.Context(), e, mode)
+			return e.work(c.Context(), mode, nil, nil)
 		},
 	}
-	c.Flags().StringVar(&approve, "approve", "ask", "for scripts: always or never instead of asking")
+	approveFlag(c, &approve)
 	return c
 }
 
-func runRun(ctx context.Context, e *env, approve phone.Approve) error {
+func approveFlag(c *cobra.Command, approve *string) {
+	c.Flags().StringVar(approve, "approve", "ask", "for scripts: always or never instead of asking")
+}
+
+func parseApprove(c *cobra.Command, approve string) (phone.Approve, error) {
+	mode, ok := map[string]phone.Approve{
+		"ask": phone.ApproveAsk, "always": phone.ApproveAlways, "never": phone.ApproveNever}[approve]
+	if !ok {
+		return mode, usage(c, fmt.Errorf("--approve is %q, not always, never or ask", approve))
+	}
+	return mode, nil
+}
+
+// work is the phone until ctx ends, or, from when over comes on, until nothing
+// waits for the person any more. A frame that a push brought comes first; nil: none
+// did.
+func (e *env) work(ctx context.Context, approve phone.Approve, frame []byte, over <-chan time.Time) error {
 	o, err := open()
 	if err != nil {
 		return err
@@ -57,16 +72,23 @@ func runRun(ctx context.Context, e *env, approve phone.Approve) error {
 	if err != nil {
 		return err
 	}
-	p := &prompter{e: e, cards: make(chan phone.Effect, 256)}
+	p := &prompter{e: e, cards: make(chan phone.Effect, 256), over: over}
 	r := newRunner(core, o.journal, o.keys, p.show, log)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- r.run(ctx) }()
 	e.io.Printf("ready: %s\n", counted(len(core.Computers()), "paired computer"))
-	p.loop(ctx, r)
+	err = e.register(ctx, r)
+	if err == nil && frame != nil {
+		err = r.post(ctx, phone.Frame{Data: frame})
+	}
+	if err == nil || ctx.Err() != nil {
+		err = nil
+		p.loop(ctx, r)
+	}
 	stop()
-	return <-ended
+	return errors.Join(err, <-ended)
 }
 
 // prompter shows one card at a time and asks about it.
@@ -75,6 +97,7 @@ type prompter struct {
 	cards chan phone.Effect
 	queue []phone.Card
 	drawn time.Time // when the card at the head of queue was shown
+	over  <-chan time.Time
 }
 
 // tooSoon is how long after a card is shown an answer at a terminal was meant
@@ -89,12 +112,13 @@ func (p *prompter) show(e phone.Effect) {
 	}
 }
 
-// loop asks about one card after the other until ctx ends.
+// loop asks about one card after the other until ctx ends, or the phone's time is
+// over.
 func (p *prompter) loop(ctx context.Context, r *runner) {
 	lines := make(chan string)
 	go p.readLines(ctx, lines)
-	shown := wire.ID{}
-	for {
+	shown, over := wire.ID{}, false
+	for !over || len(p.queue) > 0 {
 		if len(p.queue) > 0 && p.queue[0].Request != shown {
 			shown, p.drawn = p.queue[0].Request, time.Now()
 			p.draw(p.queue[0])
@@ -108,6 +132,8 @@ func (p *prompter) loop(ctx context.Context, r *runner) {
 			} else {
 				p.answer(ctx, r, s)
 			}
+		case <-p.over:
+			over = true
 		case <-ctx.Done():
 			return
 		}

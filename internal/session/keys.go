@@ -7,9 +7,9 @@ import (
 	"kryptonite/internal/wire"
 )
 
-// takeKeys takes a list of keys and a push address if they are newer than the last. Requests say
+// takeKeys takes a list of keys and the wakers if they are newer than the last. Requests say
 // from then on that it is here. [kr-protocol] §4.10.
-func (s *Session) takeKeys(seq int64, keys []wire.SSHKey, push *wire.Push) error {
+func (s *Session) takeKeys(seq int64, keys []wire.SSHKey, wake wire.Wakers) error {
 	s.keysMu.Lock()
 	defer s.keysMu.Unlock()
 	s.mu.Lock()
@@ -22,7 +22,7 @@ func (s *Session) takeKeys(seq int64, keys []wire.SSHKey, push *wire.Push) error
 	if !news {
 		return nil
 	}
-	if err := s.cfg.Keys(seq, keys, push); err != nil {
+	if err := s.cfg.Keys(seq, keys, wake); err != nil {
 		return fmt.Errorf("session: keys: %w", err)
 	}
 	s.mu.Lock()

@@ -26,7 +26,7 @@ type told struct {
 	err   error  // what the next one gets
 }
 
-func (k *told) take(seq int64, keys []wire.SSHKey, _ *wire.Push) error {
+func (k *told) take(seq int64, keys []wire.SSHKey, _ wire.Wakers) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.err; err != nil {

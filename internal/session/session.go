@@ -87,10 +87,9 @@ type Config struct {
 
 	// KeysSeq is the notice_seq of the newest list of keys that is stored.
 	KeysSeq int64
-	// Keys is called with each newer list, and the push address (nil: none) that
-	// came with it, one at a time. It returns nil when both are durable; the
+	// Keys is called with each newer list, and the wakers that came with it, one at a time. It returns nil when both are durable; the
 	// frame comes again otherwise. nil: lists are dropped.
-	Keys func(seq int64, keys []wire.SSHKey, push *wire.Push) error
+	Keys func(seq int64, keys []wire.SSHKey, wake wire.Wakers) error
 }
 
 // Session is one paired phone.
@@ -366,7 +365,7 @@ func (s *Session) takeEpoch(r *wire.Response, h wire.Header) {
 
 func (s *Session) notice(n *wire.Notice) error {
 	if n.Keys != nil {
-		return s.takeKeys(n.Seq, *n.Keys, n.Push)
+		return s.takeKeys(n.Seq, *n.Keys, n.Wakers)
 	}
 	if n.Unpair == nil {
 		s.leasesOver(n.LeasesOver)

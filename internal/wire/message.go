@@ -110,7 +110,7 @@ type Notice struct {
 
 	Unpair *Unpair   `json:"unpair,omitempty"`
 	Keys   *[]SSHKey `json:"keys,omitempty"` // all that this computer may see; none is a list, too
-	Push   *Push     `json:"push,omitempty"` // beside Keys only; nil there: the phone cannot be woken
+	Wakers           // beside Keys only
 
 	// LeasesOver are rules whose tokens are of no use any more. It needs no Seq.
 	LeasesOver []string `json:"leases_over,omitempty"`
@@ -137,7 +137,7 @@ type Ack struct {
 type MeResponse struct {
 	Name string   `json:"name"`
 	Keys []SSHKey `json:"keys"`
-	Push *Push    `json:"push,omitempty"` // nil: the phone cannot be woken
+	Wakers
 }
 
 // MaxKeys is how many keys a phone tells a computer. [kr-protocol] §4.10.

@@ -37,7 +37,7 @@ export interface Phone {
 }
 
 // Events: what happened. Their meaning is in internal/phone/event.go.
-export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey | Acknowledge | Renamed | Subscribed;
+export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey | Acknowledge | Renamed | Subscribed | Registered;
 export interface Start { type: "Start" }
 export interface OpenLink { type: "OpenLink"; link: string }
 export interface Confirm { type: "Confirm"; pairing: string; yes: boolean }
@@ -56,6 +56,7 @@ export interface Acknowledge { type: "Acknowledge" }
 export interface Renamed { type: "Renamed"; name: string }
 export interface AllowKey { type: "AllowKey"; pairing: string; fingerprint: string; allow: boolean }
 export interface Subscribed { type: "Subscribed"; vapid: Base64; endpoint: string; p256dh: Base64; auth: Base64 } // endpoint "": there is none
+export interface Registered { type: "Registered"; platform: string; token: string } // token "": there is none
 
 // Effects: what to do, in order, after all Store effects of the call are durable.
 export type Effect = Store | Listen | Close | Send | Sign | ShowWords | Ask | Alarm | Withdraw | Note | Subscribe;

@@ -19,7 +19,6 @@ package webpush
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
@@ -201,7 +200,7 @@ func (w *Waker) post(ctx context.Context, authorization string, id wire.ID, body
 	h.Set("Authorization", authorization)
 	h.Set("TTL", strconv.FormatInt(int64(max(ttl+time.Second-1, 0)/time.Second), 10))
 	h.Set("Urgency", "high")
-	h.Set("Topic", topic(id))
+	h.Set("Topic", wire.PushTopic(id))
 	if body != nil {
 		h.Set("Content-Encoding", "aes128gcm")
 		h.Set("Content-Type", "application/octet-stream")
@@ -246,12 +245,6 @@ func (w *Waker) took(a answer, gaveUp bool) error {
 	}
 	w.status.LastError = err
 	return err
-}
-
-// topic stands for a request, at most 32 characters of base64url. [RFC 8030] §5.4.
-func topic(id wire.ID) string {
-	sum := sha256.Sum256([]byte("kryptonite push topic v1" + string(id[:])))
-	return base64.RawURLEncoding.EncodeToString(sum[:24])
 }
 
 // retryAfter reads a Retry-After, seconds or a date. [RFC 9110] §10.2.3.

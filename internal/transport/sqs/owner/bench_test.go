@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"kryptonite/internal/awsuser/awstest"
 	"kryptonite/internal/transport/sqs"
 	"kryptonite/internal/transport/sqs/owner"
 	"kryptonite/internal/transport/sqs/sqstest"
@@ -15,7 +16,7 @@ import (
 // loopback and the double, which stores nothing: what the two ends cost beside
 // SQS itself.
 func BenchmarkDelivery(b *testing.B) {
-	settings(b)
+	awstest.Settings(b)
 	s := sqstest.New()
 	endpoint := s.Listen(b)
 	a, err := owner.Open(b.Context(), owner.Config{Region: sqstest.Region, Endpoint: endpoint})

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kryptonite/internal/awsuser/awstest"
 	"kryptonite/internal/transport/sqs"
 	"kryptonite/internal/transport/sqs/sqstest"
 )
@@ -15,7 +16,7 @@ import (
 // TestCheck: it names what does not work, waits for a policy that counts late,
 // and leaves no queue.
 func TestCheck(t *testing.T) {
-	settings(t)
+	awstest.Settings(t)
 	denied := &sqstest.Fault{Status: http.StatusForbidden, Code: "AccessDeniedException"}
 	for name, c := range map[string]struct {
 		fault  func(call sqstest.Call, since time.Duration) *sqstest.Fault

@@ -22,11 +22,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/config"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"kryptonite/internal/awsuser"
 	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/sqs"
 	"kryptonite/internal/wire"
@@ -56,24 +55,11 @@ func Open(ctx context.Context, c Config) (*Account, error) {
 	if !wire.ValidQueuePrefix(c.Prefix) {
 		return nil, fmt.Errorf("sqs: %q is no prefix for queues: at most %d of a-z, 0-9 and '-'", c.Prefix, wire.MaxQueuePrefix)
 	}
-	a := &Account{prefix: c.Prefix}
-	// The second try is for a clock that is wrong: the first answer corrects it.
-	// All other retries are the link's.
-	twice := func() aws.Retryer {
-		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 2, 50*time.Millisecond })
-	}
-	options := []func(*config.LoadOptions) error{config.WithSharedConfigProfile(c.Profile), config.WithRetryer(twice)}
-	if c.RoundTripper != nil {
-		options = append(options, config.WithHTTPClient(&http.Client{Transport: c.RoundTripper}))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := awsuser.Load(ctx, awsuser.Settings{Region: c.Region, Profile: c.Profile, RoundTripper: c.RoundTripper})
 	if err != nil {
-		return nil, fmt.Errorf("sqs: read the AWS settings: %w", err)
+		return nil, fmt.Errorf("sqs: %w", err)
 	}
-	if c.Region != "" {
-		cfg.Region = c.Region
-	}
-	a.region, a.credentials = cfg.Region, cfg.Credentials
+	a := &Account{prefix: c.Prefix, region: cfg.Region, credentials: cfg.Credentials}
 	if a.region == "" {
 		return nil, errors.New("sqs: no AWS region is set: name one, as in eu-central-1")
 	}
@@ -86,8 +72,8 @@ func Open(ctx context.Context, c Config) (*Account, error) {
 		}
 	})
 	a.endpoint = aws.ToString(a.sqs.Options().BaseEndpoint)
-	if u, err := url.Parse(a.endpoint); a.endpoint != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil) {
-		return nil, errors.New("sqs: the endpoint is no URL as in https://sqs.eu-central-1.amazonaws.com")
+	if err := awsuser.CheckEndpoint(a.endpoint); err != nil {
+		return nil, fmt.Errorf("sqs: %w", err)
 	}
 	return a, nil
 }
@@ -103,8 +89,8 @@ func (a *Account) Create(ctx context.Context) (wire.SQSAddress, error) {
 
 // CreateNamed is Create for names that are given.
 func (a *Account) CreateNamed(ctx context.Context, toComputer, toPhone string) (wire.SQSAddress, error) {
-	if _, err := a.credentials.Retrieve(ctx); err != nil {
-		return wire.SQSAddress{}, fmt.Errorf("sqs: there are no AWS credentials to use (does \"aws sts get-caller-identity\" work?): %w", err)
+	if err := awsuser.Credentials(ctx, a.credentials); err != nil {
+		return wire.SQSAddress{}, fmt.Errorf("sqs: %w", err)
 	}
 	account, err := a.create(ctx, toComputer, "sqs:SendMessage")
 	out := wire.SQSAddress{Region: a.region, Account: account, ToComputer: toComputer, ToPhone: toPhone}

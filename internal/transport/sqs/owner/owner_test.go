@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +17,8 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
 
+	"kryptonite/internal/awsuser"
+	"kryptonite/internal/awsuser/awstest"
 	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/sqs"
 	"kryptonite/internal/transport/sqs/owner"
@@ -25,17 +26,6 @@ import (
 	"kryptonite/internal/transport/transporttest"
 	"kryptonite/internal/wire"
 )
-
-// settings are what AWS's tools read; nothing of this machine's.
-func settings(t testing.TB) {
-	t.Helper()
-	none := filepath.Join(t.TempDir(), "none")
-	for k, v := range map[string]string{"AWS_ACCESS_KEY_ID": sqstest.AccessKey, "AWS_SECRET_ACCESS_KEY": sqstest.Secret, "AWS_SESSION_TOKEN": "",
-		"AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_SQS": "",
-		"AWS_CA_BUNDLE": "", "AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_EC2_METADATA_DISABLED": "true"} {
-		t.Setenv(k, v)
-	}
-}
 
 func open(t *testing.T, rt http.RoundTripper) *owner.Account {
 	t.Helper()
@@ -72,7 +62,7 @@ func ends(t *testing.T, a *owner.Account, q wire.SQSAddress, rt http.RoundTrippe
 }
 
 func TestConformance(t *testing.T) {
-	settings(t)
+	awstest.Settings(t)
 	for name, swap := range map[string]bool{"computer to phone": false, "phone to computer": true} {
 		t.Run(name, func(t *testing.T) {
 			transporttest.Run(t, func(t *testing.T) (transport.Link, transport.Link) {
@@ -99,7 +89,7 @@ func TestConformance(t *testing.T) {
 // TestQueues: what [kr-protocol] §5.7 says that queues are made with, and no
 // more rights for everyone than a phone needs.
 func TestQueues(t *testing.T) {
-	settings(t)
+	awstest.Settings(t)
 	s := sqstest.New()
 	a := open(t, s)
 	q, other := create(t, a), create(t, a)
@@ -176,7 +166,7 @@ func unsigned(t *testing.T, s *sqstest.Server, op, name string) string {
 // TestMissingRights: for each IAM action of the policy there is something that
 // does not work without it, and then it is named. Nothing else is needed.
 func TestMissingRights(t *testing.T) {
-	settings(t)
+	awstest.Settings(t)
 	for _, missing := range sqs.Actions() {
 		synctest.Test(t, func(t *testing.T) {
 			s := sqstest.New()
@@ -200,7 +190,7 @@ func TestMissingRights(t *testing.T) {
 			deleteErr := a.DeleteToPhone(t.Context(), q)
 			named := 0
 			for _, err := range []error{createErr, takenErr, sendErr, receiveErr, deleteErr} {
-				if denied := new(owner.DeniedError); errors.As(err, &denied) && denied.Action() == missing && strings.Contains(err.Error(), missing) {
+				if denied := new(awsuser.DeniedError); errors.As(err, &denied) && denied.Action == missing && strings.Contains(err.Error(), missing) {
 					named++
 				} else if err != nil {
 					t.Errorf("without %s: %v", missing, err)
@@ -219,7 +209,7 @@ func TestMissingRights(t *testing.T) {
 // TestNothingIsLeft: when the second queue cannot be made, or not opened, the
 // first goes, too.
 func TestNothingIsLeft(t *testing.T) {
-	settings(t)
+	awstest.Settings(t)
 	for _, op := range []string{"CreateQueue", "SetQueueAttributes"} {
 		for nth := range 2 {
 			t.Run(fmt.Sprint(op, nth), func(t *testing.T) {
@@ -234,7 +224,7 @@ func TestNothingIsLeft(t *testing.T) {
 					}
 					return nil
 				})
-				var denied *owner.DeniedError
+				var denied *awsuser.DeniedError
 				if _, err := a.Create(t.Context()); !errors.As(err, &denied) {
 					t.Errorf("Create = %v", err)
 				}
@@ -249,7 +239,7 @@ func TestNothingIsLeft(t *testing.T) {
 // TestClock: a clock that is wrong corrects itself by AWS's; when that does not
 // help, the error says by how much.
 func TestClock(t *testing.T) {
-	settings(t)
+	awstest.Settings(t)
 	synctest.Test(t, clock)
 }
 
@@ -262,22 +252,22 @@ func clock(t *testing.T) {
 	s.Fail(func(sqstest.Call) *sqstest.Fault {
 		return &sqstest.Fault{Status: http.StatusForbidden, Code: "InvalidSignatureException"}
 	})
-	var behind *owner.ClockError
+	var behind *awsuser.ClockError
 	if _, err := a.Create(t.Context()); !errors.As(err, &behind) || behind.Ahead.Round(time.Second) != -2*time.Hour || !strings.Contains(err.Error(), "2h0m0s behind") {
 		t.Errorf("Create = %v", err)
 	}
 	s.Advance(-2 * time.Hour)
-	var key *owner.KeyError
+	var key *awsuser.KeyError
 	if _, err := a.Create(t.Context()); !errors.As(err, &key) {
 		t.Errorf("with a good clock, Create = %v", err)
 	}
 }
 
 func TestCredentials(t *testing.T) {
-	settings(t)
+	awstest.Settings(t)
 	s := sqstest.New()
 	t.Setenv("AWS_ACCESS_KEY_ID", "ANOTHERKEY")
-	var key *owner.KeyError
+	var key *awsuser.KeyError
 	if _, err := open(t, s).Create(t.Context()); !errors.As(err, &key) || !strings.Contains(err.Error(), "InvalidClientTokenId") {
 		t.Errorf("with a key that AWS does not know, Create = %v", err)
 	}
@@ -294,7 +284,7 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	settings(t)
+	awstest.Settings(t)
 	for name, c := range map[string]struct {
 		config owner.Config
 		say    string
@@ -319,7 +309,7 @@ func TestSettings(t *testing.T) {
 
 // TestEndpoint: over a real network, at an endpoint that AWS's own settings name.
 func TestEndpoint(t *testing.T) {
-	settings(t)
+	awstest.Settings(t)
 	s := sqstest.New()
 	endpoint := s.Listen(t)
 	t.Setenv("AWS_ENDPOINT_URL_SQS", endpoint)
@@ -360,7 +350,7 @@ func TestEndpoint(t *testing.T) {
 
 // TestDouble: what the double is strict about that only a signed request meets.
 func TestDouble(t *testing.T) {
-	settings(t)
+	awstest.Settings(t)
 	s := sqstest.New()
 	cfg, err := config.LoadDefaultConfig(t.Context(), config.WithRegion(sqstest.Region), config.WithHTTPClient(&http.Client{Transport: s}))
 	if err != nil {

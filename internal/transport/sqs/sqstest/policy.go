@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"kryptonite/internal/awsuser/awstest"
 )
 
 // policy is a queue's access policy, as far as the double knows the language:
@@ -94,7 +96,7 @@ func (s *Server) allowed(c Call) *apiError {
 	}
 	if c.Signed {
 		if s.granted != nil && !slices.Contains(s.granted, action(c.Op)) {
-			return denied("arn:aws:iam::"+Account+":user/krd", "identity-based")
+			return denied(awstest.User, "identity-based")
 		}
 		return nil
 	}

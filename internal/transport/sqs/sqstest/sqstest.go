@@ -16,7 +16,7 @@
 // testing/synctest. It shares no code with package sqs, nor with AWS's SDK.
 //
 // References: Amazon SQS API Reference, Developer Guide ("Amazon SQS access
-// policy language", "Encryption at rest"), "Create a signed AWS API request".
+// policy language", "Encryption at rest").
 package sqstest
 
 import (
@@ -35,15 +35,16 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"kryptonite/internal/awsuser/awstest"
 )
 
-// The account, and its user's access key. They are of no account at AWS: the
-// secret is spelled out so that no scanner takes it for one.
+// The account, and its user's access key, of package awstest.
 const (
-	Region    = "eu-central-1"
-	Account   = "123456789012"
-	AccessKey = "TESTKEYOFNOACCOUNT"
-	Secret    = "not-a-secret-but-a-key-for-tests"
+	Region    = awstest.Region
+	Account   = awstest.Account
+	AccessKey = awstest.AccessKey
+	Secret    = awstest.Secret
 )
 
 const maxRequest = 2 << 20
@@ -311,8 +312,8 @@ func (s *Server) read(r *http.Request, body []byte) (call Call, run func(context
 		return call, nil, fail(http.StatusBadRequest, "UnknownOperationException", "%q", op)
 	}
 	if call.Signed {
-		if failed := s.signed(r, body); failed != nil {
-			return call, nil, failed
+		if no := awstest.Verify(r, body, "sqs", []string{"x-amz-target"}, s.now()); no != nil {
+			return call, nil, fail(no.Status, no.Code, "%s", no.Text).as(no.Query)
 		}
 	}
 	var in request
