@@ -55,7 +55,7 @@ export const log: Entry[] = [
 ];
 
 export const empty: View = {
-  phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], untold: [], pairing: null, cards: [], ended: [], alarms: [],
+  phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], channels: {}, untold: [], pairing: null, cards: [], ended: [], alarms: [],
   unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], push: { state: "on", why: "" }, lockScreen: false, tellRules: false, version: "0.9.0", docs: "https://example.com/docs",
 };
 

@@ -28,7 +28,7 @@ const longName: Card = { ...card, user: "deployment-automation", name: "[ip-10-2
 const changed: Card = { ...card, known: "Mismatch", host: { ...card.host, fingerprint: otherPrint } };
 const strange = [{ ...pin, fingerprint: otherPrint, proof: "proved", unix: now }];
 const alarm = (c: Card, code: "host_key" | "forwarded" = "host_key"): Screen => ({ view: { ...full, strange, alarms: [{ type: "Alarm", card: c, code, reason: "" }] } });
-const pairing = { step: "link", link: "https://phone.example.com/#X", relay: "https://relay.example.com", id: "p9", computer: "", words: "", slow: false } as const;
+const pairing = { step: "link", link: "https://phone.example.com/#X", place: { kind: "relay", name: "https://relay.example.com" }, id: "p9", computer: "", words: "", slow: false } as const;
 const pairs = (over: Partial<View["pairing"] & object>): Screen => ({ view: { ...full, pairing: { ...pairing, ...over } }, press: ["wait"] });
 const unlock = { pairing: "p1", computer: "laptop", request: "r1", keyName: "Pixel 9", rule, expires: now + 50_000 };
 const tab = (name: string, over: Partial<View> = {}, ...more: string[]): Screen => ({ view: { ...full, ...over }, press: [name, ...more] });
@@ -47,7 +47,7 @@ const evil = (name: keyof typeof names): Record<string, Screen> => {
     [`hostile-settings-${name}`]: { view: calm, press: ["Settings"] },
     [`hostile-hosts-${name}`]: { view: calm, press: ["Settings", "Known hosts"] },
     [`hostile-alarm-${name}`]: { view: { ...calm, alarms: [{ type: "Alarm", card: { ...odd, known: "Mismatch", pins: view.pins }, code: "host_key", reason: odd.user }] } },
-    [`hostile-pair-${name}`]: { view: { ...calm, pairing: { ...pairing, step: "words", relay: odd.user, computer: odd.user, words: `${odd.user} ${odd.user}` } }, press: ["wait"] },
+    [`hostile-pair-${name}`]: { view: { ...calm, pairing: { ...pairing, step: "words", place: { kind: "relay", name: odd.user }, computer: odd.user, words: `${odd.user} ${odd.user}` } }, press: ["wait"] },
   };
 };
 
