@@ -9,7 +9,9 @@ export interface Answer {
 
 /** post asks once. It rejects for an answer of more than most bytes. */
 export async function post(url: string, headers: Record<string, string>, body: Bytes | string, most: number, signal: AbortSignal): Promise<Answer> {
-  const response = await fetch(url, { method: "POST", headers, body, signal, cache: "no-store", credentials: "omit", redirect: "error" });
+  // Not cache: "no-store", with which Chromium asks for leave (CORS) before each of
+  // them. No cache answers a POST.
+  const response = await fetch(url, { method: "POST", headers, body, signal, credentials: "omit", redirect: "error" });
   const text = await read(response, most);
   let json: unknown = null;
   try {
