@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"kryptonite/internal/transport/sqs/sqstest"
 )
@@ -41,17 +42,31 @@ func cloudTab(t *testing.T, h *House, v *Vendor, look func(*tab)) *tab {
 	return p
 }
 
-// channel waits until the page of the one computer says how a channel is.
-func (p *tab) channel(name, state string) {
+// toComputer goes to the page of the one computer.
+func (p *tab) toComputer() {
 	p.t.Helper()
 	p.tapIn("nav", "Computers")
+	must(p.t, p.Await(`document.querySelector("main button.row")`))
 	_, err := Tapped[any](p.Page, `document.querySelector("main button.row").click(), null`)
 	must(p.t, err)
-	says := fmt.Sprintf(`[...document.querySelectorAll(".fact")].some((f) => f.innerText.startsWith(%q) && f.innerText.endsWith(%q))`, name, ", "+state)
+	p.sees("Paired since")
+}
+
+// channel waits until that page says how a channel is.
+func (p *tab) channel(name, state string) {
+	p.t.Helper()
+	says := fmt.Sprintf(`[...document.querySelectorAll(".fact")].some((f) => f.innerText.startsWith(%q) && f.innerText.endsWith(%q))`, name, "\n"+state)
 	if err := p.Await(says); err != nil {
 		shown, _ := Eval[string](p.Page, "document.body.innerText")
 		p.t.Fatalf("%s is not %q, but:\n%s", name, state, shown)
 	}
+}
+
+// online tells the page that there is a network again: it does not go on waiting.
+func (p *tab) online() {
+	p.t.Helper()
+	_, err := Eval[bool](p.Page, `dispatchEvent(new Event("online"))`)
+	must(p.t, err)
 }
 
 // byPages are the operations that pages asked SQS for, without credentials.
@@ -96,6 +111,7 @@ func TestAppSQSAlone(t *testing.T) {
 	done = p.login()
 	p.tap("Allow once")
 	must(t, <-done)
+	p.toComputer()
 	p.channel("Amazon SQS", "connected")
 	p.shot("computer-sqs")
 
@@ -127,6 +143,7 @@ func TestAppSQSAndRelay(t *testing.T) {
 	must(t, err)
 	startCloudKrd(t, h)
 	p := cloudTab(t, h, v, func(p *tab) { p.sees("Relay") })
+	p.toComputer()
 	p.channel("Relay", "connected")
 	p.channel("Amazon SQS", "connected")
 
@@ -141,6 +158,8 @@ func TestAppSQSAndRelay(t *testing.T) {
 
 	must(t, h.StartRelay())
 	s.Fail(func(sqstest.Call) *sqstest.Fault { return &sqstest.Fault{Status: http.StatusServiceUnavailable} })
+	s.Advance(20 * time.Second) // ends polls that wait
+	p.online()
 	p.channel("Relay", "connected")
 	p.channel("Amazon SQS", "no connection")
 	done = p.login()
@@ -150,6 +169,7 @@ func TestAppSQSAndRelay(t *testing.T) {
 	s.Fail(nil)
 	_, err = h.Relay.Stop(syscall.SIGKILL)
 	must(t, err)
+	p.online()
 	p.channel("Amazon SQS", "connected")
 	out, err := h.Kr("unpair", "browser", "--yes")
 	must(t, err)
