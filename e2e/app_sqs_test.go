@@ -97,7 +97,7 @@ func TestAppSQSAlone(t *testing.T) {
 	set := startCloudKrd(t, h)
 	p := cloudTab(t, h, v, func(p *tab) {
 		p.sees("Amazon SQS")
-		p.sees(sqstest.Region + ", " + sqstest.Account)
+		p.sees(sqstest.Region + ", account " + sqstest.Account)
 		p.shot("pair-sqs")
 		if ops := byPages(t, s, localhost(h)); len(ops) > 0 {
 			t.Errorf("before the person wants to pair the page asked SQS for %q", ops)

@@ -289,7 +289,7 @@ func TestSQSCannotBeUsed(t *testing.T) {
 		}
 	}
 	out, err = h.Kr("check", "--sqs")
-	if err != nil || strings.Count(out, "\nok    ") != 7 {
+	if err != nil || strings.Count(out, "\nok    ") != 8 {
 		t.Errorf("kr check --sqs: %v\n%s", err, out)
 	}
 	s.Grant("sqs:CreateQueue", "sqs:DeleteQueue")

@@ -16,7 +16,7 @@ export class Opening {
   async openLink(text: string): Promise<void> {
     const link = text.trim();
     const { relay, region, account } = parse(this.core(), link);
-    const place: Place = relay ? { kind: "relay", name: relay } : { kind: "sqs", name: `${region}, ${account}` };
+    const place: Place = relay ? { kind: "relay", name: relay } : { kind: "sqs", name: `${region}, account ${account}` };
     this.board.pairing = { step: "link", link, place, id: "", computer: "", words: "", slow: false };
     this.around.changed();
   }
