@@ -3,12 +3,13 @@
 import type { SQSAddress } from "./core.d.ts";
 import type { Handle } from "./receive.ts";
 import { deleteMessages, isFrame, receiveMessages } from "./sqs.ts";
-import { jitter, nap, onWake, within } from "./wait.ts";
+import { jitter, nap, onWake, sleep, within } from "./wait.ts";
 
 const minPause = 250; // ms, after a poll that failed
 const maxPause = 15_000;
 const deleteLimit = 5_000;
 const farewell = 3_000; // for the last deletion
+const lookEvery = 1_000;
 
 /** receiveQueue hands frames to handle until signal ends. wait is how many seconds the next poll may wait. */
 export async function receiveQueue(at: SQSAddress, wait: () => number, handle: Handle, signal: AbortSignal, note: (err: unknown) => void, up: (yes: boolean) => void): Promise<void> {
@@ -30,15 +31,22 @@ export async function receiveQueue(at: SQSAddress, wait: () => number, handle: H
     if (done.length > 0) await remove(at, done, signal);
     return messages.length;
   };
-  // When the page comes back a poll may hang on a network that is gone. It is not
-  // ended: at SQS it may be the one that gets the next message.
-  let beside: Promise<unknown> | undefined;
-  onWake(() => {
-    beside ??= poll(wait()).catch((err: unknown) => { if (!signal.aborted) note(err); }).finally(() => (beside = undefined));
-  }, signal);
+  // When the page comes back a poll that waits may hang on a network that is gone. It
+  // is not ended, as at SQS it may be the one that gets the next message: until it is
+  // over, others that do not wait ask beside it.
+  let waits = new AbortController();
+  let looking: Promise<void> | undefined;
+  const look = async (over: AbortSignal): Promise<void> => {
+    while (!over.aborted) {
+      await poll(0).catch((err: unknown) => { if (!signal.aborted) note(err); });
+      await sleep(lookEvery, over).catch(() => undefined);
+    }
+  };
+  onWake(() => { looking ??= look(waits.signal).finally(() => (looking = undefined)); }, signal);
   let pause = minPause;
   for (let seconds = 0; !signal.aborted; ) { // the first answer comes at once, and says that it works
     const begun = Date.now();
+    waits = new AbortController();
     try {
       const came = await poll(seconds);
       // An empty answer that comes early was not made by an SQS that waited.
@@ -51,11 +59,13 @@ export async function receiveQueue(at: SQSAddress, wait: () => number, handle: H
       up(false);
       note(err);
       seconds = 0;
+    } finally {
+      waits.abort();
     }
     await nap(jitter(pause), signal).catch(() => undefined);
     pause = Math.min(2 * pause, maxPause);
   }
-  await beside;
+  await looking;
 }
 
 // remove deletes messages, also those whose content has ended the receiving.

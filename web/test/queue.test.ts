@@ -14,7 +14,7 @@ const nothing = new Promise<never>(() => undefined);
 const seconds = (a: Asked): unknown => a.body["WaitTimeSeconds"];
 
 /** house receives; polls answers the nth poll with bodies. It ends when handle has taken n frames. */
-function house(n: number, polls: (n: number) => string[] | Response | Promise<never>, handle: (frame: string) => void = () => undefined, deletion = (): Response => json(200, { Successful: [] })) {
+function house(n: number, polls: (n: number) => string[] | Response | Promise<Response>, handle: (frame: string) => void = () => undefined, deletion = (): Response => json(200, { Successful: [] })) {
   const end = new AbortController();
   const [taken, notes, ups, deleted]: [string[], unknown[], boolean[], unknown[]] = [[], [], [], []];
   let polled = 0;
@@ -88,19 +88,24 @@ test("a deletion that fails is a failure, and the message comes again", async ()
   assert.match(String(h.notes[0]), /500/);
 });
 
-test("a page that comes back asks beside a poll that may be dead, once", async () => {
-  const h = house(2, (n) => (n === 1 ? [] : n === 2 ? nothing : n === 3 ? ["AAAA"] : nothing));
+test("a page that comes back asks beside a poll that may be dead, until that is over", async () => {
+  let answer: (r: Response) => void = () => undefined;
+  const h = house(9, (n) => (n === 2 ? new Promise<Response>((resolve) => (answer = resolve)) : n === 3 ? ["AAAA"] : n < 5 ? [] : nothing));
   while (h.asked.length < 2) await new Promise(setImmediate);
   wake();
   wake();
   while (h.deleted.length < 1) await new Promise(setImmediate);
-  assert.deepEqual(h.asked.map(op), ["ReceiveMessage", "ReceiveMessage", "ReceiveMessage", "DeleteMessageBatch"]);
+  assert.deepEqual(h.asked.map(seconds), [0, 20, 0, undefined]); // the last one deletes
   assert.equal(h.asked[1]?.init.signal?.aborted, false); // at SQS it may get the next message
+  while (h.asked.length < 5) await new Promise(setImmediate); // a second later
+  answer(json(200, { Messages: [{ Body: "BBBB", MD5OfBody: md5("BBBB"), ReceiptHandle: "r" }] }));
+  while (h.asked.length < 7) await new Promise(setImmediate);
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  assert.deepEqual(h.asked.map(seconds), [0, 20, 0, undefined, 0, undefined, 20]);
   h.end.abort(new Error("enough"));
   await h.receiving;
-  const before = h.asked.length;
   wake();
-  assert.equal(h.asked.length, before);
+  assert.deepEqual([h.asked.length, h.taken], [7, ["AAAA", "BBBB"]]);
 });
 
 const listen = (n: number): Listen => ({ type: "Listen", pairing: `p${n % 2}`, origin: "", seed: "", new: false, sqs: { ...at, toPhone: `out${n}` } });
