@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +23,16 @@ func newCloudApp(t *testing.T) (*House, *Vendor, *sqstest.Server) {
 	_, err := h.Kr("channel", "add", "sqs", "--region", sqstest.Region, "--prefix", "kr-")
 	must(t, err)
 	return h, v, s
+}
+
+// startAlone starts krd, and a server that has the app and is no relay.
+func startAlone(t *testing.T, h *House) (set func(off string)) {
+	t.Helper()
+	h.AppOnly = true
+	must(t, h.StartRelay())
+	_, err := h.Kr("config", "set", "app", localhost(h))
+	must(t, err)
+	return startCloudKrd(t, h)
 }
 
 // cloudTab opens the link of kr pair in a new browser and pairs.
@@ -85,16 +96,12 @@ func byPages(t *testing.T, s *sqstest.Server, origin string) (ops []string) {
 }
 
 // TestAppSQSAlone: without any relay the app pairs by a link, logs in, rejects,
-// goes on after a reload, and unpairs, by nothing but requests that a browser
+// goes on after a reload and over a lossy line, and unpairs, by nothing but requests that a browser
 // lets through. Nothing is left at AWS.
 func TestAppSQSAlone(t *testing.T) {
 	t.Parallel()
 	h, v, s := newCloudApp(t)
-	h.AppOnly = true
-	must(t, h.StartRelay())
-	_, err := h.Kr("config", "set", "app", localhost(h))
-	must(t, err)
-	set := startCloudKrd(t, h)
+	set := startAlone(t, h)
 	p := cloudTab(t, h, v, func(p *tab) {
 		p.sees("Amazon SQS")
 		p.sees(sqstest.Region + ", account " + sqstest.Account)
@@ -111,6 +118,22 @@ func TestAppSQSAlone(t *testing.T) {
 	done = p.login()
 	p.tap("Allow once")
 	must(t, <-done)
+	// Every third request is done and answered by nobody.
+	var n atomic.Int32
+	s.Fail(func(sqstest.Call) *sqstest.Fault {
+		if n.Add(1)%3 == 0 {
+			return &sqstest.Fault{After: true}
+		}
+		return nil
+	})
+	done = p.login()
+	p.tap("Allow once")
+	must(t, <-done)
+	s.Fail(nil)
+	if n := p.phoneLog("Allowed"); n != 3 {
+		t.Errorf("three logins, and the phone allowed %d", n)
+	}
+	p.online()
 	p.toComputer()
 	p.channel("Amazon SQS", "connected")
 	p.shot("computer-sqs")
@@ -125,7 +148,7 @@ func TestAppSQSAlone(t *testing.T) {
 	if asked := count("OPTIONS"); asked == 0 || asked > 6 || count("SendMessage") == 0 || count("ReceiveMessage") == 0 || count("DeleteMessageBatch") == 0 {
 		t.Errorf("the page asked for %q", ops)
 	}
-	_, err = h.Krd.Stop(syscall.SIGKILL)
+	_, err := h.Krd.Stop(syscall.SIGKILL)
 	must(t, err)
 	set("11m") // the meeting place has had its time
 	startCloudKrd(t, h)
