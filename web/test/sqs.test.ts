@@ -4,8 +4,9 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import type { SQSAddress } from "../src/core.d.ts";
 import { md5 } from "../src/md5.ts";
+import { Runner } from "../src/runner.ts";
 import { deleteMessages, isFrame, receiveMessages, sendMessage, SQSError } from "../src/sqs.ts";
-import { fakeRelay, json } from "./fakes.ts";
+import { fakePhone, fakeRelay, fakeSigner, json } from "./fakes.ts";
 
 const at: SQSAddress = { region: "eu-central-1", account: "123456789012", toComputer: "kr-in", toPhone: "kr-out" };
 const live = new AbortController().signal;
@@ -61,6 +62,24 @@ test("what no try would change is not tried again, and nothing secret is said", 
 test("a signal ends the tries", async () => {
   fakeRelay(() => says(500, "InternalFailure"));
   await assert.rejects(sendMessage(at, "AAAA", AbortSignal.timeout(20)), { name: "TimeoutError" });
+});
+
+test("a frame goes by each channel that is known, and a dead one holds up nothing", async () => {
+  const asked = fakeRelay(({ url, body }) => (url.startsWith("https://r.example/") ? json(404, {}) : stored(body["MessageBody"])));
+  const events: string[] = [];
+  const to = [{ relay: { origin: "https://r.example", mailbox: "AAAA" }, sqs: null }, { relay: null, sqs: null }, { relay: null, sqs: at }];
+  const end = new AbortController();
+  const runner = new Runner({
+    core: fakePhone(({ type }) => (events.push(type), type === "Unpair" ? [{ type: "Send", pairing: "p", to, frame: "AAAA", farewell: true }] : [])),
+    store: { load: async () => ({}), commit: async () => undefined }, signer: fakeSigner(() => "sig"), show: () => undefined, log: () => undefined,
+  }, end.signal);
+  const running = runner.run();
+  await runner.post({ type: "Unpair", pairing: "p" });
+  await runner.posted();
+  assert.deepEqual(asked.map((a) => new URL(a.url).host), ["r.example", "sqs.eu-central-1.amazonaws.com"]);
+  assert.deepEqual(events, ["Start", "Unpair", "Told"]);
+  end.abort();
+  await running;
 });
 
 const message = (body: string, more: object = {}): object => ({ MessageId: "m", Body: body, MD5OfBody: node(body), ReceiptHandle: `handle of ${body}`, ...more });
