@@ -209,12 +209,13 @@ func TestAppSQSAndRelay(t *testing.T) {
 	p.quiet()
 }
 
-// TestAppSQSWoken: with the app closed and the relay dead a push wakes the worker,
-// whose answer goes by SQS. A push without content makes it fetch what there is
-// there.
+// TestAppSQSWoken: without any relay, with the app closed and its server off, a push
+// wakes the worker, whose answer goes by SQS. A push without content makes it fetch
+// what there is there.
 func TestAppSQSWoken(t *testing.T) {
 	t.Parallel()
 	h, v, s := newCloudApp(t)
+	h.AppOnly = true
 	startPublic(t, h, v)
 	startCloudKrd(t, h)
 	r := newUnaskedFor(t, h, v, true, wrapped...)

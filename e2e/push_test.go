@@ -240,13 +240,17 @@ func beginPublic(t testing.TB, h *House) *Vendor {
 	return v
 }
 
-// startPublic starts the relay as https://kr.test.
+// startPublic starts the relay, or the app alone, as https://kr.test.
 func startPublic(t testing.TB, h *House, v *Vendor) {
 	t.Helper()
 	v.Lead(h)
 	must(t, h.StartRelay())
 	v.Serve(t, PublicHosts[0], h.Origin)
-	_, err := h.Kr("config", "set", "relay", h.Public)
+	is := "relay"
+	if h.AppOnly {
+		is = "app"
+	}
+	_, err := h.Kr("config", "set", is, h.Public)
 	must(t, err)
 }
 
