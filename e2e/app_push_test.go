@@ -27,17 +27,29 @@ type ringer struct {
 func newRinger(t testing.TB, prf bool, makeKey ...string) *ringer {
 	t.Helper()
 	r := newUnasked(t, prf, makeKey...)
+	r.rings(t)
+	return r
+}
+
+// rings lets the app show notifications, and waits until krd can push to it.
+func (r *ringer) rings(t testing.TB) {
+	t.Helper()
 	r.permit(t, true)
 	r.open(t)
 	r.until(t, control.PushYes)
-	return r
 }
 
 // newUnasked is newRinger without the permission.
 func newUnasked(t testing.TB, prf bool, makeKey ...string) *ringer {
 	t.Helper()
 	h := newHouse(t)
-	r := &ringer{v: beginPublic(t, h), desk: NewDesk(t)}
+	return newUnaskedFor(t, h, beginPublic(t, h), prf, makeKey...)
+}
+
+// newUnaskedFor is newUnasked with a house of one's own, at https://kr.test.
+func newUnaskedFor(t testing.TB, h *House, v *Vendor, prf bool, makeKey ...string) *ringer {
+	t.Helper()
+	r := &ringer{v: v, desk: NewDesk(t)}
 	page, err := newBrowserWith(t, []string{r.desk.Env()}, newProfile(t), r.v.Flags()...).Page()
 	must(t, err)
 	r.a, err = page.Authenticator(prf)

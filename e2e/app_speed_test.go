@@ -12,9 +12,23 @@ import (
 // at krd: 60 ms at most on a machine that has nothing else to do. A virtual
 // passkey answers its prompt at once. It fails where something waits for a timer.
 func TestAppSpeed(t *testing.T) { // not parallel: it would measure the others
-	for _, kind := range []string{"plain", "passkey"} {
+	for kind, open := range map[string]func(*testing.T) *tab{
+		"plain": func(t *testing.T) *tab {
+			p, _ := newApp(t, false, plain...)
+			return p
+		},
+		"passkey": func(t *testing.T) *tab {
+			p, _ := newApp(t, true, wrapped...)
+			return p
+		},
+		"passkey, by SQS alone": func(t *testing.T) *tab {
+			h, v, _ := newCloudApp(t)
+			startAlone(t, h)
+			return cloudTab(t, h, v, func(*tab) {})
+		},
+	} {
 		t.Run(kind, func(t *testing.T) {
-			p, _ := newApp(t, kind == "passkey", map[string][]string{"plain": plain, "passkey": wrapped}[kind]...)
+			p := open(t)
 			_, err := Eval[any](p.Page, `(() => {
 				addEventListener("click", (e) => { globalThis.tapped = performance.timeOrigin + e.timeStamp; }, true);
 				return null;
@@ -34,7 +48,7 @@ func TestAppSpeed(t *testing.T) { // not parallel: it would measure the others
 			if best := slices.Min(all); best > 500 {
 				t.Errorf("the best of %d takes %.0f ms", len(all), best)
 			}
-			t.Logf("%s key: tap on Allow to signature at krd, ms: %.0f", kind, all)
+			t.Logf("%s: tap on Allow to signature at krd, ms: %.0f", kind, all)
 		})
 	}
 }

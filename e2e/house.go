@@ -33,6 +33,7 @@ type House struct {
 	Krd      *Proc // when StartKrd started it
 	Relay    *Proc
 	Origin   string // of the relay
+	AppOnly  bool   // what StartRelay starts serves the app, and is no relay
 	Public   string // the same, by https at a name, where that is not Origin: see Vendor.Lead
 	Sshd     *Proc  // of the host "server"
 	Port     int    // of the host "server"
@@ -66,6 +67,9 @@ func (h *House) StartRelay(env ...string) (err error) {
 		addr = strings.TrimPrefix(h.Origin, "http://")
 	}
 	args := []string{"--listen", addr, "--data", h.Path("relay")}
+	if h.AppOnly {
+		args = append(args, "--serve", "app")
+	}
 	if h.Public != "" {
 		args = append(args, "--behind-proxy", "--origin", h.Public)
 	}

@@ -235,13 +235,23 @@ func TestPushSubscription(t *testing.T) {
 func beginPublic(t testing.TB, h *House) *Vendor {
 	t.Helper()
 	v := NewVendor(t)
+	startPublic(t, h, v)
+	must(t, h.StartKrd())
+	return v
+}
+
+// startPublic starts the relay, or the app alone, as https://kr.test.
+func startPublic(t testing.TB, h *House, v *Vendor) {
+	t.Helper()
 	v.Lead(h)
 	must(t, h.StartRelay())
 	v.Serve(t, PublicHosts[0], h.Origin)
-	_, err := h.Kr("config", "set", "relay", h.Public)
+	is := "relay"
+	if h.AppOnly {
+		is = "app"
+	}
+	_, err := h.Kr("config", "set", is, h.Public)
 	must(t, err)
-	must(t, h.StartKrd())
-	return v
 }
 
 // TestPublicApp: the app by https at a name: a key, a pairing and a login.

@@ -30,13 +30,15 @@ import (
 	"testing"
 	"time"
 
+	"kryptonite/internal/transport/sqs/sqstest"
 	"kryptonite/internal/wake/webpush/pushtest"
 	"kryptonite/internal/wire"
 )
 
 // PublicHosts are names under which origins here can be had by https; Apple's
-// push service wants such a one to complain to. The first is the relay's.
-var PublicHosts = []string{"kr.test", "small.test"}
+// push service wants such a one to complain to. The first is the relay's, the last
+// that of Amazon's SQS.
+var PublicHosts = []string{"kr.test", "small.test", "sqs." + sqstest.Region + ".amazonaws.com"}
 
 // endpointHosts are the names that Chromium gives to push endpoints: those of
 // a release, and of a build without Google's name.
@@ -147,14 +149,23 @@ func (v *Vendor) Serve(t testing.TB, host, origin string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	front := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	v.Stand(t, host, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(to)
 		r.SetXForwarded()
 		r.Out.Host = r.In.Host
 	}})
+}
+
+// Stand makes a server that of a PublicHost, by https.
+func (v *Vendor) Stand(t testing.TB, host string, server http.Handler) {
+	t.Helper()
+	front := httptest.NewUnstartedServer(server)
 	front.TLS = &tls.Config{Certificates: []tls.Certificate{v.cert}, MinVersion: tls.VersionTLS12}
 	front.StartTLS()
-	t.Cleanup(front.Close)
+	t.Cleanup(func() {
+		front.CloseClientConnections() // polls wait for long
+		front.Close()
+	})
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.leads[host+":443"] = front.Listener.Addr().String()

@@ -19,10 +19,11 @@ func (d *Daemon) handleCheckSQS(w http.ResponseWriter, req *http.Request) {
 		fail(w, http.StatusBadRequest, &control.Error{Code: control.CodeSQS, Text: err.Error()})
 		return
 	}
-	phone := sqs.NewClient(nil)
+	phone, page := sqs.NewClient(nil), sqs.NewPage(nil)
 	defer phone.Close()
+	defer page.Close()
 	out := control.SQSCheck{Region: a.Region(), Facts: []control.Fact{}}
-	for _, f := range a.Check(req.Context(), phone) {
+	for _, f := range a.Check(req.Context(), phone, page) {
 		fact := control.Fact{What: f.What}
 		if f.Err != nil {
 			fact.Problem = f.Err.Error()

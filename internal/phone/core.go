@@ -51,7 +51,6 @@ type Config struct {
 	Version string        // the program's version, for people
 	Keys    []wire.SSHKey // public keys that this phone can sign with, the first one first
 	Approve Approve
-	SQS     bool // this phone can use Amazon SQS beside a relay
 }
 
 // Core is one phone. See the package documentation.

@@ -25,9 +25,6 @@ func (c *Core) openLink(now time.Time, link string) []Effect {
 			return c.reopen(p)
 		}
 	}
-	if inv.Relay == "" && !c.cfg.SQS {
-		return []Effect{Note{Kind: NoteBadLink, Err: ErrNoSQS}}
-	}
 	p, effects, err := newPairing(now, inv)
 	if err != nil {
 		return []Effect{Note{Kind: NoteBadLink, Err: err}}
@@ -50,9 +47,6 @@ func (c *Core) reopen(p *pairRecord) []Effect {
 	}
 	return []Effect{Note{Pairing: p.id, Computer: p.Computer, Kind: NotePaired}}
 }
-
-// ErrNoSQS says that a link leads to Amazon SQS and the phone cannot use that.
-var ErrNoSQS = errors.New("this link is for a phone that can use Amazon SQS, and this one cannot")
 
 func newPairing(now time.Time, inv wire.Invitation) (*pairRecord, []Effect, error) {
 	p := &pairRecord{State: stateWaiting, Created: now.Unix(), Link: inv.Link(), Origin: inv.Relay, C: inv.CPub}
@@ -114,7 +108,7 @@ func (p *pairRecord) sendFirst(frame []byte) Send {
 func (c *Core) handshake(now time.Time, p *pairRecord, frame []byte) []Effect {
 	first := p.State == stateWaiting
 	ack, err := p.Handshake.Receive(now, frame, c.cfg.Version, func(theirs []wire.Address) []wire.Address {
-		p.To = c.usable(theirs)
+		p.To = usable(theirs)
 		return p.ownAddresses()
 	})
 	switch {
@@ -133,17 +127,17 @@ func (c *Core) handshake(now time.Time, p *pairRecord, frame []byte) []Effect {
 	return effects
 }
 
-// usable are those of a computer's addresses that this phone can use: of
-// queues at SQS one pair at most, as it listens there.
-func (c *Core) usable(theirs []wire.Address) (out []wire.Address) {
-	sqs := c.cfg.SQS
+// usable are those of a computer's addresses that the phone uses: of queues at
+// SQS one pair at most, as it listens there.
+func usable(theirs []wire.Address) (out []wire.Address) {
+	queues := false
 	for _, a := range theirs {
 		switch {
 		case a.Relay != nil:
 			out = append(out, a)
-		case a.SQS != nil && sqs:
+		case a.SQS != nil && !queues:
 			out = append(out, a)
-			sqs = false
+			queues = true
 		}
 	}
 	return out

@@ -17,10 +17,10 @@ func queues(n string) *wire.SQSAddress {
 
 // sqsWorld is a phone that has opened the hello of a computer with SQS, and the
 // effects of that.
-func sqsWorld(t *testing.T, canSQS bool) (*world, *pairing.Computer, []Effect) {
+func sqsWorld(t *testing.T) (*world, *pairing.Computer, []Effect) {
 	t.Helper()
 	w := &world{t: t, now: time.Unix(1_795_000_000, 0), device: &device{disk: map[string][]byte{}}, signed: map[string]bool{}}
-	w.cfg = Config{Name: "ana", Version: "test", SQS: canSQS, Keys: []wire.SSHKey{{PublicKey: sshwire.Ed25519Blob(make([]byte, 32)), Name: "default"}}}
+	w.cfg = Config{Name: "ana", Version: "test", Keys: []wire.SSHKey{{PublicKey: sshwire.Ed25519Blob(make([]byte, 32)), Name: "default"}}}
 	w.reload()
 	computer, err := pairing.NewComputer(wire.Invitation{App: origin, Relay: origin, Rendezvous: [16]byte{1}}, pairing.Self{Name: "laptop", Version: "test", Addresses: []wire.Address{
 		{}, {Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}, {SQS: queues("1")}, {SQS: queues("2")}}})
@@ -53,7 +53,7 @@ func taken(list []wire.Address) (out []wire.SQSAddress) {
 // TestSQS: the phone takes one pair of queues by repeating it, listens to it from
 // then on and after a restart, sends to it, and stops when the pairing ends.
 func TestSQS(t *testing.T) {
-	w, computer, effects := sqsWorld(t, true)
+	w, computer, effects := sqsWorld(t)
 	want := *queues("1")
 	if got := taken(computer.Peer().Addresses); len(got) != 1 || got[0] != want {
 		t.Fatalf("the ack has the queues of %d addresses", len(got))
@@ -104,9 +104,9 @@ func TestSQS(t *testing.T) {
 // uses the pairing, or their time is over.
 func TestMeetAtSQS(t *testing.T) {
 	meeting := wire.Meeting{Region: "eu-central-1", Account: "123456789012", Prefix: "kr-"}
-	begin := func(canSQS bool) (*world, *pairing.Computer, wire.SQSAddress, []Effect) {
+	begin := func() (*world, *pairing.Computer, wire.SQSAddress, []Effect) {
 		w := &world{t: t, now: time.Unix(1_795_000_000, 0), device: &device{disk: map[string][]byte{}}, signed: map[string]bool{}}
-		w.cfg = Config{Name: "ana", Version: "test", SQS: canSQS, Keys: []wire.SSHKey{{PublicKey: sshwire.Ed25519Blob(make([]byte, 32)), Name: "default"}}}
+		w.cfg = Config{Name: "ana", Version: "test", Keys: []wire.SSHKey{{PublicKey: sshwire.Ed25519Blob(make([]byte, 32)), Name: "default"}}}
 		w.reload()
 		computer, err := pairing.NewComputer(wire.Invitation{App: origin, SQS: meeting},
 			pairing.Self{Name: "laptop", Version: "test", Addresses: []wire.Address{{SQS: queues("1")}}})
@@ -116,10 +116,7 @@ func TestMeetAtSQS(t *testing.T) {
 		inv := computer.Invitation()
 		return w, computer, meeting.Queues(inv.CPub), w.do(OpenLink{inv.Link()})
 	}
-	if w, _, _, effects := begin(false); len(w.disk) > 2 || one[Note](t, effects).Err != ErrNoSQS {
-		t.Errorf("a phone without SQS: %v", effects)
-	}
-	w, computer, place, effects := begin(true)
+	w, computer, place, effects := begin()
 	first := one[Send](t, effects)
 	w.pairing = first.Pairing
 	if l := one[Listen](t, effects); l.SQS == nil || *l.SQS != place || l.New || len(first.To) != 1 || *first.To[0].SQS != place {
@@ -155,25 +152,5 @@ func TestMeetAtSQS(t *testing.T) {
 	}
 	if l := one[Listen](t, w.do(Start{})); *l.SQS != *queues("1") {
 		t.Error("after that it does not listen to its own queue alone")
-	}
-}
-
-// TestNoSQS: a phone that cannot use SQS neither takes the queues nor sends there.
-func TestNoSQS(t *testing.T) {
-	w, computer, effects := sqsWorld(t, false)
-	if got := computer.Peer().Addresses; len(got) != 1 || len(taken(got)) != 0 {
-		t.Errorf("the ack has %d addresses", len(got))
-	}
-	effects = append(effects, w.do(Start{})...)
-	effects = append(effects, w.do(Confirm{w.pairing, true})...)
-	for _, s := range all[Send](effects) {
-		if len(taken(s.To)) != 0 || len(s.To) != 1 {
-			t.Errorf("it sends to %d addresses", len(s.To))
-		}
-	}
-	for _, l := range all[Listen](effects) {
-		if l.SQS != nil {
-			t.Error("it listens to a queue")
-		}
 	}
 }

@@ -34,8 +34,9 @@ type Mailbox struct {
 	PublicKey []byte // Ed25519
 }
 
-// Invitation is what a pairing link says that people may want to see.
-type Invitation struct{ App, Relay string }
+// Invitation is what a pairing link says that people may want to see. They meet
+// at the relay, or, if that is "", at Amazon SQS in a region and account.
+type Invitation struct{ App, Relay, Region, Account string }
 
 // PublicKey is an SSH public key.
 type PublicKey struct {
@@ -212,8 +213,5 @@ func signRead(seed []byte, origin string, nonce []byte) ([]byte, error) {
 
 func parseLink(link string) (Invitation, error) {
 	i, err := wire.ParseLink(link)
-	if err == nil && i.Relay == "" {
-		err = phone.ErrNoSQS
-	}
-	return Invitation{i.App, i.Relay}, err
+	return Invitation{i.App, i.Relay, i.SQS.Region, i.SQS.Account}, err
 }

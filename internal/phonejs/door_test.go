@@ -64,8 +64,12 @@ func TestOpenLink(t *testing.T) {
 	if got := call(d, "computers"); !strings.Contains(got, `"live":false`) {
 		t.Errorf("computers = %s", got)
 	}
-	if got := call(d, "parseLink", i.Link()); got != `{"app":"https://relay.example","relay":"https://relay.example"}` {
+	if got := call(d, "parseLink", i.Link()); got != `{"account":"","app":"https://relay.example","region":"","relay":"https://relay.example"}` {
 		t.Errorf("parseLink = %s", got)
+	}
+	i = wire.Invitation{App: "https://app.example", SQS: wire.Meeting{Region: "eu-central-1", Account: "123456789012"}}
+	if got := call(d, "parseLink", i.Link()); got != `{"account":"123456789012","app":"https://app.example","region":"eu-central-1","relay":""}` {
+		t.Errorf("parseLink of a link to SQS = %s", got)
 	}
 }
 

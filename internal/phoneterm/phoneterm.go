@@ -181,7 +181,7 @@ func lockPhone(dir *statedir.Dir) (*statedir.Lock, error) {
 // core makes the phone core.
 func (o *opened) core(approve phone.Approve) (*phone.Core, error) {
 	return phone.New(phone.Config{
-		Name: phoneName(), Version: version.String(), Approve: approve, Keys: o.keys.public(), SQS: true,
+		Name: phoneName(), Version: version.String(), Approve: approve, Keys: o.keys.public(),
 	}, o.records)
 }
 

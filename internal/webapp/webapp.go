@@ -12,7 +12,7 @@
 // own. There are no ranges: files are small.
 //
 // The headers are half of the app's security: its page may run only scripts of
-// its origin, talk only to relays, and be framed by nobody. [Policy] has them.
+// its origin, talk only by TLS or to this machine, and be framed by nobody. [Policy] has them.
 //
 // References: [RFC 9110] HTTP, §12.5.3 Accept-Encoding, §13.1.2 If-None-Match;
 // [CSP3]; [Trusted Types]; [kr-protocol] docs/protocol.md §1.
@@ -38,7 +38,9 @@ import (
 )
 
 // Policy is the Content-Security-Policy of every answer. Relays can be anywhere,
-// so connections may go to any https origin, and to this machine. The one policy
+// so connections may go to any https origin, and to this machine. Amazon SQS is
+// among them and adds nothing: a policy has no word for "sqs.*.amazonaws.com", only
+// for all of AWS, or for each region by name. The one policy
 // of Trusted Types lets the page start its service worker, and nothing else.
 const Policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self' https: wss: http://localhost:* http://127.0.0.1:* ws://localhost:* ws://127.0.0.1:*; " +

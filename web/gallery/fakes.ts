@@ -55,11 +55,13 @@ export const log: Entry[] = [
 ];
 
 export const empty: View = {
-  phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], untold: [], pairing: null, cards: [], ended: [], alarms: [],
+  phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], channels: {}, untold: [], pairing: null, cards: [], ended: [], alarms: [],
   unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], push: { state: "on", why: "" }, lockScreen: false, tellRules: false, version: "0.9.0", docs: "https://example.com/docs",
 };
 
-export const full: View = { ...empty, computers: [laptop, server], pins: [pin, nasPin], rules: [rule], log };
+const relay = { kind: "relay", name: "https://relay.example.com", up: true } as const;
+
+export const full: View = { ...empty, computers: [laptop, server], channels: { p1: [relay], p2: [relay] }, pins: [pin, nasPin], rules: [rule], log };
 
 /** actions note each call in calls, and do nothing. */
 export function actions(calls: unknown[][], over: Partial<Actions>): Actions {

@@ -15,7 +15,7 @@ export function hostile(name: string): View {
     ...full, name, version: name, why: name,
     keys: [{ ...key, name, line: name }],
     untold: [name], computers: [{ ...laptop, name }, { ...laptop, pairing: "p3", name }],
-    pins: [{ ...pin, name, by: name }], strange: [{ ...pin, name, by: name }],
+    channels: { p1: [{ kind: "relay", name, up: false }] }, pins: [{ ...pin, name, by: name }], strange: [{ ...pin, name, by: name }],
     rules: [{ ...rule, user: name, name }, { ...rule, id: "r2", scope: "block" }],
     log: [{ ...entry, user: name, computer: name, host: name, reason: name }, { ...entry, seq: 2, namespace: name }],
     messages: [{ id: 1, grave: true, text: name, do: name, returns: true }, { id: 2, grave: false, text: name, do: name, returns: true }],

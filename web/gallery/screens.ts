@@ -28,7 +28,7 @@ const longName: Card = { ...card, user: "deployment-automation", name: "[ip-10-2
 const changed: Card = { ...card, known: "Mismatch", host: { ...card.host, fingerprint: otherPrint } };
 const strange = [{ ...pin, fingerprint: otherPrint, proof: "proved", unix: now }];
 const alarm = (c: Card, code: "host_key" | "forwarded" = "host_key"): Screen => ({ view: { ...full, strange, alarms: [{ type: "Alarm", card: c, code, reason: "" }] } });
-const pairing = { step: "link", link: "https://phone.example.com/#X", relay: "https://relay.example.com", id: "p9", computer: "", words: "", slow: false } as const;
+const pairing = { step: "link", link: "https://phone.example.com/#X", place: { kind: "relay", name: "https://relay.example.com" }, id: "p9", computer: "", words: "", slow: false } as const;
 const pairs = (over: Partial<View["pairing"] & object>): Screen => ({ view: { ...full, pairing: { ...pairing, ...over } }, press: ["wait"] });
 const unlock = { pairing: "p1", computer: "laptop", request: "r1", keyName: "Pixel 9", rule, expires: now + 50_000 };
 const tab = (name: string, over: Partial<View> = {}, ...more: string[]): Screen => ({ view: { ...full, ...over }, press: [name, ...more] });
@@ -47,7 +47,7 @@ const evil = (name: keyof typeof names): Record<string, Screen> => {
     [`hostile-settings-${name}`]: { view: calm, press: ["Settings"] },
     [`hostile-hosts-${name}`]: { view: calm, press: ["Settings", "Known hosts"] },
     [`hostile-alarm-${name}`]: { view: { ...calm, alarms: [{ type: "Alarm", card: { ...odd, known: "Mismatch", pins: view.pins }, code: "host_key", reason: odd.user }] } },
-    [`hostile-pair-${name}`]: { view: { ...calm, pairing: { ...pairing, step: "words", relay: odd.user, computer: odd.user, words: `${odd.user} ${odd.user}` } }, press: ["wait"] },
+    [`hostile-pair-${name}`]: { view: { ...calm, pairing: { ...pairing, step: "words", place: { kind: "relay", name: odd.user }, computer: odd.user, words: `${odd.user} ${odd.user}` } }, press: ["wait"] },
   };
 };
 
@@ -91,13 +91,14 @@ export const screens: Record<string, Screen> = {
   "alarm-downgraded": alarm({ ...card, known: "Downgraded" }),
   "alarm-forwarded": alarm(forwarded, "forwarded"),
   unlock: { view: { ...full, unlocks: [unlock] }, press: ["wait"] },
-  "pair-link": pairs({}), "pair-waiting": pairs({ step: "waiting" }), "pair-slow": pairs({ step: "waiting", slow: true }),
+  "pair-link": pairs({}), "pair-link-sqs": pairs({ place: { kind: "sqs", name: "eu-central-1, account 123456789012" } }), "pair-waiting": pairs({ step: "waiting" }), "pair-slow": pairs({ step: "waiting", slow: true }),
   "pair-words": pairs({ step: "words", computer: "laptop", words: "VELVET ORBIT" }), "pair-agreed": pairs({ step: "agreed", computer: "laptop", words: "VELVET ORBIT" }),
   "pair-left": { ...pairs({ step: "agreed", computer: "laptop", words: "VELVET ORBIT" }), press: ["Go to Home"] },
   pair: tab("Computers", {}, "I have a link"), scan: tab("Computers", {}, "Scan the code"),
   activity: tab("Activity"), "activity-open": tab("Activity", {}, "git@github.com"), "activity-none": tab("Activity", { log: [] }),
   computers: tab("Computers", { computers: [laptop, server, { ...laptop, pairing: "p4", name: "new-one", live: false, heard: 0 }], untold: ["old-laptop"] }), "computers-none": tab("Computers", { computers: [] }),
-  computer: tab("Computers", { keys: [...full.keys, plainKey, passkey] }, "laptop"), unpair: tab("Computers", {}, "laptop", "Unpair", "wait"),
+  computer: tab("Computers", { keys: [...full.keys, plainKey, passkey] }, "laptop"), "computer-channels": tab("Computers", { channels: { p1: [{ kind: "relay", name: "https://relay.example.com:8443", up: false }, { kind: "sqs", name: "ap-southeast-2", up: true }] } }, "laptop"),
+  unpair: tab("Computers", {}, "laptop", "Unpair", "wait"),
   hosts: tab("Settings", { strange, pins: [pin, nasPin] }, "Known hosts"), forget: tab("Settings", {}, "Known hosts", "Forget server", "wait"),
   "hosts-many": tab("Settings", { pins: Array.from({ length: 4096 }, (_, n) => ({ ...pin, name: `node-${n}.example.com`, fingerprint: `${pin.fingerprint}${n}` })) }, "Known hosts"),
   settings: tab("Settings", { keys: [...full.keys, plainKey] }), "add-key": tab("Settings", {}, "Add a key"),

@@ -47,7 +47,7 @@ export class Board {
       case "Withdraw": return this.#withdraw(idOf(what), what.why);
       case "Alarm": this.#alarms = [...this.#alarms, what].slice(-8); return;
       case "ShowWords":
-        this.pairing = { link: "", relay: "", ...this.pairing, step: "words", id: what.pairing, computer: what.computer, words: what.words, slow: false };
+        this.pairing = { link: "", place: null, ...this.pairing, step: "words", id: what.pairing, computer: what.computer, words: what.words, slow: false };
         return;
       case "Note": return this.#note(what);
     }
@@ -73,7 +73,7 @@ export class Board {
     switch (note.kind) {
       case "NoHello": if (ours && this.pairing) this.pairing = { ...this.pairing, slow: true }; break;
       case "Paired":
-        this.pairing = { link: "", relay: "", words: "", slow: false, ...this.pairing, step: "agreed", id: note.pairing, computer: note.computer };
+        this.pairing = { link: "", place: null, words: "", slow: false, ...this.pairing, step: "agreed", id: note.pairing, computer: note.computer };
         break;
       case "Live": case "Refused": case "TooLate": case "BadLink": case "Unpaired":
         if (ours) this.pairing = null;

@@ -83,7 +83,7 @@ export interface Address { relay: RelayAddress | null; sqs: SQSAddress | null }
 export interface RelayAddress { origin: string; mailbox: Base64 }
 export interface SQSAddress { region: string; account: string; toComputer: string; toPhone: string }
 export interface Mailbox { address: string; publicKey: Base64 }
-export interface Invitation { app: string; relay: string }
+export interface Invitation { app: string; relay: string; region: string; account: string } // relay "": they meet at Amazon SQS
 export interface Assertion { authenticatorData: Base64; clientDataJSON: Base64; signature: Base64; origin: string }
 export interface PublicKey { blob: Base64; fingerprint: string }
 export interface Computer { pairing: string; name: string; live: boolean; paired: Millis; heard: Millis; forward: boolean }

@@ -1,7 +1,8 @@
 // The relay by fetch: posts and polls, docs/protocol.md 5.3 and 5.5.
 import type { Base64, Phone } from "./core.d.ts";
-import { type Bytes, fromBase64, toHex } from "./bytes.ts";
-import { jitter, sleep, within } from "./wait.ts";
+import { fromBase64, toHex } from "./bytes.ts";
+import { type Answer, persist, post } from "./post.ts";
+import { within } from "./wait.ts";
 
 export interface Polled {
   seq: Base64;
@@ -21,14 +22,16 @@ interface PollReply {
 
 /** RelayError is an answer other than the one hoped for. */
 export class RelayError extends Error {
-  constructor(readonly status: number, text: string) {
+  readonly status: number;
+
+  constructor({ status, body }: Answer) {
+    const text = body && "error" in body ? String(body["error"]) : "";
     super(`the relay says ${status}${text ? `: ${text}` : ""}`);
+    this.status = status;
   }
 }
 
-const postLimit = 10_000; // ms, all tries of one frame
-const tryLimit = 5_000;
-const pollGrace = 20_000; // beyond what a poll waits
+const pollGrace = 20_000; // ms, beyond what a poll waits
 const maxProofs = 3; // each that fails brings a fresh nonce
 const maxReply = 128 << 10;
 export const noFrames: Base64 = "//////////8="; // as after: send none
@@ -37,41 +40,10 @@ export const noFrames: Base64 = "//////////8="; // as after: send none
 export async function postFrame(origin: string, mailbox: Base64, frame: Base64, signal: AbortSignal): Promise<void> {
   const url = `${origin}/v1/mailboxes/${toHex(fromBase64(mailbox))}/frames`;
   const headers = { "Idempotency-Key": toHex(crypto.getRandomValues(new Uint8Array(16))), "Content-Type": "application/octet-stream" };
-  const limit = within(postLimit, signal);
-  for (let pause = 50; ; pause = Math.min(2 * pause, 1000)) {
-    let failed: unknown;
-    try {
-      const answer = await request(url, headers, fromBase64(frame), within(tryLimit, limit));
-      if (answer.status === 200 || answer.status === 202) return;
-      failed = new RelayError(answer.status, answer.error);
-      if (answer.status !== 429 && answer.status < 500) throw failed;
-    } catch (err) {
-      if (err instanceof RelayError) throw err;
-      failed = err;
-    }
-    if (limit.aborted) throw failed;
-    await sleep(jitter(pause), limit).catch(() => { throw signal.aborted ? signal.reason : failed; });
-  }
-}
-
-interface Answer {
-  status: number;
-  error: string;
-  body: unknown; // JSON, or null
-}
-
-async function request(url: string, headers: Record<string, string>, body: Bytes | string, signal: AbortSignal): Promise<Answer> {
-  const response = await fetch(url, { method: "POST", headers, body, signal, cache: "no-store", credentials: "omit", redirect: "error" });
-  const text = await response.text();
-  if (text.length > maxReply) throw new Error("the relay's answer is too long");
-  let json: unknown = null;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    // not the relay's words
-  }
-  const error = typeof json === "object" && json !== null && "error" in json ? String(json.error) : "";
-  return { status: response.status, error, body: json };
+  await persist(async (limit) => {
+    const answer = await post(url, headers, fromBase64(frame), maxReply, limit);
+    if (answer.status !== 200 && answer.status !== 202) throw new RelayError(answer);
+  }, (err) => !(err instanceof RelayError) || err.status === 429 || err.status >= 500, signal);
 }
 
 /** Proof is the right to read a mailbox, docs/protocol.md 5.4. */
@@ -115,20 +87,20 @@ export class MailboxReader {
       const nonce = this.#nonce;
       this.#nonce = undefined; // it counts once
       const proof = nonce === undefined ? {} : { nonce, ...this.prove(nonce) };
-      const answer = await request(this.#url, { "Content-Type": "application/json" }, JSON.stringify({ ...proof, ...what }), limit);
+      const answer = await post(this.#url, { "Content-Type": "application/json" }, JSON.stringify({ ...proof, ...what }), maxReply, limit);
       const reply = parseReply(answer.body);
       this.#nonce = reply?.nonce;
       if (answer.status === 200 && reply) return reply;
-      if (answer.status !== 401 || this.#nonce === undefined) throw new RelayError(answer.status, answer.error);
+      if (answer.status !== 401 || this.#nonce === undefined) throw new RelayError(answer);
     }
     throw new Error("the relay takes none of the nonces that it gives");
   }
 }
 
 // parseReply is null for what is not of the relay's shape.
-function parseReply(body: unknown): PollReply | null {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) return null;
-  const { nonce, frames, deleted } = body as Record<string, unknown>;
+function parseReply(body: Answer["body"]): PollReply | null {
+  if (!body) return null;
+  const { nonce, frames, deleted } = body;
   if (nonce !== undefined && typeof nonce !== "string") return null;
   if (frames !== undefined && !(Array.isArray(frames) && frames.length <= 64 && frames.every(isPolled))) return null;
   return { ...(nonce === undefined ? {} : { nonce }), ...(frames === undefined ? {} : { frames }), deleted: deleted === true };

@@ -1,6 +1,7 @@
 // A pairing by a link, up to the words.
 import type { Event, Invitation, Phone } from "./core.d.ts";
 import type { Board } from "./board.ts";
+import type { Place } from "./ears.ts";
 import { Refused } from "./wasm.ts";
 
 export class Opening {
@@ -14,8 +15,9 @@ export class Opening {
   /** openLink shows where a link leads, and sends nothing. */
   async openLink(text: string): Promise<void> {
     const link = text.trim();
-    const { relay } = parse(this.core(), link);
-    this.board.pairing = { step: "link", link, relay, id: "", computer: "", words: "", slow: false };
+    const { relay, region, account } = parse(this.core(), link);
+    const place: Place = relay ? { kind: "relay", name: relay } : { kind: "sqs", name: `${region}, account ${account}` };
+    this.board.pairing = { step: "link", link, place, id: "", computer: "", words: "", slow: false };
     this.around.changed();
   }
 

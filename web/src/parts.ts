@@ -11,13 +11,15 @@ import type { Unlocks } from "./unlocks.ts";
 export type Parts = Omit<View, "phase" | "why" | "home" | "version" | "docs">;
 
 export function parts(at: Started<Keyring> | undefined, board: Board, unlocks: Unlocks, { push, choices }: Ringing, note: (err: unknown) => void): Parts {
+  const computers = at?.core.computers().filter((c) => c.live) ?? [];
   return {
     ...board.view(),
     ...choices,
     push,
     name: at?.name() ?? "",
     keys: at?.keys.list() ?? [],
-    computers: at?.core.computers().filter((c) => c.live) ?? [],
+    computers,
+    channels: Object.fromEntries(computers.map(({ pairing }) => [pairing, at?.runner.channels(pairing) ?? []])),
     untold: at?.core.untold() ?? [],
     unlocks: unlocks.list(),
     rules: at?.core.rules(Date.now()) ?? [],

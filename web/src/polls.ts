@@ -15,7 +15,7 @@ export class Polls {
   // Frames that handle rejected: until then, polls ask only for those after them.
   #held: { after: Base64; until: number; pause: number } | undefined;
 
-  constructor(readonly box: MailboxReader, readonly handle: Handle, readonly note: (err: unknown) => void) {}
+  constructor(readonly box: MailboxReader, readonly handle: Handle, readonly note: (err: unknown) => void, readonly up: (yes: boolean) => void) {}
 
   /** run polls until one fails or signal ends. worked is called after each that was answered, but the first of no frames. */
   async run(signal: AbortSignal, worked: () => void): Promise<never> {
@@ -28,6 +28,7 @@ export class Polls {
       const begun = Date.now();
       const frames = (await this.box.poll(asked, signal)).frames ?? [];
       this.#acks = [];
+      this.up(true);
       if (frames.length > 0 || !first) worked();
       await this.#take(frames);
       // An empty answer that comes early was not made by a relay that waited.

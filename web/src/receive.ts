@@ -17,16 +17,17 @@ const firstRetry = 15_000; // between two tries for a WebSocket while polls work
 const lastRetry = 300_000;
 const steady = 30_000; // what lasted longer worked
 
-/** receive hands frames to handle until signal ends or the mailbox is deleted. */
-export async function receive(box: MailboxReader, handle: Handle, signal: AbortSignal, note: (err: unknown) => void): Promise<void> {
-  const polls = new Polls(box, handle, note);
+/** receive hands frames to handle until signal ends or the mailbox is deleted. up is told whether the relay can be had. */
+export async function receive(box: MailboxReader, handle: Handle, signal: AbortSignal, note: (err: unknown) => void, up: (yes: boolean) => void): Promise<void> {
+  const polls = new Polls(box, handle, note, up);
   for (let pause = minPause; !signal.aborted; pause = Math.min(2 * pause, maxPause)) {
     const begun = Date.now();
     let worked = false;
     try {
-      await once(box, polls, handle, signal, () => (worked = true), note);
+      await once(box, polls, handle, signal, () => (worked = true), note, up);
     } catch (err) {
       if (signal.aborted || is(err, 4010, 410)) break;
+      up(false);
       note(err);
       if (worked || Date.now() - begun > steady) pause = minPause;
       if (is(err, 4001, 409) || is(err, 4003, 403) || is(err, 4029, 429)) pause = maxPause; // haste would only make it worse
@@ -43,7 +44,7 @@ function is(err: unknown, code: number, status: number): boolean {
 
 // once receives until something fails. If polls fail, too, it is not the
 // WebSocket that is blocked.
-async function once(box: MailboxReader, polls: Polls, handle: Handle, signal: AbortSignal, worked: () => void, note: (err: unknown) => void): Promise<void> {
+async function once(box: MailboxReader, polls: Polls, handle: Handle, signal: AbortSignal, worked: () => void, note: (err: unknown) => void, up: (yes: boolean) => void): Promise<void> {
   const end = new AbortController();
   const here = AbortSignal.any([signal, end.signal]);
   const dialler = new Dialler(box, here, note);
@@ -54,6 +55,7 @@ async function once(box: MailboxReader, polls: Polls, handle: Handle, signal: Ab
     });
     socket = (await Promise.race([dialler.up, failed, sleep(patience, here)])) ?? undefined;
     socket ??= await poll(polls, dialler, here, worked);
+    up(true);
     polls.forget();
     await live(socket, handle, signal, worked, note);
   } finally {

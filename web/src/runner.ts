@@ -1,12 +1,12 @@
 // The effect loop: the phone's events one after another, each durable before it
 // has consequences. As internal/phoneterm/runner.go does it in a terminal.
-import type { Alarm, Ask, Base64, Close, Effect, Event, Listen, Note, Phone, Send, ShowWords, Subscribe, Subscribed, Withdraw } from "./core.d.ts";
+import type { Alarm, Ask, Base64, Effect, Event, Note, Phone, Send, ShowWords, Subscribe, Subscribed, Withdraw } from "./core.d.ts";
 import type { Signer } from "./key.ts";
-import { MailboxReader, postFrame } from "./link.ts";
-import { receive } from "./receive.ts";
+import { type Channel, Ears } from "./ears.ts";
+import { postFrame } from "./link.ts";
 import { Signing } from "./signing.ts";
+import { sendMessage } from "./sqs.ts";
 import type { Change, Store } from "./store.ts";
-import { within } from "./wait.ts";
 import { Refused } from "./wasm.ts";
 
 /** Shown is what people are told and asked. */
@@ -19,17 +19,17 @@ export interface Around {
   show(what: Shown): void;
   /** subscribe subscribes to pushes. null: there is nothing to tell. */
   subscribe?(vapid: Base64, signal: AbortSignal): Promise<Subscribed | null>;
+  /** changed is called when a channel works, or does not any more. */
+  changed?(): void;
   log(err: unknown): void;
 }
 
 const sendLimit = 20_000; // ms, one frame on one channel
-const openLimit = 10_000;
 const mostTick = 3_600_000; // setTimeout overflows at 24 days
 
 export class Runner {
   readonly #a: Around;
-  readonly #ears = new Map<Base64, AbortController>(); // by mailbox seed
-  readonly #listening = new Set<Promise<void>>();
+  readonly #ears: Ears;
   readonly #sending = new Set<Promise<void>>(); // and signing, and subscribing
   readonly #signing: Signing;
   readonly #end = new AbortController();
@@ -41,6 +41,7 @@ export class Runner {
     this.#a = around;
     this.#signal = AbortSignal.any([wanted, this.#end.signal]);
     this.#signing = new Signing(around.signer, this.#signal);
+    this.#ears = new Ears({ core: around.core, heard: (frame) => this.post(frame), changed: () => around.changed?.(), log: around.log }, this.#signal);
     const closed = around.store.closed;
     if (closed?.aborted) this.#end.abort(closed.reason);
     closed?.addEventListener("abort", () => this.#end.abort(closed.reason), { once: true });
@@ -55,7 +56,7 @@ export class Runner {
     });
     clearTimeout(this.#timer);
     await this.#turn;
-    await Promise.all(this.#listening);
+    await this.#ears.ended();
     await this.posted();
     if (!this.wanted.aborted) throw this.#end.signal.reason;
   }
@@ -78,6 +79,11 @@ export class Runner {
   /** posted resolves when no signature is being made and no frame is on its way any more. */
   async posted(): Promise<void> {
     while (this.#sending.size > 0) await Promise.all(this.#sending);
+  }
+
+  /** channels are the ways by which a computer is heard. */
+  channels(pairing: string): Channel[] {
+    return this.#ears.channels(pairing);
   }
 
   async #handle(event: Event): Promise<void> {
@@ -103,38 +109,22 @@ export class Runner {
   async #perform(e: Effect): Promise<void> {
     switch (e.type) {
       case "Store": return;
-      case "Subscribe": return this.#go(this.#sending, this.#subscribe(e));
-      case "Listen": return this.#listen(e);
-      case "Close": return this.#close(e);
+      case "Subscribe": return this.#go(this.#subscribe(e));
+      case "Listen": return this.#ears.listen(e);
+      case "Close": return this.#go(this.#ears.close(e));
       case "Send": return this.#send(e);
-      case "Sign": return this.#go(this.#sending, this.#signing.sign(e, (signed) => this.post(signed)));
+      case "Sign": return this.#go(this.#signing.sign(e, (signed) => this.post(signed)));
       case "Withdraw": this.#signing.withdraw(e);
     }
     this.#a.show(e);
   }
 
-  async #listen({ origin, seed, pairing, new: isNew }: Listen): Promise<void> {
-    if (this.#ears.has(seed)) return;
-    const box = new MailboxReader(this.#a.core, origin, seed);
-    if (isNew) await box.open(within(openLimit, this.#signal));
-    const ear = new AbortController();
-    this.#ears.set(seed, ear);
-    const heard = (data: Base64): Promise<void> => this.post({ type: "Frame", pairing, data });
-    this.#go(this.#listening, receive(box, heard, AbortSignal.any([this.#signal, ear.signal]), this.#a.log));
-  }
-
-  #close({ origin, seed }: Close): void {
-    this.#ears.get(seed)?.abort();
-    this.#ears.delete(seed);
-    this.#go(this.#sending, new MailboxReader(this.#a.core, origin, seed).remove(AbortSignal.timeout(openLimit)));
-  }
-
   // What is decided is sent although the page is about to close.
   #send({ pairing, to, frame, farewell }: Send): void {
-    for (const { relay } of to) {
-      if (!relay) continue;
-      const sent = postFrame(relay.origin, relay.mailbox, frame, AbortSignal.timeout(sendLimit));
-      this.#go(this.#sending, farewell ? sent.then(() => this.post({ type: "Told", pairing })) : sent);
+    const limit = AbortSignal.timeout(sendLimit);
+    for (const { relay, sqs } of to) {
+      const sent = relay ? postFrame(relay.origin, relay.mailbox, frame, limit) : sqs && sendMessage(sqs, frame, limit);
+      if (sent) this.#go(farewell ? sent.then(() => this.post({ type: "Told", pairing })) : sent);
     }
   }
 
@@ -143,8 +133,8 @@ export class Runner {
     if (subscribed && !this.#signal.aborted) await this.post(subscribed);
   }
 
-  #go(all: Set<Promise<void>>, work: Promise<void>): void {
-    const kept = work.catch(this.#a.log).finally(() => all.delete(kept));
-    all.add(kept);
+  #go(work: Promise<void>): void {
+    const kept = work.catch(this.#a.log).finally(() => this.#sending.delete(kept));
+    this.#sending.add(kept);
   }
 }

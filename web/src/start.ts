@@ -24,13 +24,14 @@ export interface Around<K extends Signer> {
   keys(core: Phone, db: Database, kept: Kept[]): K;
   show(what: Shown): void;
   subscribe(vapid: Base64, signal: AbortSignal): Promise<Subscribed | null>;
+  changed(): void; // a channel works, or does not any more
   note(err: unknown): void;
 }
 
 const named = "name"; // in settings
 
 /** start needs the lock of this phone, see locks.ts. The runner is not yet running; the database is closed when signal ends. */
-export async function start<K extends Signer>({ wasm, keys: open, show, subscribe, note }: Around<K>, signal: AbortSignal): Promise<Started<K>> {
+export async function start<K extends Signer>({ wasm, keys: open, show, subscribe, changed, note }: Around<K>, signal: AbortSignal): Promise<Started<K>> {
   const db = await Database.open(signal);
   signal.addEventListener("abort", () => db.close(), { once: true });
   const log = new LogTail(idbStore(db));
@@ -41,7 +42,7 @@ export async function start<K extends Signer>({ wasm, keys: open, show, subscrib
   const keys = open(core, db, kept as Kept[]);
   let name = typeof saved === "string" && saved ? saved : deviceName();
   core.start({ name, keys: keys.keys() }, records);
-  const runner = new Runner({ core, store: log, signer: keys, show, subscribe, log: note }, signal);
+  const runner = new Runner({ core, store: log, signer: keys, show, subscribe, changed, log: note }, signal);
   const rename = async (to: string): Promise<void> => {
     await db.put("settings", named, to);
     name = to;

@@ -85,6 +85,7 @@ export class Shift {
         notices.show(what);
         this.#rest();
       },
+      changed: () => undefined, // nobody sees it
       subscribe: (key, signal) => subscribe(place.registration.pushManager, (vapid = key), signal),
     }, this.#life);
     const { lockScreen, tellRules } = await choices(phone.db);

@@ -44,11 +44,12 @@ test("an answer that did not go through may be given again", () => {
 
 test("a pairing goes its steps, and another's words do not end it", () => {
   const board = new Board();
-  board.pairing = { step: "waiting", link: "l", relay: "r", id: "p", computer: "", words: "", slow: false };
+  const place = { kind: "relay", name: "r" } as const;
+  board.pairing = { step: "waiting", link: "l", place, id: "p", computer: "", words: "", slow: false };
   board.show(note("NoHello"));
   assert.equal(board.view().pairing?.slow, true);
   board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "A B" });
-  assert.deepEqual(board.view().pairing, { step: "words", link: "l", relay: "r", id: "p", computer: "laptop", words: "A B", slow: false });
+  assert.deepEqual(board.view().pairing, { step: "words", link: "l", place, id: "p", computer: "laptop", words: "A B", slow: false });
   board.show(note("Unpaired", { pairing: "another" }));
   assert.equal(board.view().pairing?.step, "words");
   board.show(note("Paired"));

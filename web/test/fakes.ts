@@ -25,16 +25,20 @@ export const fakeSigner = (sign: (what: ToSign, signal: AbortSignal) => Base64 |
 export interface Asked {
   url: string;
   key: string; // the Idempotency-Key
-  body: Record<string, unknown>; // of a poll
+  headers: Record<string, string>;
+  body: Record<string, unknown>; // JSON
+  init: RequestInit;
 }
 
-/** fakeRelay takes the place of fetch; answer says what comes back. */
+/** fakeRelay takes the place of fetch, also as SQS; answer says what comes back. */
 export function fakeRelay(answer: (asked: Asked, n: number) => Response | Promise<Response>): Asked[] {
   const all: Asked[] = [];
   globalThis.fetch = async (input, init) => {
     init?.signal?.throwIfAborted();
     const body = typeof init?.body === "string" ? (JSON.parse(init.body) as Record<string, unknown>) : {};
-    const asked = { url: String(input), key: new Headers(init?.headers).get("Idempotency-Key") ?? "", body };
+    const headers: Record<string, string> = {};
+    new Headers(init?.headers).forEach((value, name) => (headers[name] = value));
+    const asked = { url: String(input), key: headers["idempotency-key"] ?? "", headers, body, init: init ?? {} };
     all.push(asked);
     const ended = new Promise<never>((_, reject) => init?.signal?.addEventListener("abort", () => reject(init.signal?.reason)));
     return Promise.race([Promise.resolve(answer(asked, all.length)), ended]);

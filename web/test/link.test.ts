@@ -84,12 +84,14 @@ test("frames are acknowledged after they were taken; others come again later", a
     return json(200, { frames: [{ seq: "s2", frame: "bad" }] });
   });
   const taken: string[] = [];
+  const ups: boolean[] = [];
   await receive(reader(), async (frame) => {
     if (frame === "bad" && !takes) throw new Error("not now");
     taken.push(frame);
     if (takes) end.abort(new Error("enough"));
-  }, end.signal, () => undefined);
+  }, end.signal, () => undefined, (up) => ups.push(up));
   assert.deepEqual(taken, ["good", "bad"]);
+  assert.deepEqual([...ups].sort(), [false, ...Array<boolean>(ups.length - 1).fill(true)]); // it was down once
   assert.deepEqual([asked[1], asked[2]].map((a) => a?.body["ack"]), [["s1"], ["s1"]]);
   assert.equal(asked[1]?.body["after"], "s2");
   const last = asked.at(-1)?.body; // the farewell
@@ -98,5 +100,5 @@ test("frames are acknowledged after they were taken; others come again later", a
 
 test("a deleted mailbox is not received any more", async () => {
   fakeRelay(() => json(410, { error: "deleted" }));
-  await receive(reader(), async () => undefined, live, () => undefined);
+  await receive(reader(), async () => undefined, live, () => undefined, () => undefined);
 });

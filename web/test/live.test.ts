@@ -16,13 +16,14 @@ function house(n: number, handle: (text: string) => void = () => undefined) {
   const end = new AbortController();
   const taken: string[] = [];
   const notes: unknown[] = [];
+  const ups: boolean[] = []; // what was said of the relay
   const receiving = receive(reader(), async (f) => {
     const text = atob(f);
     handle(text);
     taken.push(text);
     if (taken.length === n) setImmediate(() => end.abort(new Error("enough")));
-  }, end.signal, (err) => notes.push(err));
-  return { end, taken, notes, receiving };
+  }, end.signal, (err) => notes.push(err), (up) => ups.push(up));
+  return { end, taken, notes, ups, receiving };
 }
 
 /** onePolled is a relay with one frame for those who poll. */
@@ -97,6 +98,7 @@ test("one that stops answering is given up", async (t) => {
   await h.receiving;
   assert.equal(all[0]?.sent[1], '{"type":"ping"}');
   assert.match(String(h.notes[0]), /does not answer any more/);
+  assert.deepEqual(h.ups, [true, false, true]);
 });
 
 test("no hostile one is told anything", async () => {

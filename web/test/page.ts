@@ -82,7 +82,7 @@ async function mail(origin: string, seed: string): Promise<object> {
     const text = atob(frame);
     if (text === state.reject) throw new Error(`${text} is rejected`);
     state.taken.push(text);
-  }, end.signal, (err) => state.notes.push(String(err)));
+  }, end.signal, (err) => state.notes.push(String(err)), () => undefined);
   return state;
 }
 

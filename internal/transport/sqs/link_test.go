@@ -332,3 +332,36 @@ func TestURLs(t *testing.T) {
 		t.Error("a region with a host in it has queues")
 	}
 }
+
+// TestPage: a page asks where it may, and takes no answer that is not for it.
+func TestPage(t *testing.T) {
+	const queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/q"
+	s := sqstest.New()
+	s.Make("q", "sqs:SendMessage")
+	c := sqs.NewPage(s)
+	if err := c.SendMessage(t.Context(), queue, "x"); err != nil {
+		t.Error(err)
+	}
+	for what, change := range map[string]func(op string, h http.Header){
+		"no leave":       func(op string, h http.Header) { h.Del("Access-Control-Allow-Origin") },
+		"for another":    func(op string, h http.Header) { h.Set("Access-Control-Allow-Origin", "https://other.example") },
+		"one header":     func(op string, h http.Header) { h.Set("Access-Control-Allow-Headers", "Content-Type") },
+		"another method": func(op string, h http.Header) { h.Set("Access-Control-Allow-Methods", "GET") },
+		"a closed answer": func(op string, h http.Header) {
+			if op != http.MethodOptions {
+				h.Del("Access-Control-Allow-Origin")
+			}
+		},
+	} {
+		c := sqs.NewPage(roundTrip(func(r *http.Request) (*http.Response, error) {
+			resp, err := s.RoundTrip(r)
+			if err == nil {
+				change(r.Method, resp.Header)
+			}
+			return resp, err
+		}))
+		if err := c.SendMessage(t.Context(), queue, "x"); err == nil || !strings.Contains(err.Error(), "CORS") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

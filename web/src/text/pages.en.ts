@@ -50,7 +50,7 @@ export const pages = {
     haveLink: "I have a link", paste: "Or paste the link that it prints", open: "Open the link",
     askTitle: "Pair with this computer?",
     askSays: "You opened the link of a computer that wants to use the keys of this phone.",
-    relay: "Relay", nothingSent: "Nothing has been sent yet. Go on only if you have just run kr pair yourself.",
+    nothingSent: "Nothing has been sent yet. Go on only if you have just run kr pair yourself.",
     pair: "Pair", no: "No", stop: "Stop pairing",
     waiting: "Waiting for the computer…", waitingSays: "This takes a second or two.",
     slow: "No answer for 15 seconds.", slowSays: "Somebody else may have scanned the code. If the computer shows no words, stop, and run kr pair again.",
@@ -77,6 +77,7 @@ export const pages = {
     byYou: "by you", byRule: "by a rule", noPlace: "Log",
     why: "Why", user: "User", host: "Host", hostKey: "Host key", rule: "Rule", ruleOver: "a rule that is over", number: "Entry",
   },
+  channel: { relay: "Relay", sqs: "Amazon SQS", up: "connected", down: "no connection" },
   computer: {
     heard: (when: string) => `last heard ${when}`, notLive: "not confirmed at the computer yet",
     notLiveSays: "Pairing is not complete: answer y at the computer.",
@@ -105,7 +106,7 @@ export const pages = {
     known: "Servers", hostsSub: (pins: number, strange: number) => `${pins} pinned${strange > 0 ? `, ${strange} refused` : ""}`,
     trust: "What you trust",
     trustSays: [
-      "This phone decides. Computers can only ask, and what goes between them and this phone is sealed: relays and push services see no content.",
+      "This phone decides. Computers can only ask, and what goes between them and this phone is sealed: relays, Amazon SQS and push services see no content.",
       "The code of the app comes from its address. Whoever controls it could make this phone sign, or take keys that are not passkeys.",
     ],
     about: "About", version: "Version", address: "Address", runs: "Runs as", docs: "Documentation",

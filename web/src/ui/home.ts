@@ -52,7 +52,7 @@ function nextStep(ui: Ui): Child {
 function pairingRow(ui: Ui): Child {
   const p = ui.view.pairing;
   if (!p || !ui.state.left.has(p.id || p.link)) return null;
-  return list(row([t.pair.pairingWith, " ", outside(p.computer || computerName(ui, p.id) || p.relay, 48)], {
+  return list(row([t.pair.pairingWith, " ", outside(p.computer || computerName(ui, p.id) || p.place?.name || "", 48)], {
     icon: "computers", sub: t.pair.rowSub[p.step], onclick: () => ui.change((s) => s.left.delete(p.id || p.link)),
   }));
 }

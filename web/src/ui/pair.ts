@@ -4,7 +4,7 @@ import type { Ui } from "./context.ts";
 import { type Child, h } from "./dom.ts";
 import { icon } from "./icon.ts";
 import { banners } from "./messages.ts";
-import { button, note, outside, topic } from "./parts.ts";
+import { button, fact, note, outside, topic } from "./parts.ts";
 import type { Pairing } from "./view.ts";
 import { text } from "./welcome.ts";
 
@@ -65,7 +65,7 @@ export function steps(ui: Ui, p: Pairing): Child {
     case "link":
       return h("div", { class: "steps-page" }, banners(ui),
         h("div", { ...words, class: "body" }, h("div", { class: "big good" }, icon("computers")), h("h1", { tabindex: -1 }, t.pair.askTitle), h("p", { class: "center" }, t.pair.askSays),
-          h("dl", { class: "facts card" }, h("div", { class: "fact" }, h("dt", {}, t.pair.relay), h("dd", {}, outside(p.relay, 120)))), h("p", { class: "center dim" }, t.pair.nothingSent)),
+          p.place && h("dl", { class: "facts card" }, fact(t.channel[p.place.kind], outside(p.place.name, 120))), h("p", { class: "center dim" }, t.pair.nothingSent)),
         foot(h("div", { class: "answer" }, button(ui, t.cancel, () => ui.actions.dropLink()), button(ui, t.pair.pair, { id: "pair", run: () => ui.actions.pair() }, { class: "primary" }))));
     case "waiting":
       return h("div", { class: "steps-page" }, banners(ui),

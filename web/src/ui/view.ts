@@ -1,5 +1,6 @@
 // What the screens show, and what they may do: all that ui/ knows of the rest.
 import type { Alarm, Card, Computer, Entry, Grant, Millis, Pin, Rule } from "../core.d.ts";
+import type { Channel, Place } from "../ears.ts";
 import type { Key, Kind } from "../kept.ts";
 
 /** A View is everything that is shown, made anew after each event. */
@@ -11,6 +12,7 @@ export interface View {
   home: Home;
   keys: Key[];
   computers: Computer[];
+  channels: Record<string, Channel[]>; // by pairing
   untold: string[]; // names of unpaired computers that do not know it yet
   push: Push; // whether this phone rings for a request while the app is closed
   lockScreen: boolean; // notifications may allow, not only reject
@@ -45,7 +47,7 @@ export interface Push {
 export interface Pairing {
   step: "link" | "waiting" | "words" | "agreed";
   link: string; // as it was opened
-  relay: string; // origin, for people
+  place: Place | null; // where they meet; null when it is not known any more
   id: string; // of the pairing; "" before waiting
   computer: string; // "" before words
   words: string; // "" before words

@@ -22,16 +22,17 @@ const (
 )
 
 // Check tries, with two queues that it makes and deletes, all that a pairing
-// does: as the account, and as a phone, which has no credentials. It stops at the
-// first thing that does not work. It takes up to three minutes where policies
-// spread slowly.
-func (a *Account) Check(ctx context.Context, phone sqs.Caller) (facts []Fact) {
+// does: as the account, as a phone, which has no credentials, and as a phone in a
+// browser, which needs leave beside that (see sqs.NewPage). It stops at the first
+// thing that does not work. It takes up to three minutes where policies spread
+// slowly.
+func (a *Account) Check(ctx context.Context, phone, page sqs.Caller) (facts []Fact) {
 	q, err := a.Create(ctx)
 	facts = append(facts, Fact{"make two queues and open them", err})
 	if err != nil {
 		return facts
 	}
-	for _, step := range a.steps(q, phone) {
+	for _, step := range a.steps(q, phone, page) {
 		err := step.do(ctx)
 		facts = append(facts, Fact{step.what, err})
 		if err != nil {
@@ -48,7 +49,7 @@ type step struct {
 	do   func(context.Context) error
 }
 
-func (a *Account) steps(q wire.SQSAddress, phone sqs.Caller) []step {
+func (a *Account) steps(q wire.SQSAddress, phone, page sqs.Caller) []step {
 	toComputer, toPhone := *a.url(q.Account, q.ToComputer), *a.url(q.Account, q.ToPhone)
 	own := caller{a.sqs}
 	send := func(c sqs.Caller, queue string) func(context.Context) error {
@@ -74,6 +75,7 @@ func (a *Account) steps(q wire.SQSAddress, phone sqs.Caller) []step {
 		{"send as a phone, without credentials", spread(send(phone, toComputer))},
 		{"take it here", take(own, toComputer)},
 		{"count what a phone has not taken", func(ctx context.Context) error { _, err := a.Taken(ctx, q); return err }},
+		{"send as a page in a browser", send(page, toComputer)},
 	}
 }
 

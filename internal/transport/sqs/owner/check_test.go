@@ -46,6 +46,12 @@ func TestCheck(t *testing.T) {
 		}, broken: "take it as a phone, without credentials", say: "MissingAuthenticationToken"},
 		"a right is missing": {grant: slices.DeleteFunc(sqs.Actions(), func(a string) bool { return a == "sqs:ReceiveMessage" }),
 			broken: "take it here", say: "sqs:ReceiveMessage"},
+		"pages may not ask": {fault: func(c sqstest.Call, _ time.Duration) *sqstest.Fault {
+			if c.Op == "OPTIONS" {
+				return &sqstest.Fault{Status: http.StatusForbidden}
+			}
+			return nil
+		}, broken: "send as a page in a browser", say: "kr-phone can"},
 		"no right to make": {grant: []string{"sqs:SendMessage"}, broken: "make two queues and open them", say: "sqs:CreateQueue"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,14 +64,14 @@ func TestCheck(t *testing.T) {
 				if c.fault != nil {
 					s.Fail(func(call sqstest.Call) *sqstest.Fault { return c.fault(call, time.Since(start)) })
 				}
-				facts := open(t, s).Check(t.Context(), sqs.NewClient(s))
+				facts := open(t, s).Check(t.Context(), sqs.NewClient(s), sqs.NewPage(s))
 				broken, say := "", ""
 				for _, f := range facts {
 					if f.Err != nil {
 						broken, say = broken+f.What, say+f.Err.Error()
 					}
 				}
-				if broken != c.broken || !strings.Contains(say, c.say) || broken == "" && len(facts) != 7 {
+				if broken != c.broken || !strings.Contains(say, c.say) || broken == "" && len(facts) != 8 {
 					t.Errorf("broken is %q: %s, of %d facts", broken, say, len(facts))
 				}
 				if took := time.Since(start); took < c.longer || took > c.longer+10*time.Second {

@@ -10,13 +10,18 @@
 //   - Messages hide for the visibility timeout, come in no order, and end with
 //     the retention period. A name cannot be had again for 60 s after its queue
 //     was deleted.
+//   - Pages of any origin may ask, as CORS has it: a preflight is allowed what it
+//     names, and each answer is open to the origin that asked, but for 5xx, which
+//     may come from before SQS.
 //
 // A Server is an http.Handler, and an http.RoundTripper that answers for the
 // real host names without a network, so that tests can run in a bubble of
 // testing/synctest. It shares no code with package sqs, nor with AWS's SDK.
 //
 // References: Amazon SQS API Reference, Developer Guide ("Amazon SQS access
-// policy language", "Encryption at rest").
+// policy language", "Encryption at rest"). CORS:
+// what sqs.us-east-1.amazonaws.com answered on 16 February 2021, in the list that
+// AWS's JavaScript SDK was made by (github.com/AllanZhengYP/cors-test, output.md).
 package sqstest
 
 import (
@@ -59,7 +64,8 @@ type Fault struct {
 
 // Call is one request as the server got it.
 type Call struct {
-	Op     string // "SendMessage"
+	Op     string // "SendMessage", or "OPTIONS" for a preflight
+	Origin string // of the page that asked, or ""
 	Signed bool
 	Queue  string // name; "" if it named none
 	Code   string // of the error it was answered with, or ""
@@ -250,6 +256,9 @@ func (e *apiError) as(query string) *apiError {
 
 // serve answers one request; an error: nothing was answered.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
+	if isPreflight(r) {
+		return s.preflight(w, r)
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
 	if err != nil {
 		return err
@@ -280,6 +289,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 		return errDropped
 	}
 	h := w.Header()
+	if call.Origin != "" && (failed == nil || failed.status < 500) {
+		allowOrigin(h)
+	}
 	h.Set("Content-Type", "application/x-amz-json-1.0")
 	h.Set("X-Amzn-Requestid", random(16))
 	h.Set("Date", now.UTC().Format(http.TimeFormat))
@@ -300,7 +312,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 // read reads and allows a request; run does it.
 func (s *Server) read(r *http.Request, body []byte) (call Call, run func(context.Context) (any, *apiError), failed *apiError) {
 	op, isOp := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")
-	call = Call{Op: op, Signed: r.Header.Get("Authorization") != ""}
+	call = Call{Op: op, Origin: r.Header.Get("Origin"), Signed: r.Header.Get("Authorization") != ""}
 	switch {
 	case r.Host != s.host:
 		return call, nil, fail(http.StatusBadRequest, "InvalidAddress", "the host is %q", r.Host)

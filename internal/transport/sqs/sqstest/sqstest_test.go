@@ -154,3 +154,58 @@ func TestTime(t *testing.T) {
 		want(t, "a bad handle", code, "ReceiptHandleIsInvalid")
 	})
 }
+
+// TestCORS: a page may ask and read the answer; who is no page hears nothing of that.
+func TestCORS(t *testing.T) {
+	s := sqstest.New()
+	s.Make("q", "sqs:SendMessage")
+	const page = "https://kr.test"
+	send := func(method, origin, body string) http.Header {
+		t.Helper()
+		r, err := http.NewRequest(method, host, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if origin != "" {
+			r.Header.Set("Origin", origin)
+		}
+		if method == http.MethodOptions {
+			r.Header.Set("Access-Control-Request-Method", "POST")
+			r.Header.Set("Access-Control-Request-Headers", "content-type,x-amz-target")
+		} else {
+			r.Header.Set("Content-Type", "application/x-amz-json-1.0")
+			r.Header.Set("X-Amz-Target", "AmazonSQS.SendMessage")
+		}
+		resp, err := s.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.Header
+	}
+	h := send(http.MethodOptions, page, "")
+	for name, value := range map[string]string{"Origin": "*", "Headers": "content-type,x-amz-target", "Methods": "POST"} {
+		want(t, name, h.Get("Access-Control-Allow-"+name), value)
+	}
+	want(t, "how long it holds", h.Get("Access-Control-Max-Age"), "172800")
+	good, bad := `{"QueueUrl":"`+base+`q","MessageBody":"hi"}`, "{}"
+	for _, body := range []string{good, bad} {
+		h := send(http.MethodPost, page, body)
+		want(t, body, h.Get("Access-Control-Allow-Origin"), "*")
+		if h.Get("Access-Control-Allow-Headers")+h.Get("Access-Control-Allow-Methods")+h.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("an answer says what a preflight asks for: %v", h)
+		}
+	}
+	want(t, "for no page", send(http.MethodPost, "", good).Get("Access-Control-Allow-Origin"), "")
+	s.Fail(func(sqstest.Call) *sqstest.Fault { return &sqstest.Fault{Status: http.StatusServiceUnavailable} })
+	for _, method := range []string{http.MethodOptions, http.MethodPost} {
+		want(t, method+" while it is down", send(method, page, good).Get("Access-Control-Allow-Origin"), "")
+	}
+	var ops []string
+	for _, c := range s.Calls() {
+		if c.Origin == page {
+			ops = append(ops, c.Op)
+		}
+	}
+	want(t, "what the page asked", strings.Join(ops, " "), "OPTIONS SendMessage SendMessage OPTIONS SendMessage")
+}

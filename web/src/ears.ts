@@ -1,0 +1,89 @@
+// Where the phone listens: at mailboxes of relays, and at queues of Amazon SQS.
+import type { Close, Frame, Listen, Phone } from "./core.d.ts";
+import { MailboxReader } from "./link.ts";
+import { receiveQueue } from "./queue.ts";
+import { receive } from "./receive.ts";
+import { within } from "./wait.ts";
+
+/** A Place is where two meet: a relay by its origin, or SQS by its region. */
+export interface Place {
+  kind: "relay" | "sqs";
+  name: string;
+}
+
+/** A Channel is a way by which a computer is heard. */
+export interface Channel extends Place {
+  up: boolean; // it works now
+}
+
+interface Ear extends Channel {
+  pairing: string;
+  end: AbortController;
+}
+
+export interface Around {
+  core: Phone;
+  heard(frame: Frame): Promise<void>; // rejects what must come again
+  changed(): void; // a channel works, or does not any more
+  log(err: unknown): void;
+}
+
+const openLimit = 10_000; // ms
+const longWait = 20; // seconds, the longest that SQS waits
+const shortWait = 2;
+const longPolls = 4; // of the six connections that browsers make to a host: the others are for what is sent
+
+export class Ears {
+  readonly #all = new Map<string, Ear>(); // by mailbox seed, or name of the queue
+  readonly #working = new Set<Promise<void>>();
+
+  constructor(private readonly around: Around, private readonly signal: AbortSignal) {}
+
+  async listen({ pairing, origin, seed, new: isNew, sqs }: Listen): Promise<void> {
+    const { core, heard, changed, log } = this.around;
+    const name = sqs?.toPhone ?? seed;
+    if (this.#all.has(name)) return;
+    const ear: Ear = { pairing, kind: sqs ? "sqs" : "relay", name: sqs?.region ?? origin, up: false, end: new AbortController() };
+    const signal = AbortSignal.any([this.signal, ear.end.signal]);
+    const handle = (data: string): Promise<void> => heard({ type: "Frame", pairing, data });
+    const up = (yes: boolean): void => {
+      if (ear.up === yes) return;
+      ear.up = yes;
+      changed();
+    };
+    const box = sqs ? undefined : new MailboxReader(core, origin, seed);
+    if (isNew) await box?.open(within(openLimit, this.signal));
+    this.#all.set(name, ear);
+    if (sqs) this.#work(receiveQueue(sqs, () => this.#wait(), handle, signal, log, up));
+    if (box) this.#work(receive(box, handle, signal, log, up));
+  }
+
+  /** close listens no longer, and deletes a mailbox. A queue is the computer's. */
+  async close({ origin, seed, sqs }: Close): Promise<void> {
+    const name = sqs?.toPhone ?? seed;
+    this.#all.get(name)?.end.abort();
+    this.#all.delete(name);
+    if (!sqs) await new MailboxReader(this.around.core, origin, seed).remove(AbortSignal.timeout(openLimit));
+  }
+
+  /** channels are those of a pairing. */
+  channels(pairing: string): Channel[] {
+    const all = new Map<string, Channel>(); // in pairing it listens twice at one place
+    for (const { pairing: of, kind, name, up } of this.#all.values()) if (of === pairing) all.set(`${kind} ${name}`, { kind, name, up });
+    return [...all.values()];
+  }
+
+  /** ended resolves when nothing listens any more. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#working);
+  }
+
+  #wait(): number {
+    return [...this.#all.values()].filter((e) => e.kind === "sqs").length > longPolls ? shortWait : longWait;
+  }
+
+  #work(work: Promise<void>): void {
+    const kept = work.catch(this.around.log).finally(() => this.#working.delete(kept));
+    this.#working.add(kept);
+  }
+}
