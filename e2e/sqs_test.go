@@ -69,7 +69,7 @@ func TestSQS(t *testing.T) {
 	must(t, h.Login())
 	out, err := h.Kr("channel", "list")
 	must(t, err)
-	if !regexp.MustCompile(`(?s)^relay +http://.*\nsqs +eu-central-1, experimental\n.*\n  relay  not connected: .*\n  sqs    connected by long poll\n$`).MatchString(out) {
+	if !regexp.MustCompile(`(?s)^relay +http://.*\nsqs +eu-central-1, experimental\n.*\n  relay  not connected: .*; worked .* ago, a frame took .* ms\n  sqs    connected by long poll; worked .* ago, a frame took .* ms\n$`).MatchString(out) {
 		t.Errorf("kr channel list without a relay:\n%s", out)
 	}
 

@@ -96,7 +96,8 @@ type Link struct {
 	Connected bool      `json:"connected"`
 	Mode      string    `json:"mode,omitempty"` // how it receives: "WebSocket", "long poll"
 	LastOK    time.Time `json:"last_ok,omitzero"`
-	LastError string    `json:"last_error,omitempty"`
+	LastError string    `json:"last_error,omitempty"` // since LastOK
+	TookMS    float64   `json:"took_ms,omitempty"`    // by the newest frame sent, until the channel had it, in milliseconds
 }
 
 // PairRequest starts a pairing.

@@ -370,7 +370,7 @@ func (p *phone) describe() control.Phone {
 			AuthorizedKey: sshwire.AuthorizedKey(k.PublicKey, k.Comment(p.Name))})
 	}
 	for name, l := range st.Links {
-		link := control.Link{Name: name, Connected: l.Connected, Mode: l.Mode, LastOK: l.LastOK}
+		link := control.Link{Name: name, Connected: l.Connected, Mode: l.Mode, LastOK: l.LastOK, TookMS: float64(l.Took.Microseconds()) / 1000}
 		if l.LastError != nil {
 			link.LastError = l.LastError.Error()
 		}
