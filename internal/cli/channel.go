@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -28,24 +29,25 @@ func channelCmd(e *env) *cobra.Command {
 	set := control.SQS{Prefix: usualPrefix}
 	add := &cobra.Command{
 		Use:   "add sqs",
-		Short: "Use queues at Amazon SQS, from the next pairing on",
-		Long: `Lets new pairings use two queues at Amazon SQS in your own AWS account, beside the
-relay if one is set, else alone. Credentials are found as AWS's tools find them: environment, ~/.aws, SSO.
-krd looks for them, so its environment counts: kr daemon restart takes up yours.
+		Short: "Use queues at Amazon SQS",
+		Long: `Lets pairings use two queues each at Amazon SQS in your own AWS account, beside the
+relay if there is one, else alone. Phones that are paired get theirs now, and are told.
+Credentials are found as AWS's tools find them: environment, ~/.aws, SSO. krd looks for
+them, so its environment counts: kr daemon restart takes up yours.
 
 Experimental: that a phone without credentials may use such queues is what AWS's
 documents say; it was not tried against AWS. docs/aws.md has a check of five minutes.`,
 		Example: "  $ kr channel add sqs --region eu-central-1 --profile me",
 		Args:    oneChannel,
-		RunE:    func(*cobra.Command, []string) error { return runChannelAdd(e, set) },
+		RunE:    func(c *cobra.Command, _ []string) error { return runChannelAdd(c.Context(), e, set) },
 	}
 	add.Flags().StringVar(&set.Region, "region", "", "AWS region (default the profile's, or AWS_REGION)")
 	add.Flags().StringVar(&set.Profile, "profile", "", "profile in ~/.aws/config (default AWS_PROFILE, or default)")
 	add.Flags().StringVar(&set.Endpoint, "endpoint", "", "URL of SQS, if not AWS's own")
 	add.Flags().StringVar(&set.Prefix, "prefix", usualPrefix, "what names of queues begin with")
 	c.AddCommand(add,
-		&cobra.Command{Use: "remove sqs", Short: "Use no queues for new pairings", Args: oneChannel,
-			RunE: func(*cobra.Command, []string) error { return setSQS(e, nil) }},
+		&cobra.Command{Use: "remove sqs", Short: "Delete the queues, and use none for new pairings", Args: oneChannel,
+			RunE: func(c *cobra.Command, _ []string) error { return runChannelRemove(c.Context(), e) }},
 		&cobra.Command{Use: "policy sqs", Short: "Print the IAM policy that krd's AWS user needs", Args: oneChannel,
 			RunE: func(*cobra.Command, []string) error { return runChannelPolicy(e) }},
 		&cobra.Command{Use: "list", Short: "List the channels, and how they do for each phone", Args: noArgs,
@@ -66,7 +68,7 @@ func oneChannel(c *cobra.Command, args []string) error {
 	return nil
 }
 
-func runChannelAdd(e *env, s control.SQS) error {
+func runChannelAdd(ctx context.Context, e *env, s control.SQS) error {
 	wrong := func(err error) error {
 		return &term.Problem{Err: err, Code: codeUsage, Hints: []string{"see: kr channel add --help"}}
 	}
@@ -83,7 +85,42 @@ func runChannelAdd(e *env, s control.SQS) error {
 		return err
 	}
 	e.io.Sayf("New pairings use it: kr pair. What the AWS user needs: kr channel policy sqs\n")
-	return nil
+	out, err := e.krd.AddSQS(ctx, s)
+	return e.sayChanged(out, err, "has queues now; it is told by the channels that it has", "what the IAM user needs: kr channel policy sqs", "the same command goes on from here")
+}
+
+func runChannelRemove(ctx context.Context, e *env) error {
+	if err := setSQS(e, nil); err != nil {
+		return err
+	}
+	out, err := e.krd.RemoveSQS(ctx)
+	return e.sayChanged(out, err, "loses its queues", "a phone that has SQS alone: kr unpair it, and kr pair it with a relay")
+}
+
+// sayChanged says what became of the phones' channels; next is what a person can
+// do where that was not what was asked for.
+func (e *env) sayChanged(out control.ChangedChannels, err error, changed string, next ...string) error {
+	if off := new(control.NotRunningError); errors.As(err, &off) {
+		e.io.Sayf("krd is not running. Phones that are paired: kr daemon start, and the same again.\n")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	failed := error(nil)
+	for _, p := range out.Phones {
+		name := term.CleanMax(p.Name, 64)
+		switch {
+		case p.Problem != "":
+			failed = errors.Join(failed, fmt.Errorf("%s: %s", name, term.CleanMax(p.Problem, 300)))
+		case p.Changed:
+			e.io.Sayf("%s %s.\n", name, changed)
+		}
+	}
+	if failed == nil {
+		return nil
+	}
+	return &term.Problem{Err: failed, Code: codeNoAnswer, Hints: next}
 }
 
 func setSQS(e *env, s *control.SQS) error {

@@ -163,6 +163,9 @@ func linkText(l control.Link) string {
 	case l.Connected:
 		text = "connected"
 	}
+	if l.Untold {
+		text += ", the phone has not taken it yet"
+	}
 	if l.LastError != "" {
 		text += ": " + term.CleanMax(l.LastError, 200)
 	}
