@@ -18,15 +18,21 @@ import (
 // that kr channel policy asks for and no others. Phones have no credentials.
 func newCloudHouse(t *testing.T) (*House, *sqstest.Server) {
 	t.Helper()
-	h, s := newFaultyHouse(t), sqstest.New()
+	s := sqstest.New()
 	s.Grant(sqs.Actions()...)
-	endpoint := s.Listen(t)
+	return newCloudHouseAt(t, s.Listen(t)), s
+}
+
+// newCloudHouseAt is newCloudHouse for an SQS at an endpoint.
+func newCloudHouseAt(t *testing.T, endpoint string) *House {
+	t.Helper()
+	h := newFaultyHouse(t)
 	h.Env = append(h.Env, "AWS_ENDPOINT_URL_SQS="+endpoint, "AWS_CA_BUNDLE=", "AWS_EC2_METADATA_DISABLED=true", "AWS_PROFILE=",
 		"AWS_CONFIG_FILE="+h.Path("aws-config"), "AWS_SHARED_CREDENTIALS_FILE="+h.Path("aws-credentials"))
 	must(t, h.StartRelay())
 	_, err := h.Kr("config", "set", "relay", h.Origin)
 	must(t, err)
-	return h, s
+	return h
 }
 
 // startCloudKrd starts krd with the account's credentials, more environment, and
