@@ -157,6 +157,39 @@ func TestChannelKilled(t *testing.T) {
 	}
 }
 
+// TestChannelPhoneKilled: wherever the phone dies while it learns of its queues,
+// afterwards it has them.
+func TestChannelPhoneKilled(t *testing.T) {
+	for _, point := range []string{"phone.Frame.handled", "phone.Frame.stored", "phone.Frame.phone.Listen", "phone.Frame.phone.Send"} {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			h, s := newCloudHouse(t)
+			startCloudKrd(t, h)
+			must(t, h.Pair("ana"))
+			must(t, h.StartSshd())
+			must(t, h.RunPhone("ana", "always"))
+			must(t, h.Login()) // it has taken all that pairing left to say
+			_, err := h.Phones["ana"].Stop(syscall.SIGTERM)
+			must(t, err)
+			dying, err := h.PhoneWith("ana", []string{"KR_FAULT=" + point}, "run", "--approve", "always")
+			must(t, err)
+			_, err = dying.Await(`ready: `)
+			must(t, err)
+			_, err = h.Kr("channel", "add", "sqs", "--region", sqstest.Region)
+			must(t, err)
+			must(t, dying.Killed())
+			must(t, h.RunPhone("ana", "always"))
+			listsChannel(t, h, "sqs", "connected by long poll")
+			_, err = h.Relay.Stop(syscall.SIGKILL)
+			must(t, err)
+			must(t, h.Login())
+			if n := len(s.Queues()); n != 2 {
+				t.Errorf("%d queues", n)
+			}
+		})
+	}
+}
+
 // TestChannelsDieInMidRequest: with the request on the phone and no answer yet,
 // one channel after the other dies, and the answer comes by the other.
 func TestChannelsDieInMidRequest(t *testing.T) {
