@@ -81,7 +81,7 @@ func TestChannelsOfSeveral(t *testing.T) {
 	d := newDaemon(t)
 	alive(t, d)
 	alone, both := newRecord(t), newRecord(t)
-	alone.Name, both.Name = "ana", "bob"
+	alone.Name, both.Name, both.Paired = "ana", "bob", both.Paired.Add(time.Second) // listed by age
 	alone.SQS, alone.Relay, alone.Mailbox, alone.Peer = made(t), "", nil, mailbox.Address{}
 	store(t, d, alone)
 	store(t, d, both)
