@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"awsuser", "awsuser/awstest"},
 	// doors to the world and carriers
 	{"statedir", "peer", "asker", "sshname", "sshversion", "term", "control", "transport/memory", "transport/relay", "transport/transporttest",
-		"transport/sqs", "transport/sqs/owner", "transport/sqs/sqstest",
+		"transport/sqs", "transport/sqs/owner", "transport/sqs/sqstest", "transport/sqs/fauxqs",
 		"wake/webpush", "wake/webpush/pushtest", "wake/sns", "wake/sns/owner", "wake/sns/snstest"},
 	// residents
 	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest", "webapp", "appcheck"},

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -30,10 +31,11 @@ func channelCmd(e *env) *cobra.Command {
 	var apps []string
 	add := &cobra.Command{
 		Use:   "add sqs | sns",
-		Short: "Use queues at Amazon SQS, from the next pairing on, or Amazon SNS to wake phones",
-		Long: `sqs lets new pairings use two queues at Amazon SQS in your own AWS account, beside the
-relay if one is set, else alone. Credentials are found as AWS's tools find them: environment, ~/.aws, SSO.
-krd looks for them, so its environment counts: kr daemon restart takes up yours.
+		Short: "Use queues at Amazon SQS, or Amazon SNS to wake phones",
+		Long: `sqs lets pairings use two queues each at Amazon SQS in your own AWS account, beside the
+relay if there is one, else alone. Phones that are paired get theirs now, and are told.
+Credentials are found as AWS's tools find them: environment, ~/.aws, SSO. krd looks for
+them, so its environment counts: kr daemon restart takes up yours.
 
 Experimental: that a phone without credentials may use such queues is what AWS's
 documents say; it was not tried against AWS. docs/aws.md has a check of five minutes.
@@ -52,7 +54,7 @@ ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
 			if len(apps) > 0 {
 				return onlyFor(channelSNS, "platform-application")
 			}
-			return runChannelAdd(e, set)
+			return runChannelAdd(c.Context(), e, set)
 		},
 	}
 	add.Flags().StringArrayVar(&apps, "platform-application", nil, "for sns: ARN of a platform application of APNS, APNS_SANDBOX or GCM; one a platform")
@@ -61,12 +63,12 @@ ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
 	add.Flags().StringVar(&set.Endpoint, "endpoint", "", "URL of the service, if not AWS's own")
 	add.Flags().StringVar(&set.Prefix, "prefix", usualPrefix, "for sqs: what names of queues begin with")
 	c.AddCommand(add,
-		&cobra.Command{Use: "remove sqs | sns", Short: "Use no queues for new pairings, or no SNS", Args: oneChannel,
+		&cobra.Command{Use: "remove sqs | sns", Short: "Delete the queues, and use none for new pairings; or no SNS", Args: oneChannel,
 			RunE: func(c *cobra.Command, args []string) error {
 				if args[0] == channelSNS {
 					return e.krd.SetSNS(c.Context(), control.SNS{})
 				}
-				return setSQS(e, nil)
+				return runChannelRemove(c.Context(), e)
 			}},
 		&cobra.Command{Use: "policy sqs | sns", Short: "Print the IAM policy that krd's AWS user needs", Args: oneChannel,
 			RunE: func(c *cobra.Command, args []string) error {
@@ -93,7 +95,7 @@ func oneChannel(c *cobra.Command, args []string) error {
 	return nil
 }
 
-func runChannelAdd(e *env, s control.SQS) error {
+func runChannelAdd(ctx context.Context, e *env, s control.SQS) error {
 	wrong := func(err error) error {
 		return &term.Problem{Err: err, Code: codeUsage, Hints: []string{"see: kr channel add --help"}}
 	}
@@ -110,7 +112,42 @@ func runChannelAdd(e *env, s control.SQS) error {
 		return err
 	}
 	e.io.Sayf("New pairings use it: kr pair. What the AWS user needs: kr channel policy sqs\n")
-	return nil
+	out, err := e.krd.AddSQS(ctx, s)
+	return e.sayChanged(out, err, "has queues now; it is told by the channels that it has", "what the IAM user needs: kr channel policy sqs", "the same command goes on from here")
+}
+
+func runChannelRemove(ctx context.Context, e *env) error {
+	if err := setSQS(e, nil); err != nil {
+		return err
+	}
+	out, err := e.krd.RemoveSQS(ctx)
+	return e.sayChanged(out, err, "loses its queues", "a phone that has SQS alone: kr unpair it, and kr pair it with a relay")
+}
+
+// sayChanged says what became of the phones' channels; next is what a person can
+// do where that was not what was asked for.
+func (e *env) sayChanged(out control.ChangedChannels, err error, changed string, next ...string) error {
+	if off := new(control.NotRunningError); errors.As(err, &off) {
+		e.io.Sayf("krd is not running. Phones that are paired: kr daemon start, and the same again.\n")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	failed := error(nil)
+	for _, p := range out.Phones {
+		name := term.CleanMax(p.Name, 64)
+		switch {
+		case p.Problem != "":
+			failed = errors.Join(failed, fmt.Errorf("%s: %s", name, term.CleanMax(p.Problem, 300)))
+		case p.Changed:
+			e.io.Sayf("%s %s.\n", name, changed)
+		}
+	}
+	if failed == nil {
+		return nil
+	}
+	return &term.Problem{Err: failed, Code: codeNoAnswer, Hints: next}
 }
 
 func setSQS(e *env, s *control.SQS) error {

@@ -156,16 +156,29 @@ func pushText(p control.Push) string {
 	return ""
 }
 
+// linkText says how a channel does: what it is now, what failed last, when it
+// last worked, and how fast.
 func linkText(l control.Link) string {
+	text := "not connected"
 	switch {
 	case l.Connected && l.Mode != "":
-		return "connected by " + l.Mode
+		text = "connected by " + l.Mode
 	case l.Connected:
-		return "connected"
-	case l.LastError != "":
-		return "not connected: " + l.LastError
+		text = "connected"
 	}
-	return "not connected"
+	if l.Untold {
+		text += ", the phone has not taken it yet"
+	}
+	if l.LastError != "" {
+		text += ": " + term.CleanMax(l.LastError, 200)
+	}
+	if !l.LastOK.IsZero() {
+		text += "; worked " + ago(time.Since(l.LastOK))
+	}
+	if l.TookMS > 0 {
+		text += fmt.Sprintf(", a frame took %.1f ms", l.TookMS)
+	}
+	return text
 }
 
 func meCmd(e *env) *cobra.Command {

@@ -60,6 +60,18 @@ func (c *Client) Unpair(ctx context.Context, phone string) (Unpaired, error) {
 	return out, c.call(ctx, http.MethodPost, "/v1/unpair", UnpairRequest{phone}, &out)
 }
 
+// AddSQS gives the phones that have no queues some in an account.
+func (c *Client) AddSQS(ctx context.Context, account SQS) (ChangedChannels, error) {
+	var out ChangedChannels
+	return out, c.call(ctx, http.MethodPost, "/v1/sqs/add", account, &out)
+}
+
+// RemoveSQS takes the queues of all phones away that have another channel.
+func (c *Client) RemoveSQS(ctx context.Context) (ChangedChannels, error) {
+	var out ChangedChannels
+	return out, c.call(ctx, http.MethodPost, "/v1/sqs/remove", struct{}{}, &out)
+}
+
 // CheckSQS tries an account's queues. It may take minutes.
 func (c *Client) CheckSQS(ctx context.Context, account SQS) (SQSCheck, error) {
 	var out SQSCheck

@@ -6,6 +6,8 @@
 //	                      closing the connection gives the pairing up
 //	POST /v1/pair/answer  PairAnswer
 //	POST /v1/unpair       UnpairRequest → Unpaired
+//	POST /v1/sqs/add      SQS → ChangedChannels: phones without queues get some
+//	POST /v1/sqs/remove   ChangedChannels: they lose them
 //	POST /v1/sqs/check    SQS → SQSCheck
 //	POST /v1/sns          SNS: how Amazon SNS is used from now on
 //	POST /v1/sns/check    → SNSCheck
@@ -98,9 +100,11 @@ type Key struct {
 type Link struct {
 	Name      string    `json:"name"`
 	Connected bool      `json:"connected"`
-	Mode      string    `json:"mode,omitempty"` // how it receives: "WebSocket", "long poll"
+	Mode      string    `json:"mode,omitempty"`   // how it receives: "WebSocket", "long poll"
+	Untold    bool      `json:"untold,omitempty"` // the phone has not said yet that it takes it
 	LastOK    time.Time `json:"last_ok,omitzero"`
-	LastError string    `json:"last_error,omitempty"`
+	LastError string    `json:"last_error,omitempty"` // since LastOK
+	TookMS    float64   `json:"took_ms,omitempty"`    // by the newest frame sent, until the channel had it, in milliseconds
 }
 
 // PairRequest starts a pairing.
@@ -118,6 +122,18 @@ type SQS struct {
 	Profile  string `json:"profile,omitempty"`  // of ~/.aws/config
 	Endpoint string `json:"endpoint,omitempty"` // URL
 	Prefix   string `json:"prefix,omitempty"`   // of the names of queues
+}
+
+// ChangedChannels is what became of each phone's channels.
+type ChangedChannels struct {
+	Phones []ChangedPhone `json:"phones"`
+}
+
+// ChangedPhone is a phone that gained or lost a channel, or why not.
+type ChangedPhone struct {
+	Name    string `json:"name"`
+	Changed bool   `json:"changed"`           // false: there was nothing to do, or Problem
+	Problem string `json:"problem,omitempty"` // why it was not done
 }
 
 // SQSCheck is what came of trying an account's queues, in order.

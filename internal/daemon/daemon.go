@@ -73,6 +73,8 @@ type Daemon struct {
 	farewells map[string]farewell // by pairing id
 	pair      *pairRun            // the pairing that runs, or nil
 
+	channels sync.Mutex // held while channels of pairings change
+
 	pushOnce sync.Once
 	push     *webpush.Client // by pushClient
 

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"kryptonite/internal/control"
@@ -135,9 +133,7 @@ func (d *Daemon) tell(f farewell) (told <-chan struct{}) {
 // ended before or there is no use in more tries.
 func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
 	for pause := farewellPause; ; pause = min(2*pause, farewellMaxPause) {
-		try, cancel := context.WithTimeout(ctx, farewellLimit)
-		err := d.sendEverywhere(try, f)
-		cancel()
+		err := d.sendEverywhere(ctx, f)
 		switch {
 		case err == nil:
 			fault.Point("krd.farewell.taken")
@@ -158,19 +154,22 @@ func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
 	}
 }
 
-// sendEverywhere sends a farewell on all channels and returns nil if one took it.
+// sendEverywhere sends a farewell on all channels and returns nil as soon as one
+// took it; the others go on with it for farewellLimit.
 func (d *Daemon) sendEverywhere(ctx context.Context, f farewell) error {
-	var ways []func() error
+	var ways []func(context.Context) error
 	if f.Relay != "" {
-		client, err := relay.NewClient(f.Relay, relay.Options{})
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		ways = append(ways, func() error { return client.Post(ctx, f.To, f.Frame) })
+		ways = append(ways, func(ctx context.Context) error {
+			client, err := relay.NewClient(f.Relay, relay.Options{})
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			return client.Post(ctx, f.To, f.Frame)
+		})
 	}
 	if f.SQS != nil {
-		ways = append(ways, func() error {
+		ways = append(ways, func(ctx context.Context) error {
 			link, err := f.SQS.link(ctx, d.cfg.Log)
 			if err != nil {
 				return err
@@ -178,14 +177,21 @@ func (d *Daemon) sendEverywhere(ctx context.Context, f farewell) error {
 			return link.Send(ctx, f.Frame)
 		})
 	}
-	errs := make([]error, len(ways))
-	var all sync.WaitGroup
-	for i, way := range ways {
-		all.Go(func() { errs[i] = way() })
+	results := make(chan error, len(ways))
+	for _, way := range ways {
+		d.bg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, farewellLimit)
+			defer cancel()
+			results <- way(ctx)
+		})
 	}
-	all.Wait()
-	if slices.Contains(errs, nil) {
-		return nil
+	var errs []error
+	for range ways {
+		err := <-results
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

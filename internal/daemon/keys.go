@@ -10,11 +10,11 @@ import (
 	"kryptonite/internal/wire"
 )
 
-// keyList guards the keys and the wakers of a phone, which change while it
-// is paired, and its file, which must not come back once the pairing is over.
+// keyList guards the keys, the wakers and the channels of a phone, which change
+// while it is paired, and its file, which must not come back once that is over.
 type keyList struct {
 	mu   sync.Mutex
-	over bool // the pairing's file is removed
+	over bool // the pairing's file is removed, or about to be
 }
 
 // keys is what the phone lets this computer see, the first to be offered first.
@@ -56,14 +56,15 @@ func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey, wake wire.Wak
 	return nil
 }
 
-// removeRecord ends a pairing on disk. A list of keys that comes now does not
-// bring it back.
-func (d *Daemon) removeRecord(p *phone) error {
-	p.list.mu.Lock()
-	defer p.list.mu.Unlock()
-	if err := d.cfg.Dir.Remove(recordName(p.ID)); err != nil {
-		return err
+// end keeps what comes now, as a list of keys, from bringing the pairing's file
+// back, and returns the queues that it has. undo is for a pairing that could not be
+// ended.
+func (p *phone) end() (q *queues, undo func()) {
+	set := func(over bool) *queues {
+		p.list.mu.Lock()
+		defer p.list.mu.Unlock()
+		p.list.over = over
+		return p.SQS
 	}
-	p.list.over = true
-	return nil
+	return set(true), func() { set(false) }
 }

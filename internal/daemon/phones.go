@@ -49,6 +49,9 @@ type record struct {
 	SNS         *endpoint `json:"sns,omitempty"`      // where PushToken is at Amazon SNS; nil: nowhere
 
 	SQS *queues `json:"sqs,omitempty"` // nil: the relay is the only link
+
+	AddressesSeq  int64 `json:"addresses_seq,omitempty"`      // of what the phone is told of Relay and SQS; 0: the pairing did
+	AddressesTold int64 `json:"told_addresses_seq,omitempty"` // the newest that it has
 }
 
 // UnmarshalJSON reads a record and checks it, so that a file with a key or an
@@ -84,8 +87,8 @@ func (r *record) check() error {
 	if r.PushToken != nil && r.PushToken.Check() != nil || r.SNS != nil && r.SNS.Check() != nil {
 		return errors.New("the token of the phone's device, or its endpoint at SNS, is none")
 	}
-	if r.SQS != nil && r.SQS.Check() != nil {
-		return errors.New("its queues at SQS are not well named")
+	if r.SQS != nil && r.SQS.Check() != nil || r.AddressesSeq < 0 || r.AddressesTold > r.AddressesSeq {
+		return errors.New("its queues at SQS are not well named, or its addresses not numbered")
 	}
 	if slices.ContainsFunc(r.Keys, func(k wire.SSHKey) bool { return len(k.PublicKey) == 0 }) {
 		return errors.New("a public key of the phone is empty") // of kinds we do not know there may be some
@@ -112,9 +115,10 @@ func (r *record) checkRelay() error {
 
 // phone is a pairing at work.
 type phone struct {
-	record  // Keys, KeysSeq, Wakers, PushGone and SNS belong to list
+	record  // Keys, KeysSeq, Wakers, PushGone, SNS, SQS and those of addresses belong to list
 	list    keyList
-	waker   *webpush.Waker // for Push; belongs to list; nil: there is none, or pushErr says why not
+	links   []transport.Link // belong to list
+	waker   *webpush.Waker   // for Push; belongs to list; nil: there is none, or pushErr says why not
 	pushErr error
 	device  *snsowner.Waker // the same for PushToken
 	snsErr  error
@@ -165,16 +169,17 @@ func (d *Daemon) loadPhones() error {
 // startPhone begins to work with a phone. first is the epoch of a new pairing.
 func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration) error {
 	p := &phone{record: r, done: make(chan struct{})}
-	links, err := d.links(p)
-	if err != nil {
+	if err := d.openLinks(p); err != nil {
 		return err
 	}
 	d.setPush(p)
+	var err error
 	p.session, err = session.New(session.Config{
-		Own: r.Own, Phone: r.Phone, Links: links,
+		Own: r.Own, Phone: r.Phone, Links: p.links, Addresses: r.addresses(),
 		Version: d.cfg.Version, Log: d.cfg.Log.With("pairing", r.ID), FirstEpoch: first, Offset: offset,
 		Heard: d.lastHeard(r), Now: fault.Now, Witness: witness{d, r.ID},
 		Unpaired: func() error { return d.phoneLeft(p) },
+		Told:     func(seq int64, at []wire.Address) error { return d.addressesTold(p, seq, at) },
 		KeysSeq:  r.KeysSeq, Waker: bell{d, p},
 		Keys: func(seq int64, keys []wire.SSHKey, wake wire.Wakers) error { return d.keysTold(p, seq, keys, wake) },
 	})
@@ -196,33 +201,16 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 	return nil
 }
 
-// links are a phone's channels. SQS, if it cannot be used now, is one that says
-// so and carries nothing.
-func (d *Daemon) links(p *phone) (links []transport.Link, err error) {
-	if p.Relay != "" {
-		if p.box, err = mailbox.KeyFromSeed(p.Mailbox); err != nil {
-			return nil, err
-		}
-		if p.client, err = relay.NewClient(p.Relay, relay.Options{}); err != nil {
-			return nil, err
-		}
-		links = append(links, p.client.Link(p.box, p.Peer))
-	}
-	if p.SQS != nil {
-		link, err := p.SQS.link(d.life, d.cfg.Log)
-		if err != nil {
-			d.cfg.Log.Error("SQS is not used", "pairing", p.ID, "err", err)
-			link = transport.Broken("sqs", err)
-		}
-		links = append(links, link)
-	}
-	return links, nil
-}
-
 // phoneLeft makes the phone's end of a pairing durable. It is called from the
 // session's own goroutine, so the session is only told to stop.
-func (d *Daemon) phoneLeft(p *phone) error {
-	left, err := d.keepLeftover(p.SQS, 0)
+func (d *Daemon) phoneLeft(p *phone) (err error) {
+	queues, undo := p.end()
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
+	left, err := d.keepLeftover(queues, 0)
 	if err != nil {
 		return err
 	}
@@ -230,7 +218,7 @@ func (d *Daemon) phoneLeft(p *phone) error {
 	if err != nil {
 		return err
 	}
-	if err := d.removeRecord(p); err != nil {
+	if err := d.cfg.Dir.Remove(recordName(p.ID)); err != nil {
 		return err
 	}
 	d.cfg.Log.Info("the phone has unpaired", "pairing", p.ID)
@@ -325,7 +313,13 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	left, err := d.keepLeftover(p.SQS, farewellLife)
+	queues, undo := p.end()
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
+	left, err := d.keepLeftover(queues, farewellLife)
 	if err != nil {
 		return false, err
 	}
@@ -334,12 +328,12 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 		return false, err
 	}
 	fault.Point("krd.unpair.queues")
-	f := farewell{ID: p.ID, Name: p.Name, Relay: p.Relay, To: p.Peer, SQS: p.SQS, Frame: frame, Since: fault.Now().Truncate(time.Second)}
+	f := farewell{ID: p.ID, Name: p.Name, Relay: p.Relay, To: p.Peer, SQS: queues, Frame: frame, Since: fault.Now().Truncate(time.Second)}
 	if err := d.keepFarewell(f); err != nil {
 		return false, err
 	}
 	fault.Point("krd.unpair.stored")
-	if err := d.removeRecord(p); err != nil {
+	if err := d.cfg.Dir.Remove(recordName(p.ID)); err != nil {
 		return false, fmt.Errorf("remove the pairing: %w", err)
 	}
 	fault.Point("krd.unpair.removed")
@@ -386,12 +380,9 @@ func (p *phone) describe() control.Phone {
 		out.Keys = append(out.Keys, control.Key{Name: k.Name, Fingerprint: fp, Type: typ,
 			AuthorizedKey: sshwire.AuthorizedKey(k.PublicKey, k.Comment(p.Name))})
 	}
+	untold := p.untold()
 	for name, l := range st.Links {
-		link := control.Link{Name: name, Connected: l.Connected, Mode: l.Mode, LastOK: l.LastOK}
-		if l.LastError != nil {
-			link.LastError = l.LastError.Error()
-		}
-		out.Links = append(out.Links, link)
+		out.Links = append(out.Links, describeLink(name, l, untold))
 	}
 	slices.SortFunc(out.Links, func(a, b control.Link) int { return cmp.Compare(a.Name, b.Name) })
 	return out

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -44,6 +45,13 @@ func (q *queues) link(ctx context.Context, log *slog.Logger) (transport.Link, er
 	return a.Link(q.SQSAddress, log)
 }
 
+// wellNamed reports whether the names are some; the account may be unknown yet.
+func (q *queues) wellNamed() bool {
+	a := q.SQSAddress
+	a.Account = cmp.Or(a.Account, "000000000000")
+	return a.Check() == nil
+}
+
 // among reports whether the phone has taken the queues, by repeating them.
 func (q *queues) among(list []wire.Address) bool {
 	for _, a := range list {
@@ -54,21 +62,53 @@ func (q *queues) among(list []wire.Address) bool {
 	return false
 }
 
+// makeQueues makes two queues, which their names are given to by names. These are
+// on disk before SQS has them: until the leftover is forgotten, krd deletes the
+// queues at its next start.
+func (d *Daemon) makeQueues(ctx context.Context, in control.SQS, names func(*owner.Account) wire.SQSAddress, lastWord time.Duration) (*queues, leftover, error) {
+	ctx, cancel := context.WithTimeout(ctx, makePatience)
+	defer cancel()
+	a, err := owner.Open(ctx, owner.Config{Region: in.Region, Profile: in.Profile, Endpoint: in.Endpoint, Prefix: in.Prefix})
+	if err != nil {
+		return nil, leftover{}, &control.Error{Code: control.CodeSQS, Text: err.Error()}
+	}
+	q := queues{SQSAddress: names(a), Profile: in.Profile, Endpoint: in.Endpoint}
+	named, err := d.keepLeftover(&q, lastWord)
+	if err != nil {
+		return nil, leftover{}, err
+	}
+	fault.Point("krd.queues.named")
+	made := q
+	made.SQSAddress, err = a.Create(ctx, q.SQSAddress)
+	if err != nil {
+		if perhaps := new(owner.LeftError); errors.As(err, &perhaps) {
+			d.dropQueues(named)
+		} else if gone := d.forgetLeftover(named); gone != nil {
+			d.cfg.Log.Warn("left behind", "err", gone)
+		}
+		return nil, leftover{}, &control.Error{Code: control.CodeSQS, Text: fmt.Sprintf("Amazon SQS in %s cannot be used: %v", a.Region(), err)}
+	}
+	fault.Point("krd.queues.made")
+	left, err := d.keepLeftover(&made, lastWord) // with the account
+	if err != nil {
+		d.dropQueues(named)
+		return nil, leftover{}, err
+	}
+	return &made, left, nil
+}
+
 // makeQueues makes the queues of a pairing that is only begun. If nothing comes
 // of it, they are deleted, also if krd dies.
 func (r *pairRun) makeQueues(ctx context.Context) (err error) {
-	r.queues, r.left, err = r.create(ctx, (*owner.Account).Create)
+	r.queues, r.left, err = r.d.makeQueues(ctx, *r.req.SQS, (*owner.Account).Names, r.lastWord())
 	return err
 }
 
 // makeMeeting makes the queues where phone and computer meet without a relay.
 func (r *pairRun) makeMeeting(ctx context.Context) (err error) {
 	inv := r.computer.Invitation()
-	names := inv.SQS.Queues(inv.CPub)
-	r.meeting, r.meetLeft, err = r.create(ctx, func(a *owner.Account, ctx context.Context) (wire.SQSAddress, error) {
-		return a.CreateNamed(ctx, names.ToComputer, names.ToPhone)
-	})
-	if err != nil {
+	names := func(*owner.Account) wire.SQSAddress { return inv.SQS.Queues(inv.CPub) }
+	if r.meeting, r.meetLeft, err = r.d.makeQueues(ctx, *r.req.SQS, names, r.lastWord()); err != nil {
 		return err
 	}
 	first, err := r.meeting.link(ctx, r.d.cfg.Log)
@@ -81,23 +121,6 @@ func (r *pairRun) makeMeeting(ctx context.Context) (err error) {
 	}
 	r.first, r.later, r.hello = first.Receive, later.Receive, first.Send
 	return nil
-}
-
-func (r *pairRun) create(ctx context.Context, make func(*owner.Account, context.Context) (wire.SQSAddress, error)) (*queues, leftover, error) {
-	ctx, cancel := context.WithTimeout(ctx, makePatience)
-	defer cancel()
-	in := *r.req.SQS
-	a, err := owner.Open(ctx, owner.Config{Region: in.Region, Profile: in.Profile, Endpoint: in.Endpoint, Prefix: in.Prefix})
-	if err != nil {
-		return nil, leftover{}, &control.Error{Code: control.CodeSQS, Text: err.Error()}
-	}
-	address, err := make(a, ctx)
-	if err != nil {
-		return nil, leftover{}, &control.Error{Code: control.CodeSQS, Text: fmt.Sprintf("Amazon SQS in %s cannot be used: %v", a.Region(), err)}
-	}
-	q := &queues{SQSAddress: address, Profile: in.Profile, Endpoint: in.Endpoint}
-	l, err := r.d.keepLeftover(q, r.lastWord())
-	return q, l, err
 }
 
 // lastWord is how long the queues of an attempt are kept for what the phone is
@@ -163,10 +186,10 @@ func (d *Daemon) loadLeftovers() error {
 	if err != nil {
 		return fmt.Errorf("list queues: %w", err)
 	}
-	used := map[wire.SQSAddress]bool{}
+	used := map[string]bool{} // by name of the queue to the phone
 	for _, p := range d.list() {
-		if p.SQS != nil {
-			used[p.SQS.SQSAddress] = true
+		if q := p.queues(); q != nil {
+			used[q.ToPhone] = true
 		}
 	}
 	for _, n := range names {
@@ -182,9 +205,9 @@ func (d *Daemon) loadLeftovers() error {
 			return fmt.Errorf("read which queues are to be deleted: %w", err)
 		}
 		switch {
-		case l.Queues == nil || l.Queues.Check() != nil || l.name() != leftoverDir+"/"+n:
+		case l.Queues == nil || !l.Queues.wellNamed() || l.name() != leftoverDir+"/"+n:
 			d.cfg.Log.Error("a file is left alone: it does not name the queues that it should", "file", n)
-		case used[l.Queues.SQSAddress]: // the pairing was stored, and then krd died
+		case used[l.Queues.ToPhone]: // the pairing was stored, and then krd died
 			if err := d.forgetLeftover(l); err != nil {
 				return err
 			}
@@ -205,7 +228,7 @@ func (d *Daemon) dropQueues(l leftover) {
 		for wait := farewellPause; ; wait = min(2*wait, farewellMaxPause) {
 			gone, err := d.deleteQueues(d.life, l)
 			if !gone && err != nil && fault.Now().Sub(l.Until) > leftoverLife {
-				d.cfg.Log.Error("two queues at SQS are left; delete them by hand", "region", l.Queues.Region, "err", err)
+				d.cfg.Log.Error("two queues at SQS may be left; delete them by hand", "region", l.Queues.Region, "err", err)
 				gone = true
 			}
 			if gone {

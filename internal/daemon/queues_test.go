@@ -34,7 +34,7 @@ func made(t *testing.T) *queues {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := a.Create(t.Context())
+	q, err := a.Create(t.Context(), a.Names())
 	if err != nil {
 		t.Fatal(err)
 	}

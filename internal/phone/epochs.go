@@ -113,7 +113,7 @@ func (c *Core) respond(now time.Time, p *pairRecord, e *epochRecord, r *wire.Res
 	if e == nil {
 		return Note{Pairing: p.id, Computer: p.Computer, Kind: NoteSkew}
 	}
-	r.Unix, r.K, r.V = now.Unix(), wire.Protocol, c.cfg.Version
+	r.Unix, r.K, r.V, r.AddressesSeq = now.Unix(), wire.Protocol, c.cfg.Version, p.AddressesSeq
 	log := c.log.Mark()
 	r.LogHead, r.LogLength = log.Head[:], log.Length
 	plain, err := wire.Encode(wire.Message{Response: r})

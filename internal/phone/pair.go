@@ -127,54 +127,8 @@ func (c *Core) handshake(now time.Time, p *pairRecord, frame []byte) []Effect {
 	return effects
 }
 
-// usable are those of a computer's addresses that the phone uses: of queues at
-// SQS one pair at most, as it listens there.
-func usable(theirs []wire.Address) (out []wire.Address) {
-	queues := false
-	for _, a := range theirs {
-		switch {
-		case a.Relay != nil:
-			out = append(out, a)
-		case a.SQS != nil && !queues:
-			out = append(out, a)
-			queues = true
-		}
-	}
-	return out
-}
-
-// sqs are the queues of the pairing, or nil.
-func (p *pairRecord) sqs() *wire.SQSAddress {
-	for _, a := range p.To {
-		if a.SQS != nil {
-			return a.SQS
-		}
-	}
-	return nil
-}
-
-func (p *pairRecord) listenSQS() []Effect {
-	if q := p.sqs(); q != nil {
-		return []Effect{Listen{Pairing: p.id, SQS: q}}
-	}
-	return nil
-}
-
 func (p *pairRecord) close(seed []byte) Effect {
 	return Close{Pairing: p.id, Origin: p.Origin, Seed: seed}
-}
-
-// ownAddresses are where the phone listens. Queues it takes by repeating them.
-func (p *pairRecord) ownAddresses() []wire.Address {
-	var own []wire.Address
-	if k, err := mailbox.KeyFromSeed(p.Own); err == nil {
-		a := k.Address()
-		own = append(own, wire.Address{Relay: &wire.RelayAddress{Origin: p.Origin, Mailbox: a[:]}})
-	}
-	if q := p.sqs(); q != nil {
-		own = append(own, wire.Address{SQS: q})
-	}
-	return own
 }
 
 // confirm takes the person's answer to the two words.

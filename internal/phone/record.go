@@ -67,6 +67,8 @@ type pairRecord struct {
 	Forward  bool               `json:"forward,omitempty"` // the person wants to be asked about forwarded requests
 	keyState
 
+	AddressesSeq int64 `json:"addresses_seq,omitempty"` // of To; 0: the pairing's
+
 	id  string
 	box *sealbox.Shared
 }
@@ -157,6 +159,9 @@ func (p *pairRecord) check() error {
 	}
 	if p.Meeting != nil && p.Meeting.Check() != nil {
 		return errors.New("the queues where it began are not well named")
+	}
+	if p.AddressesSeq < 0 || p.AddressesSeq > maxSeq {
+		return errors.New("its addresses have no number")
 	}
 	if p.Origin == "" {
 		return nil

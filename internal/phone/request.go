@@ -83,16 +83,21 @@ func (c *Core) sessionFrame(now time.Time, p *pairRecord, frame, body []byte) []
 	return nil
 }
 
-// epochHello acks a computer that lost its epoch. Nothing changes until a
-// frame under the new epoch opens.
+// epochHello acks a computer that lost its epoch, or has other addresses. But for
+// those nothing changes until a frame under the new epoch opens.
 func (c *Core) epochHello(now time.Time, p *pairRecord, r *wire.Request) []Effect {
 	eS, changed, err := p.offer(*r.EphemeralC)
 	if err != nil {
 		c.dropped++
 		return nil
 	}
-	plain, err := wire.Encode(wire.Message{Response: &wire.Response{
-		ID: r.ID, Unix: now.Unix(), K: wire.Protocol, V: c.cfg.Version, EphemeralS: &eS, Ack: &wire.Ack{}}})
+	moved, channels := c.moved(p, r.Me)
+	ack := wire.Ack{}
+	if r.Me.AddressesSeq != 0 {
+		ack.Addresses = p.ownAddresses()
+	}
+	plain, err := wire.Encode(wire.Message{Response: &wire.Response{ID: r.ID, Unix: now.Unix(), K: wire.Protocol, V: c.cfg.Version,
+		EphemeralS: &eS, Ack: &ack, AddressesSeq: p.AddressesSeq}})
 	if err != nil {
 		panic("phone: bug: own ack does not encode: " + err.Error())
 	}
@@ -101,9 +106,10 @@ func (c *Core) epochHello(now time.Time, p *pairRecord, r *wire.Request) []Effec
 		panic("phone: bug: no randomness: " + err.Error())
 	}
 	var effects []Effect
-	if changed {
+	if changed || moved {
 		effects = append(effects, c.putPairing(p))
 	}
+	effects = append(effects, channels...)
 	effects = append(effects, Send{Pairing: p.id, To: p.To, Frame: wire.NewFrame(wire.HeaderSession, sealed)})
 	if r.KeysSeq < p.KeysSeq {
 		effects = append(effects, c.keysNotice(now, p)...)

@@ -43,7 +43,7 @@ func (s *Session) greetOnce(ctx context.Context) bool {
 	defer cancel()
 	var taken atomic.Bool // one link is enough
 	var sends sync.WaitGroup
-	for _, l := range s.cfg.Links {
+	for _, l := range s.linkList() {
 		sends.Go(func() {
 			if err := l.Send(ctx, frame); err != nil {
 				s.cfg.Log.Debug("greeting not sent", "link", l.Name(), "err", err)

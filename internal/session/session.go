@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,22 +50,21 @@ type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return "the phone refused: " + e.Reason }
 
-// Waker makes a phone look whose app no link may reach, because it is closed. It
-// is a hint, which may be lost. Its methods are safe for concurrent use.
-type Waker interface {
-	// Wake sends one hint for the request id. frame is sealed for the phone and
-	// may be left out; nil: there is none. After ttl the hint is of no use. An
-	// error is for people: nobody tries again.
-	Wake(ctx context.Context, id wire.ID, frame []byte, ttl time.Duration) error
-}
-
 // Config is what a Session needs. All fields but FirstEpoch are required.
 type Config struct {
 	Own     sealbox.PrivateKey // c_priv of this pairing
 	Phone   sealbox.PublicKey  // s_pub
-	Links   []transport.Link
+	Links   []transport.Link   // not the same one twice; SetLinks may change them
 	Version string
 	Log     *slog.Logger
+
+	// Addresses are where the computer listens.
+	Addresses Addresses
+	// Told is called with the number of the addresses that the phone has, and,
+	// if not nil, where it listens itself: queues that are ours it takes by
+	// repeating them. It is called with a number that is not ours if the one of
+	// both is a restored copy. It returns nil when that is durable. nil: nobody is.
+	Told func(seq int64, at []wire.Address) error
 
 	// FirstEpoch is the epoch of the pairing, when it has just been made.
 	FirstEpoch *sealbox.Epoch
@@ -102,11 +102,16 @@ type Session struct {
 	keysMu sync.Mutex // held while a list of keys is made durable; before mu
 
 	mu       sync.Mutex
-	keysSeq  int64    // of the newest list that is durable
-	leases   []*lease // newest last
-	ended    bool     // over is closed, and bg takes no more
-	epochs   []epoch  // newest last
-	hello    *hello   // the e_c on its way, or nil
+	keysSeq  int64 // of the newest list that is durable
+	links    []transport.Link
+	addrs    Addresses
+	tell     bool          // the phone is to be told addrs
+	reminded time.Time     // when it was told again
+	changed  chan struct{} // closed and replaced when links or tell is
+	leases   []*lease      // newest last
+	ended    bool          // over is closed, and bg takes no more
+	epochs   []epoch       // newest last
+	hello    *hello        // the e_c on its way, or nil
 	fresh    chan struct{}
 	offset   time.Duration
 	waiting  map[wire.ID]chan *wire.Response
@@ -141,6 +146,7 @@ func New(cfg Config) (*Session, error) {
 		cfg.Now = time.Now
 	}
 	s := &Session{cfg: cfg, box: box, offset: cfg.Offset, heard: cfg.Heard, keysSeq: cfg.KeysSeq, over: make(chan struct{}),
+		links: slices.Clone(cfg.Links), addrs: cfg.Addresses, tell: cfg.FirstEpoch == nil, changed: make(chan struct{}),
 		fresh: make(chan struct{}), waiting: map[wire.ID]chan *wire.Response{}}
 	if cfg.FirstEpoch != nil {
 		s.epochs = []epoch{{*cfg.FirstEpoch, time.Now()}}
@@ -151,15 +157,8 @@ func New(cfg Config) (*Session, error) {
 // Run receives on all links until ctx ends, and waits for what it started. It
 // is called once.
 func (s *Session) Run(ctx context.Context) error {
-	if s.current() == nil {
-		if frame, err := s.startHello(); err == nil {
-			s.send(ctx, frame)
-		}
-	}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, l := range s.cfg.Links {
-		g.Go(func() error { return l.Receive(ctx, s.receive) })
-	}
+	g.Go(func() error { return s.keepLinks(ctx, g) })
 	if s.cfg.FirstEpoch != nil {
 		g.Go(func() error { s.greet(ctx); return nil })
 	}
@@ -188,7 +187,7 @@ func (s *Session) Status() Status {
 	st := Status{Heard: s.heard, Away: s.away, Offset: s.offset, Dropped: s.dropped}
 	s.mu.Unlock()
 	st.Links = map[string]transport.Status{}
-	for _, l := range s.cfg.Links {
+	for _, l := range s.linkList() {
 		st.Links[l.Name()] = l.Status()
 	}
 	return st
@@ -216,7 +215,7 @@ func (s *Session) sendWithin(ctx context.Context, frame []byte, limit time.Durat
 	if s.ended {
 		return
 	}
-	for _, l := range s.cfg.Links {
+	for _, l := range s.links {
 		s.bg.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
@@ -255,7 +254,7 @@ func (s *Session) startHello() ([]byte, error) {
 	pub := eC.Public()
 	plain, err := wire.Encode(wire.Message{Request: &wire.Request{
 		ID: id, Unix: s.cfg.Now().Add(s.offset).Unix(), K: wire.Protocol, V: s.cfg.Version,
-		EphemeralC: &pub, Me: &wire.MeRequest{}, KeysSeq: s.keysSeq,
+		EphemeralC: &pub, Me: s.whereabouts(), KeysSeq: s.keysSeq,
 	}})
 	if err != nil {
 		return nil, err
@@ -270,7 +269,7 @@ func (s *Session) startHello() ([]byte, error) {
 }
 
 // receive takes a frame from a link. Whatever does not open or fit is dropped and counted;
-// only a notice that could not be made durable is an error.
+// only what could not be made durable is an error.
 func (s *Session) receive(frame []byte) error {
 	m, h, ok := s.open(frame)
 	if !ok {
@@ -281,6 +280,9 @@ func (s *Session) receive(frame []byte) error {
 	}
 	if m.Notice != nil {
 		return s.notice(m.Notice)
+	}
+	if err := s.told(m.Response, h); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,6 +8,15 @@ import (
 	"kryptonite/internal/wire"
 )
 
+// Waker makes a phone look whose app no link may reach, because it is closed. It
+// is a hint, which may be lost. Its methods are safe for concurrent use.
+type Waker interface {
+	// Wake sends one hint for the request id. frame is sealed for the phone and
+	// may be left out; nil: there is none. After ttl the hint is of no use. An
+	// error is for people: nobody tries again.
+	Wake(ctx context.Context, id wire.ID, frame []byte, ttl time.Duration) error
+}
+
 // wake has the phone woken for a request that it has not acknowledged, and does
 // not wait. Without an epoch, or for a frame that is too large, the hint is bare:
 // the phone finds in its mailbox what there is.

@@ -57,4 +57,6 @@ type Status struct {
 	Mode      string    // how it receives, where a channel knows several ways: "WebSocket", "long poll"
 	LastOK    time.Time // the last time a frame or a connection went through; zero: never
 	LastError error     // the newest failure since LastOK, or nil
+
+	Took time.Duration // by the newest frame sent that the channel took, until it had it; 0: none did
 }

@@ -94,6 +94,10 @@ type Response struct {
 	LogHead   []byte `json:"log_head,omitempty"`
 	LogLength uint64 `json:"log_length,omitempty"`
 
+	// AddressesSeq is the number of the computer's addresses that the phone has;
+	// 0: those of the pairing. [kr-protocol] §5.1.
+	AddressesSeq int64 `json:"addresses_seq,omitempty"`
+
 	Ack   *Ack           `json:"ack_response,omitempty"`
 	Me    *MeResponse    `json:"me_response,omitempty"`
 	Sign  *SignResponse  `json:"sign_response,omitempty"`
@@ -123,6 +127,9 @@ type MeRequest struct {
 	Name      string    `json:"name,omitempty"`
 	Software  string    `json:"software,omitempty"`
 	Addresses []Address `json:"addresses,omitempty"` // where the computer listens for this pairing
+
+	// AddressesSeq numbers the addresses of a hello without NC.
+	AddressesSeq int64 `json:"addresses_seq,omitempty"`
 }
 
 // Ack says that a request has arrived. The ack of a pairing's hello opens the

@@ -55,9 +55,10 @@ type Link struct {
 	out, in   *pipe
 	receiving chan struct{} // holds one token: one Receive at a time
 
-	mu     sync.Mutex
-	status transport.Status
-	down   bool
+	health transport.Health
+
+	mu   sync.Mutex
+	down bool
 }
 
 func newLink(out, in *pipe) *Link {
@@ -89,12 +90,13 @@ func (l *Link) Send(ctx context.Context, frame []byte) error {
 	down := l.down
 	l.mu.Unlock()
 	if down {
-		l.note(ErrDown)
+		l.health.Note(time.Now(), ErrDown)
 		return ErrDown
 	}
+	start := time.Now()
 	err := l.out.put(ctx, bytes.Clone(frame))
 	if err == nil {
-		l.note(nil)
+		l.health.Sent(start, time.Now(), nil)
 	}
 	return err
 }
@@ -108,46 +110,24 @@ func (l *Link) Receive(ctx context.Context, handle func(frame []byte) error) err
 		return ctx.Err()
 	}
 	defer func() { <-l.receiving }()
-	l.connected(true)
-	defer l.connected(false)
+	l.health.Connected(time.Now(), "")
+	defer l.health.Disconnected()
 	for {
 		f, err := l.in.take(ctx)
 		if err != nil {
 			return err
 		}
 		if err := handle(bytes.Clone(f)); err != nil {
-			l.note(err)
+			l.health.Note(time.Now(), err)
 			l.in.giveBack(f)
 			continue
 		}
-		l.note(nil)
+		l.health.Note(time.Now(), nil)
 	}
 }
 
 // Status implements [transport.Link].
-func (l *Link) Status() transport.Status {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.status
-}
-
-func (l *Link) connected(yes bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.status.Connected = yes
-	if yes {
-		l.status.LastOK, l.status.LastError = time.Now(), nil
-	}
-}
-
-func (l *Link) note(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.status.LastError = err
-	if err == nil {
-		l.status.LastOK = time.Now()
-	}
-}
+func (l *Link) Status() transport.Status { return l.health.Status() }
 
 // pipe is one direction.
 type pipe struct {

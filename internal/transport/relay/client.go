@@ -280,44 +280,22 @@ type link struct {
 	own  mailbox.Key
 	peer mailbox.Address
 
-	mu     sync.Mutex
-	status transport.Status
+	health transport.Health
 }
 
 func (l *link) Name() string { return "relay" }
 
 func (l *link) Send(ctx context.Context, frame []byte) error {
+	start := time.Now()
 	err := l.c.Post(ctx, l.peer, frame)
 	if err == nil || ctx.Err() == nil && !errors.Is(err, transport.ErrTooLarge) {
-		l.note(err)
+		l.health.Sent(start, time.Now(), err)
 	}
 	return err
 }
 
 func (l *link) Receive(ctx context.Context, handle func(frame []byte) error) error {
-	return l.c.receive(ctx, l.own, handle, l)
+	return l.c.receive(ctx, l.own, handle, &l.health)
 }
 
-func (l *link) Status() transport.Status {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.status
-}
-
-func (l *link) note(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.status.LastError = err
-	if err == nil {
-		l.status.LastOK = time.Now()
-	}
-}
-
-func (l *link) connected(mode string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.status.Connected, l.status.Mode = mode != "", mode
-	if mode != "" {
-		l.status.LastOK, l.status.LastError = time.Now(), nil
-	}
-}
+func (l *link) Status() transport.Status { return l.health.Status() }

@@ -24,7 +24,7 @@ func (r *receiver) live(ctx context.Context, conn *websocket.Conn) (progress boo
 	conn.SetReadLimit(mailbox.MaxDelivery)
 	r.acks = nil // what polls could not bring home comes again here
 	r.up("WebSocket")
-	defer r.observe.connected("")
+	defer r.health.Disconnected()
 
 	// Reading has a context of its own: when ctx ends, the keeper says goodbye
 	// first, so that acknowledgements on their way are not lost.
@@ -55,7 +55,7 @@ func (r *receiver) live(ctx context.Context, conn *websocket.Conn) (progress boo
 			return progress, err
 		}
 		if err := r.handle(frame); err != nil {
-			r.observe.note(err)
+			r.health.Note(time.Now(), err)
 			select {
 			case refused <- struct{}{}:
 			default:
@@ -63,7 +63,7 @@ func (r *receiver) live(ctx context.Context, conn *websocket.Conn) (progress boo
 			continue
 		}
 		progress = true
-		r.observe.note(nil)
+		r.health.Note(time.Now(), nil)
 		if err := conn.Write(reading, websocket.MessageBinary, mailbox.EncodeAck(seq)); err != nil {
 			return progress, closeReason(err)
 		}

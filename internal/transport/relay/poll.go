@@ -127,7 +127,7 @@ func (r *receiver) polls(ctx context.Context, d *dialler) (conn *websocket.Conn,
 	connected := false
 	defer func() {
 		if connected {
-			r.observe.connected("")
+			r.health.Disconnected()
 		}
 	}()
 	var held held
@@ -172,12 +172,12 @@ func (r *receiver) take(ctx context.Context, frames []mailbox.Polled) (took, ref
 			break
 		}
 		if err := r.handle(f.Frame); err != nil {
-			r.observe.note(err)
+			r.health.Note(time.Now(), err)
 			refused = true
 			continue
 		}
 		took = true
-		r.observe.note(nil)
+		r.health.Note(time.Now(), nil)
 		r.acks = append(r.acks, f.Seq)
 	}
 	return took, refused

@@ -11,46 +11,36 @@ import (
 	"github.com/coder/websocket"
 
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/transport"
 )
 
 // Receive implements transport.Link's Receive for the mailbox of key, which the
 // relay makes if it does not exist. It returns ctx's error or ErrDeleted.
 func (c *Client) Receive(ctx context.Context, key mailbox.Key, handle func(frame []byte) error) error {
-	return c.receive(ctx, key, handle, nobody{})
+	return c.receive(ctx, key, handle, new(transport.Health))
 }
-
-// observer is told how a receiver does; a link is one.
-type observer interface {
-	connected(mode string) // "": not any more
-	note(err error)
-}
-
-type nobody struct{}
-
-func (nobody) connected(string) {}
-func (nobody) note(error)       {}
 
 // receiver is one running Receive.
 type receiver struct {
-	c       *Client
-	key     mailbox.Key
-	handle  func([]byte) error
-	observe observer
-	cancel  context.CancelCauseFunc
-	done    chan struct{} // closed when it has returned
+	c      *Client
+	key    mailbox.Key
+	handle func([]byte) error
+	health *transport.Health
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when it has returned
 
 	// Of polls, for the goroutine that receives.
 	nonce []byte        // for the next one; may be nil
 	acks  []mailbox.Seq // handled, and not yet known to be acknowledged
 }
 
-func (c *Client) receive(ctx context.Context, key mailbox.Key, handle func([]byte) error, observe observer) error {
+func (c *Client) receive(ctx context.Context, key mailbox.Key, handle func([]byte) error, health *transport.Health) error {
 	if key.IsZero() {
 		return errors.New("relay: receive: no mailbox key")
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &receiver{c: c, key: key, handle: handle, observe: observe, cancel: cancel, done: make(chan struct{})}
+	r := &receiver{c: c, key: key, handle: handle, health: health, cancel: cancel, done: make(chan struct{})}
 	defer close(r.done)
 	c.add(r)
 	defer c.remove(r)
@@ -65,7 +55,7 @@ func (c *Client) receive(ctx context.Context, key mailbox.Key, handle func([]byt
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		observe.note(err)
+		health.Note(time.Now(), err)
 		switch {
 		case errors.Is(err, errSuperseded), errors.Is(err, ErrRefused), errors.Is(err, ErrTooMany):
 			pause = c.o.MaxPause // haste would only make it worse
@@ -119,7 +109,7 @@ func (c *Client) endReceivers(ctx context.Context, key mailbox.Key) error {
 
 // up tells that receiving works now.
 func (r *receiver) up(mode string) {
-	r.observe.connected(mode)
+	r.health.Connected(time.Now(), mode)
 	if r.c.o.OnConnect != nil {
 		r.c.o.OnConnect(r.key.Address())
 	}

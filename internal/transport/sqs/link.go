@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"kryptonite/internal/transport"
@@ -38,8 +37,7 @@ type link struct {
 	send, receive string
 	log           *slog.Logger
 
-	mu     sync.Mutex
-	status transport.Status
+	health transport.Health
 }
 
 func (l *link) Name() string { return "sqs" }
@@ -51,10 +49,10 @@ func (l *link) Send(ctx context.Context, frame []byte) error {
 	if len(frame) == 0 || len(frame) > transport.MaxFrame {
 		return transport.ErrTooLarge
 	}
-	body := base64.StdEncoding.EncodeToString(frame)
-	err := l.sendBody(ctx, body)
+	start := time.Now()
+	err := l.sendBody(ctx, base64.StdEncoding.EncodeToString(frame))
 	if err == nil || ctx.Err() == nil {
-		l.note(err)
+		l.health.Sent(start, time.Now(), err)
 	}
 	return err
 }
@@ -101,7 +99,7 @@ func (l *link) trySend(ctx context.Context, body string) error {
 // Receive returns ctx's error and no other: a queue may come back, and so may
 // the right to use it.
 func (l *link) Receive(ctx context.Context, handle func(frame []byte) error) error {
-	defer l.connected(false)
+	defer l.health.Disconnected()
 	pause, wait := minPause, 0
 	for {
 		if ctx.Err() != nil {
@@ -115,8 +113,8 @@ func (l *link) Receive(ctx context.Context, handle func(frame []byte) error) err
 			pause, wait = minPause, PollSeconds
 			continue
 		}
-		l.connected(false)
-		l.note(err)
+		l.health.Disconnected()
+		l.health.Note(time.Now(), err)
 		again := jitter(pause)
 		pause, wait = min(2*pause, maxPause), 0 // then an answer at once says that it works
 		l.log.Debug("receiving failed", "err", err, "again_in", again)
@@ -132,7 +130,7 @@ func (l *link) poll(ctx context.Context, wait int, handle func([]byte) error) er
 	if err != nil {
 		return err
 	}
-	l.connected(true)
+	l.health.Connected(time.Now(), "long poll")
 	var done []string
 	for _, m := range messages {
 		if ctx.Err() != nil {
@@ -179,29 +177,7 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 	return out, func() { stop(); cancel() }
 }
 
-func (l *link) Status() transport.Status {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.status
-}
-
-func (l *link) note(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.status.LastError = err
-	if err == nil {
-		l.status.LastOK = time.Now()
-	}
-}
-
-func (l *link) connected(yes bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.status.Connected, l.status.Mode = yes, ""
-	if yes {
-		l.status.Mode, l.status.LastOK, l.status.LastError = "long poll", time.Now(), nil
-	}
-}
+func (l *link) Status() transport.Status { return l.health.Status() }
 
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
 

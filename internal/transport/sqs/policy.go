@@ -24,7 +24,7 @@ type statement struct {
 
 // Actions are the IAM actions that the computer needs.
 func Actions() []string {
-	return []string{"sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:GetQueueAttributes", "sqs:DeleteQueue",
+	return []string{"sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:DeleteQueue",
 		"sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"}
 }
 

@@ -23,7 +23,7 @@ func BenchmarkDelivery(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	q, err := a.Create(b.Context())
+	q, err := a.Create(b.Context(), a.Names())
 	if err != nil {
 		b.Fatal(err)
 	}

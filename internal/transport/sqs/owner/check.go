@@ -27,7 +27,7 @@ const (
 // thing that does not work. It takes up to three minutes where policies spread
 // slowly.
 func (a *Account) Check(ctx context.Context, phone, page sqs.Caller) (facts []Fact) {
-	q, err := a.Create(ctx)
+	q, err := a.Create(ctx, a.Names())
 	facts = append(facts, Fact{"make two queues and open them", err})
 	if err != nil {
 		return facts

@@ -81,34 +81,48 @@ func Open(ctx context.Context, c Config) (*Account, error) {
 // Region is the region in use.
 func (a *Account) Region() string { return a.region }
 
-// Create makes the two queues of a new pairing, with random names. When one
-// cannot be made, none is left. Errors say what the person can do about it.
-func (a *Account) Create(ctx context.Context) (wire.SQSAddress, error) {
-	return a.CreateNamed(ctx, a.prefix+random(), a.prefix+random())
+// Names are new random names for the two queues of a pairing. There are none
+// yet, and the account is not known.
+func (a *Account) Names() wire.SQSAddress {
+	return wire.SQSAddress{Region: a.region, ToComputer: a.prefix + random(), ToPhone: a.prefix + random()}
 }
 
-// CreateNamed is Create for names that are given.
-func (a *Account) CreateNamed(ctx context.Context, toComputer, toPhone string) (wire.SQSAddress, error) {
+// LeftError says that of two queues that could not both be made one may be there.
+type LeftError struct{ cause error }
+
+func (e *LeftError) Error() string { return e.cause.Error() }
+func (e *LeftError) Unwrap() error { return e.cause }
+
+// Create makes the two queues that names names, and returns their address. When
+// one cannot be made none is left, or the error is a *LeftError. Errors say what
+// the person can do about it.
+func (a *Account) Create(ctx context.Context, names wire.SQSAddress) (wire.SQSAddress, error) {
 	if err := awsuser.Credentials(ctx, a.credentials); err != nil {
 		return wire.SQSAddress{}, fmt.Errorf("sqs: %w", err)
 	}
-	account, err := a.create(ctx, toComputer, "sqs:SendMessage")
-	out := wire.SQSAddress{Region: a.region, Account: account, ToComputer: toComputer, ToPhone: toPhone}
-	if err == nil && out.Check() != nil {
+	out := names
+	account, err := a.create(ctx, names.ToComputer, "sqs:SendMessage")
+	if out.Account = account; err == nil && out.Check() != nil {
 		err = errName
 	}
 	if err == nil {
-		var again string
-		if again, err = a.create(ctx, toPhone, "sqs:ReceiveMessage", "sqs:DeleteMessage"); err == nil && again != account {
+		if account, err = a.create(ctx, names.ToPhone, "sqs:ReceiveMessage", "sqs:DeleteMessage"); err == nil && account != out.Account {
 			err = errName
 		}
 	}
-	if err != nil && account != "" {
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		return wire.SQSAddress{}, errors.Join(err, a.DeleteToComputer(undo, out), a.DeleteToPhone(undo, out))
+	if err == nil {
+		return out, nil
 	}
-	return out, err
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	// What SQS refuses it has not done; of anything else nobody knows.
+	if said := new(sqs.Error); errors.As(err, &said) && said.Status < http.StatusInternalServerError && out.Account == "" {
+		return wire.SQSAddress{}, err
+	}
+	if left := errors.Join(a.DeleteToComputer(undo, out), a.DeleteToPhone(undo, out)); left != nil {
+		return wire.SQSAddress{}, &LeftError{errors.Join(err, left)}
+	}
+	return wire.SQSAddress{}, err
 }
 
 var errName = errors.New("sqs: SQS named a new queue in a way that is not AWS's")
@@ -142,7 +156,7 @@ func (a *Account) create(ctx context.Context, name string, actions ...string) (a
 }
 
 // DeleteToComputer deletes the queue that the phone sends to. It is no error
-// that it is gone.
+// that it is gone. If q does not say in which account it is, SQS is asked.
 func (a *Account) DeleteToComputer(ctx context.Context, q wire.SQSAddress) error {
 	return a.delete(ctx, q.Account, q.ToComputer)
 }
@@ -153,8 +167,20 @@ func (a *Account) DeleteToPhone(ctx context.Context, q wire.SQSAddress) error {
 }
 
 func (a *Account) delete(ctx context.Context, account, name string) error {
-	_, err := a.sqs.DeleteQueue(ctx, &awssqs.DeleteQueueInput{QueueUrl: a.url(account, name)})
-	err = explain(ctx, "DeleteQueue", err)
+	url := a.url(account, name)
+	if account == "" {
+		out, err := a.sqs.GetQueueUrl(ctx, &awssqs.GetQueueUrlInput{QueueName: &name})
+		if err != nil {
+			return unlessGone(explain(ctx, "GetQueueUrl", err))
+		}
+		url = out.QueueUrl
+	}
+	_, err := a.sqs.DeleteQueue(ctx, &awssqs.DeleteQueueInput{QueueUrl: url})
+	return unlessGone(explain(ctx, "DeleteQueue", err))
+}
+
+// unlessGone is err, but for the word that there is no such queue.
+func unlessGone(err error) error {
 	if said := new(sqs.Error); errors.As(err, &said) && said.NoQueue() {
 		return nil
 	}
@@ -169,11 +195,8 @@ func (a *Account) Taken(ctx context.Context, q wire.SQSAddress) (bool, error) {
 	out, err := a.sqs.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: a.url(q.Account, q.ToPhone),
 		AttributeNames: []types.QueueAttributeName{waiting, hidden}})
 	if err != nil {
-		err = explain(ctx, "GetQueueAttributes", err)
-		if said := new(sqs.Error); errors.As(err, &said) && said.NoQueue() {
-			return true, nil
-		}
-		return false, err
+		err = unlessGone(explain(ctx, "GetQueueAttributes", err))
+		return err == nil, err
 	}
 	return out.Attributes[string(waiting)] == "0" && out.Attributes[string(hidden)] == "0", nil
 }

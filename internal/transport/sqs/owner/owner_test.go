@@ -36,9 +36,13 @@ func open(t *testing.T, rt http.RoundTripper) *owner.Account {
 	return a
 }
 
+func tryCreate(t *testing.T, a *owner.Account) (wire.SQSAddress, error) {
+	return a.Create(t.Context(), a.Names())
+}
+
 func create(t *testing.T, a *owner.Account) wire.SQSAddress {
 	t.Helper()
-	q, err := a.Create(t.Context())
+	q, err := tryCreate(t, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +181,7 @@ func TestMissingRights(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Grant(slices.DeleteFunc(sqs.Actions(), func(action string) bool { return action == missing })...)
-			_, createErr := a.Create(t.Context())
+			_, createErr := tryCreate(t, a)
 			_, takenErr := a.Taken(t.Context(), q)
 			sendErr := computer.Send(t.Context(), []byte("x"))
 			ctx, stop := context.WithTimeout(t.Context(), time.Second)
@@ -188,8 +192,14 @@ func TestMissingRights(t *testing.T) {
 			}
 			receiveErr = computer.Status().LastError
 			deleteErr := a.DeleteToPhone(t.Context(), q)
+			nowhere := q
+			nowhere.Account = "" // as after a crash
+			var findErr error
+			if missing == "sqs:GetQueueUrl" {
+				findErr = a.DeleteToComputer(t.Context(), nowhere)
+			}
 			named := 0
-			for _, err := range []error{createErr, takenErr, sendErr, receiveErr, deleteErr} {
+			for _, err := range []error{createErr, takenErr, sendErr, receiveErr, deleteErr, findErr} {
 				if denied := new(awsuser.DeniedError); errors.As(err, &denied) && denied.Action == missing && strings.Contains(err.Error(), missing) {
 					named++
 				} else if err != nil {
@@ -225,13 +235,47 @@ func TestNothingIsLeft(t *testing.T) {
 					return nil
 				})
 				var denied *awsuser.DeniedError
-				if _, err := a.Create(t.Context()); !errors.As(err, &denied) {
+				if _, err := tryCreate(t, a); !errors.As(err, &denied) {
 					t.Errorf("Create = %v", err)
 				}
 				if left := s.Queues(); len(left) > 0 {
 					t.Errorf("left behind: %v", left)
 				}
 			})
+		}
+	}
+}
+
+// TestPerhapsLeft: when nobody knows whether a queue was made, the error says so,
+// and who has its name alone can delete it.
+func TestPerhapsLeft(t *testing.T) {
+	awstest.Settings(t)
+	for nth := range 2 {
+		s := sqstest.New()
+		a := open(t, s)
+		names, n := a.Names(), 0
+		s.Fail(func(c sqstest.Call) *sqstest.Fault { // from then on the line is dead
+			if c.Op == "CreateQueue" {
+				n++
+			}
+			if n > nth {
+				return &sqstest.Fault{After: c.Op == "CreateQueue"}
+			}
+			return nil
+		})
+		var perhaps *owner.LeftError
+		if _, err := a.Create(t.Context(), names); !errors.As(err, &perhaps) || strings.Contains(err.Error(), names.ToPhone) {
+			t.Errorf("Create = %v", err)
+		}
+		if left := s.Queues(); len(left) != nth+1 {
+			t.Errorf("%d queues are there", len(left))
+		}
+		s.Fail(nil)
+		if err := errors.Join(a.DeleteToComputer(t.Context(), names), a.DeleteToPhone(t.Context(), names)); err != nil {
+			t.Error(err)
+		}
+		if left := s.Queues(); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
 		}
 	}
 }
@@ -253,12 +297,12 @@ func clock(t *testing.T) {
 		return &sqstest.Fault{Status: http.StatusForbidden, Code: "InvalidSignatureException"}
 	})
 	var behind *awsuser.ClockError
-	if _, err := a.Create(t.Context()); !errors.As(err, &behind) || behind.Ahead.Round(time.Second) != -2*time.Hour || !strings.Contains(err.Error(), "2h0m0s behind") {
+	if _, err := tryCreate(t, a); !errors.As(err, &behind) || behind.Ahead.Round(time.Second) != -2*time.Hour || !strings.Contains(err.Error(), "2h0m0s behind") {
 		t.Errorf("Create = %v", err)
 	}
 	s.Advance(-2 * time.Hour)
 	var key *awsuser.KeyError
-	if _, err := a.Create(t.Context()); !errors.As(err, &key) {
+	if _, err := tryCreate(t, a); !errors.As(err, &key) {
 		t.Errorf("with a good clock, Create = %v", err)
 	}
 }
@@ -268,17 +312,17 @@ func TestCredentials(t *testing.T) {
 	s := sqstest.New()
 	t.Setenv("AWS_ACCESS_KEY_ID", "ANOTHERKEY")
 	var key *awsuser.KeyError
-	if _, err := open(t, s).Create(t.Context()); !errors.As(err, &key) || !strings.Contains(err.Error(), "InvalidClientTokenId") {
+	if _, err := tryCreate(t, open(t, s)); !errors.As(err, &key) || !strings.Contains(err.Error(), "InvalidClientTokenId") {
 		t.Errorf("with a key that AWS does not know, Create = %v", err)
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", sqstest.AccessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-	if _, err := open(t, s).Create(t.Context()); !errors.As(err, &key) {
+	if _, err := tryCreate(t, open(t, s)); !errors.As(err, &key) {
 		t.Errorf("with a wrong secret, Create = %v", err)
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-	if _, err := open(t, s).Create(t.Context()); err == nil || !strings.Contains(err.Error(), "no AWS credentials") {
+	if _, err := tryCreate(t, open(t, s)); err == nil || !strings.Contains(err.Error(), "no AWS credentials") {
 		t.Errorf("without credentials, Create = %v", err)
 	}
 }

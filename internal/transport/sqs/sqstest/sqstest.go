@@ -106,6 +106,14 @@ func (s *Server) Listen(t testing.TB) (endpoint string) {
 	return h.URL
 }
 
+// Behind says by which host clients reach the server: that of a proxy in front of
+// what Listen returned.
+func (s *Server) Behind(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.host = host
+}
+
 // Advance sets the server's clock forward, or back.
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
