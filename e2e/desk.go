@@ -28,7 +28,7 @@ type Desk struct {
 	more  chan struct{} // closed at every change
 	last  uint32
 	shown []*Notification
-	count int
+	past  []Notification // each that was shown or replaced, oldest first
 }
 
 // Notification is what a person sees.
@@ -102,7 +102,7 @@ func (d *Desk) Notifications() []Notification {
 func (d *Desk) Count() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.count
+	return len(d.past)
 }
 
 // Await waits until what the person sees is as ok says.
@@ -118,7 +118,9 @@ func (d *Desk) Await(ok func([]Notification) bool) ([]Notification, error) {
 		select {
 		case <-more:
 		case <-timeout:
-			return now, fmt.Errorf("the person does not see what should be there, but %+v", now)
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return now, fmt.Errorf("the person does not see what should be there, but %+v; one after another there were %+v", now, d.past)
 		}
 	}
 }
@@ -184,7 +186,7 @@ func (s service) Notify(app string, replaces uint32, icon, title, body string, a
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer d.changed()
-	d.count++
+	d.past = append(d.past, *n)
 	for i, old := range d.shown {
 		if replaces != 0 && old.id == replaces {
 			n.id, d.shown[i] = replaces, n

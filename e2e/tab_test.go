@@ -50,6 +50,7 @@ const button = `(() => {
   const all = [...document.querySelectorAll(%[2]q + " :is(button, [role=button], a, summary, input[type=checkbox])")].filter((b) => says(b) === %[1]q || (b.labels?.[0]?.innerText ?? "").trim() === %[1]q);
   for (const b of all) {
     if (b.disabled || b.getAttribute("aria-disabled") === "true" || b.closest(".arming")) continue;
+    if (document.getAnimations().some((a) => a.playState === "running" && a.effect.target.contains(b))) continue; // it moves
     b.scrollIntoView({ block: "center", behavior: "instant" });
     const r = b.getBoundingClientRect();
     const [x, y] = [r.x + r.width / 2, r.y + r.height / 2];
