@@ -14,7 +14,7 @@ test("any order and repeats make the frame, once", () => {
   for (let round = 0; round < 30; round++) {
     const [a, b] = pair(minSegment + random(481));
     const frame = pattern(1 + random(round % 3 ? 3_000 : maxFrame));
-    a.send(0, frame);
+    a.send(frame);
     const segments = drain(a, 0);
     for (let i = segments.length; i > 0; i--) segments.push(segments[random(segments.length)] ?? new Uint8Array());
     for (let i = segments.length - 1; i > 0; i--) {
@@ -28,23 +28,13 @@ test("any order and repeats make the frame, once", () => {
   }
 });
 
-test("what was not acknowledged goes over the next connection", () => {
-  const [before] = pair(100);
-  before.send(0, pattern(300));
-  drain(before, 0);
-  assert.ok(!pair(100)[0].resume(60_000, before), "it is old");
-  const [a, b] = pair(100);
-  assert.ok(a.resume(59_999, before) && !a.resume(59_999, before));
-  assert.equal(drain(a, 59_999).flatMap((s) => b.receive(59_999, s)).length, 1);
-});
-
 test("what cannot be sent is refused", () => {
   const [a] = pair(100);
-  for (const n of [0, maxFrame + 1]) assert.throws(() => a.send(0, new Uint8Array(n)), RangeError);
-  a.send(0, pattern(1));
-  assert.throws(() => a.send(0, pattern(1)), /on its way/);
+  for (const n of [0, maxFrame + 1]) assert.throws(() => a.send(new Uint8Array(n)), RangeError);
+  a.send(pattern(1));
+  assert.throws(() => a.send(pattern(1)), /on its way/);
   a.close(1);
-  assert.throws(() => a.send(0, pattern(1)), /is over/);
+  assert.throws(() => a.send(pattern(1)), /is over/);
 });
 
 test("whatever a stranger writes, it ends and stays in bounds", () => {

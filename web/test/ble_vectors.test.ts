@@ -56,7 +56,7 @@ test("a frame in segments", () => {
     const c = new Conn(0, start, v.most);
     c.receive(0, hello(2, start, v.peer_segment));
     c.next(0);
-    c.send(0, pattern(v.length));
+    c.send(pattern(v.length));
     const out = drain(c, 0);
     assert.deepEqual([out.length, sha256(...out)], [v.count, v.sha256], v.name);
   }
@@ -70,7 +70,7 @@ test("what one end answers, step by step", () => {
       let events: Event[] = [];
       switch (s.do) {
         case "receive": events = c.receive(s.at, arg); break;
-        case "send": c.send(s.at, arg); break;
+        case "send": c.send(arg); break;
         case "ack": c.decide(arg[0] ?? 0, true); break;
         case "refuse": c.decide(arg[0] ?? 0, false); break;
         case "tick": events = c.tick(s.at); break;

@@ -81,14 +81,9 @@ export class Conn {
   }
 
   /** send takes a frame to the other end, and keeps a copy until it was taken or failed. It waits for the other's hello. */
-  send(now: number, frame: Bytes): void {
+  send(frame: Bytes): void {
     if (this.#over) throw new Error("the Bluetooth connection is over");
-    this.#out.send(now, frame, this.#peerFrame);
-  }
-
-  /** resume takes over what was not acknowledged in the connection before, unless it is older than a minute. */
-  resume(now: number, before: Conn): boolean {
-    return this.#out.resume(now, before.#out);
+    this.#out.send(frame, this.#peerFrame);
   }
 
   /** decide says of a frame that arrived whether it is kept, or is to come again in a second. */

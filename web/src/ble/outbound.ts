@@ -5,14 +5,12 @@ import { dataHeader, type Data, kind, maxFrame, resets } from "./segment.ts";
 const ackWait = 5_000; // ms, after a frame's last segment
 const busyPause = 1_000;
 const maxTries = 3; // of one frame
-const stale = 60_000; // an older frame is not taken to the next connection
 
 /** Outcome of a frame: taken by the other end, or given up. */
 export type Outcome = { type: "taken" } | { type: "failed"; why: "too large" | "not taken" };
 
 export class Outbound {
   #frame: Bytes | undefined;
-  #since = 0;
   #size = 0; // bytes of data in each segment of this id; 0: not begun
   #at = 0; // of the next segment
   #whole = false; // all of it was written under this id
@@ -22,18 +20,10 @@ export class Outbound {
 
   constructor(private id: number) {}
 
-  send(now: number, frame: Bytes, most: number): void {
+  send(frame: Bytes, most: number): void {
     if (this.#frame) throw new Error("another frame is on its way");
     if (frame.length === 0 || frame.length > Math.min(maxFrame, most)) throw new RangeError("the frame is empty or too large");
-    [this.#frame, this.#since, this.#tries] = [frame.slice(), now, 1];
-  }
-
-  /** resume takes over the frame of the connection before, and is false if there is none, or an old one. */
-  resume(now: number, before: Outbound): boolean {
-    if (!before.#frame || now - before.#since >= stale || this.#frame) return false;
-    [this.#frame, this.#since, this.#tries] = [before.#frame, before.#since, 1];
-    before.#done();
-    return true;
+    [this.#frame, this.#tries] = [frame.slice(), 1];
   }
 
   /** next is the next segment, of at most size bytes. */

@@ -13,7 +13,6 @@ const (
 	ackWait    = 5 * time.Second // after a frame's last segment
 	busyPause  = time.Second
 	maxTries   = 3                // of one frame
-	stale      = 60 * time.Second // an older frame is not taken to the next connection
 	quiet      = 30 * time.Second // without a segment, until a ping
 	silence    = 45 * time.Second // without a segment, until the end
 	maxAnswers = 16               // that wait to be written

@@ -99,7 +99,7 @@ func (a *air) run(d time.Duration) {
 
 func (a *air) send(end int, frame []byte) {
 	a.t.Helper()
-	if err := a.ends[end].Send(a.now, frame); err != nil {
+	if err := a.ends[end].Send(frame); err != nil {
 		a.t.Fatal(err)
 	}
 }
@@ -292,7 +292,7 @@ func TestResetBeginsAnew(t *testing.T) {
 	for why, pause := range map[Reason]time.Duration{Broken: 0, Busy: busyPause} {
 		c := New(epoch, Start{1}, 500)
 		greet(c, Start{2})
-		if err := c.Send(epoch, pattern(30)); err != nil {
+		if err := c.Send(pattern(30)); err != nil {
 			t.Fatal(err)
 		}
 		now := epoch
@@ -317,7 +317,7 @@ func TestResetBeginsAnew(t *testing.T) {
 func TestHalfAFrameIsNotTaken(t *testing.T) {
 	c := New(epoch, Start{1}, 20)
 	greet(c, Start{2})
-	if err := c.Send(epoch, pattern(30)); err != nil {
+	if err := c.Send(pattern(30)); err != nil {
 		t.Fatal(err)
 	}
 	ack := Segment{Kind: Ack, ID: 1}.Append(nil)
@@ -337,34 +337,6 @@ func TestRefusedFrameComesAgain(t *testing.T) {
 	a.run(10 * time.Second)
 	a.want(1, pattern(2000))
 	a.only(0, Taken{})
-}
-
-// TestResume: what was not acknowledged goes over the next connection, unless it
-// is old.
-func TestResume(t *testing.T) {
-	for _, age := range []time.Duration{stale - 1, stale} {
-		a := newAir(t, 100, 100)
-		a.settle()
-		a.mangle = func(from int, batch [][]byte) [][]byte { return nil }
-		a.send(0, pattern(1000))
-		a.settle() // into the void, then the connection breaks
-		before := a.ends[0]
-		a.now = a.now.Add(age)
-		b := newAir(t, 100, 100)
-		if b.ends[0].Resume(a.now, before) != (age < stale) {
-			t.Errorf("after %v: resumed or not, the wrong way", age)
-		}
-		if b.ends[1].Resume(a.now, before) && age < stale {
-			t.Error("resumed twice")
-		}
-		b.settle()
-		if age < stale {
-			b.want(1, pattern(1000))
-			b.only(0, Taken{})
-		} else {
-			b.want(1)
-		}
-	}
 }
 
 // TestOtherEndBeginsAnew within one connection, as krd does when it is killed
@@ -419,7 +391,7 @@ func TestBye(t *testing.T) {
 	a.ends[0].Close(Done)
 	a.settle()
 	a.only(1, Ended{ErrLeft})
-	if err := a.ends[1].Send(a.now, pattern(1)); !errors.Is(err, ErrLeft) {
+	if err := a.ends[1].Send(pattern(1)); !errors.Is(err, ErrLeft) {
 		t.Errorf("Send = %v", err)
 	}
 	if !a.ends[0].Due().IsZero() {
@@ -436,21 +408,21 @@ func TestBye(t *testing.T) {
 func TestSendRefuses(t *testing.T) {
 	c := New(epoch, Start{1}, 100)
 	for _, n := range []int{0, MaxFrame + 1} {
-		if err := c.Send(epoch, make([]byte, n)); !errors.Is(err, ErrTooLarge) {
+		if err := c.Send(make([]byte, n)); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("Send of %d bytes = %v", n, err)
 		}
 	}
-	if err := c.Send(epoch, pattern(1001)); err != nil {
+	if err := c.Send(pattern(1001)); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Send(epoch, pattern(1)); !errors.Is(err, ErrBusy) {
+	if err := c.Send(pattern(1)); !errors.Is(err, ErrBusy) {
 		t.Errorf("second Send = %v", err)
 	}
 	small := Segment{Kind: Hello, Greeting: Greeting{Version, Start{2}, c.start, 1000, 20}}.Append(nil)
 	if events := c.Receive(epoch, small); len(events) != 1 || events[0] != (Failed{ErrTooLarge}) {
 		t.Errorf("too large for the other end: %v", events)
 	}
-	if err := c.Send(epoch, pattern(1001)); !errors.Is(err, ErrTooLarge) {
+	if err := c.Send(pattern(1001)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("Send = %v", err)
 	}
 }

@@ -43,7 +43,7 @@ func FuzzConn(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte) {
 		now := epoch
 		c := New(now, Start{0x41, 1, 2, 3}, 100)
-		if err := c.Send(now, pattern(300)); err != nil {
+		if err := c.Send(pattern(300)); err != nil {
 			t.Fatal(err)
 		}
 		drain := func() {

@@ -8,11 +8,10 @@ import (
 // outbound is the sending half of a Conn: one frame at a time.
 type outbound struct {
 	frame []byte // nil: none
-	since time.Time
-	id    byte // of the frame, or of the next one
-	size  int  // bytes of data in each segment of this id; 0: not begun
-	at    int  // of the next segment
-	whole bool // all of it was written under this id
+	id    byte   // of the frame, or of the next one
+	size  int    // bytes of data in each segment of this id; 0: not begun
+	at    int    // of the next segment
+	whole bool   // all of it was written under this id
 	tries int
 	after time.Time // not before this; zero: at once
 	until time.Time // for its acknowledgement, once all is written
@@ -20,7 +19,7 @@ type outbound struct {
 
 // Send takes a frame to the other end, and keeps a copy until Taken or Failed.
 // It waits for the other end's hello.
-func (c *Conn) Send(now time.Time, frame []byte) error {
+func (c *Conn) Send(frame []byte) error {
 	switch {
 	case c.err != nil:
 		return c.err
@@ -29,21 +28,8 @@ func (c *Conn) Send(now time.Time, frame []byte) error {
 	case len(frame) == 0 || len(frame) > MaxFrame || c.peerFrame > 0 && len(frame) > c.peerFrame:
 		return ErrTooLarge
 	}
-	c.out.frame, c.out.since, c.out.tries = bytes.Clone(frame), now, 1
+	c.out.frame, c.out.tries = bytes.Clone(frame), 1
 	return nil
-}
-
-// Resume takes over the frame that the other end did not acknowledge in the
-// connection before this one, unless it is older than a minute. It returns false
-// if there is none.
-func (c *Conn) Resume(now time.Time, before *Conn) bool {
-	o := &before.out
-	if o.frame == nil || now.Sub(o.since) >= stale || c.out.frame != nil {
-		return false
-	}
-	c.out.frame, c.out.since, c.out.tries = o.frame, o.since, 1
-	o.done()
-	return true
 }
 
 // next returns the next segment of the frame, of at most size bytes.

@@ -89,7 +89,7 @@ func TestSplitVectors(t *testing.T) {
 		c := New(epoch, Start(unhex(t, v.Start)), v.Most)
 		c.Receive(epoch, Segment{Kind: Hello, Greeting: Greeting{Version, Start{2}, c.start, MaxFrame, v.PeerSegment}}.Append(nil))
 		c.Next(epoch) // the hello
-		if err := c.Send(epoch, pattern(v.Length)); err != nil {
+		if err := c.Send(pattern(v.Length)); err != nil {
 			t.Fatal(err)
 		}
 		n, h := 0, sha256.New()
@@ -133,7 +133,7 @@ func TestTalkVectors(t *testing.T) {
 			case "receive":
 				events = c.Receive(now, arg)
 			case "send":
-				if err := c.Send(now, arg); err != nil {
+				if err := c.Send(arg); err != nil {
 					t.Fatal(err)
 				}
 			case "ack":
