@@ -4,8 +4,10 @@
 // libsodium and share no code with us: boxes, sealed boxes, X25519 results, and
 // the epoch, commitment and word constructions computed with libsodium's HMAC
 // and SHA-256. link.json pins what a QR code says and what is no link,
-// padding.json the sizes of plaintexts; gen/text.py printed them. ssh_*.json
-// are SSH structures; internal/sshwire made them from recordings of OpenSSH, and
+// padding.json the sizes of plaintexts; gen/text.py printed them.
+// ble_segments.json has segments of Bluetooth LE, and what one end answers to
+// another, step by step; gen/segments.py printed it. ssh_*.json are SSH
+// structures; internal/sshwire made them from recordings of OpenSSH, and
 // ssh_webauthn.json with an authenticator of its own and one of Chromium's.
 package vectors
 

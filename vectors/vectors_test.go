@@ -58,6 +58,7 @@ func TestGeneratorsPrintTheFiles(t *testing.T) {
 		for _, name := range []string{"link", "padding"} {
 			same(name+".json", exec.Command(python, filepath.Join("gen", "text.py"), name))
 		}
+		same("ble_segments.json", exec.Command(python, filepath.Join("gen", "segments.py")))
 	}
 	cc, err := exec.LookPath("cc")
 	if err != nil {
