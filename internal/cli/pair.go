@@ -253,7 +253,10 @@ func (p *pairer) paired(phone control.Phone) {
 		t.Printf("%s\n", k.AuthorizedKey)
 	}
 	p.e.passkeyNote(phone.Keys)
-	t.Sayf("\nNext: add that line to ~/.ssh/authorized_keys on a server, or to your SSH keys at\n"+
-		"GitHub. Then let ssh ask your phone:\n\n  $ SSH_AUTH_SOCK=%s ssh root@server.example\n",
-		p.e.agentSocket())
+	t.Sayf("\nNext: add that line to ~/.ssh/authorized_keys on a server, or to your SSH keys at\n" +
+		"GitHub. Then let ssh ask your phone:\n\n")
+	if !p.e.configured() {
+		t.Sayf("  $ kr setup            # or, for once: SSH_AUTH_SOCK=%s ssh …\n", p.e.agentSocket())
+	}
+	t.Sayf("  $ ssh root@server.example\n")
 }
