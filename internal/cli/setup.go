@@ -26,7 +26,8 @@ func setupCmd(e *env) *cobra.Command {
 		Use: "setup", Short: "Keep krd running, and let ssh use it", Args: noArgs,
 		Long: `Starts krd now and at each login: as a systemd user service or LaunchAgent where
 there is one, else as a process in the background, until the next reboot. Then puts
-one marked block at the top of ~/.ssh/config, so that ssh asks krd for keys.
+one marked block at the top of ~/.ssh/config, so that ssh asks krd for keys; where
+that file lets ssh offer named keys only, the block names the phones' keys.
 
 All changes are shown before they are made. When all is as it should be, it changes
 nothing. It needs no root. kr uninstall takes everything back.`,
@@ -42,21 +43,29 @@ func runSetup(ctx context.Context, e *env, c consent) error {
 	if err := notForAnother("kr setup"); err != nil {
 		return err
 	}
-	s := &setup{env: e}
-	if err := s.plan(ctx); err != nil {
-		return err
+	changed := false
+	for range 2 { // which keys are to be named is known when krd runs
+		s := &setup{env: e}
+		if err := s.plan(ctx); err != nil {
+			return err
+		}
+		for _, n := range s.notes {
+			e.io.Sayf("Note: %s\n", term.CleanMax(n, 1000))
+		}
+		if len(s.steps) == 0 {
+			break
+		}
+		done, err := e.carryOut(ctx, "kr setup", s.steps, c)
+		if err != nil || !done {
+			return err
+		}
+		changed = true
 	}
-	for _, n := range s.notes {
-		e.io.Sayf("Note: %s\n", term.CleanMax(n, 1000))
-	}
-	if len(s.steps) == 0 {
+	if !changed {
 		e.io.Sayf("All is set up; nothing was changed.\n")
 		return nil
 	}
-	if done, err := e.carryOut(ctx, "kr setup", s.steps, c); err != nil || !done {
-		return err
-	}
-	return s.next(ctx)
+	return e.afterSetup(ctx)
 }
 
 // setup collects what is to be done.
@@ -325,15 +334,19 @@ func (s *setup) planKeys(ctx context.Context, config []byte, block *sshconfig.Bl
 	return nil
 }
 
-// next says what comes after a setup.
-func (s *setup) next(ctx context.Context) error {
-	s.io.Sayf("ssh asks krd from now on.\n")
-	if st, err := s.krd.Status(ctx); err == nil && len(st.Phones) == 0 {
-		if s.cfg.Relay == "" && s.cfg.SQS == nil {
-			s.io.Sayf("Next: kr config set relay https://relay.example.com, then kr pair\n")
-		} else {
-			s.io.Sayf("Next: kr pair\n")
-		}
+// afterSetup says what comes next.
+func (e *env) afterSetup(ctx context.Context) error {
+	e.io.Sayf("ssh asks krd from now on.\n")
+	cfg, _, err := e.rawConfig()
+	if err != nil {
+		return err
+	}
+	switch st, err := e.krd.Status(ctx); {
+	case err != nil || len(st.Phones) > 0:
+	case cfg.Relay == "" && cfg.SQS == nil:
+		e.io.Sayf("Next: kr config set relay https://relay.example.com, then kr pair\n")
+	default:
+		e.io.Sayf("Next: kr pair\n")
 	}
 	return nil
 }

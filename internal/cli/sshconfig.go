@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -26,10 +27,15 @@ func readSSHConfig(block sshconfig.Block) (file sshconfig.File, rest []byte, err
 	return file, rest, nil
 }
 
-// configured reports whether ssh's configuration has the block.
-func (e *env) configured() bool {
+// needsSetup reports whether ssh would not offer the key of a phone that has
+// just been paired: setup has not been here, or has to name the key.
+func (e *env) needsSetup(ctx context.Context) bool {
 	file, rest, err := readSSHConfig(e.block())
-	return err == nil && len(rest) < len(file.Data)
+	if err != nil || len(rest) == len(file.Data) {
+		return true
+	}
+	needs, _, err := sshconfig.NeedsKeys(ctx, rest)
+	return needs || err != nil
 }
 
 // sshConfigProblem names the file whose markers do not fit.
