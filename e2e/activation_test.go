@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"net"
 	"os"
 	"os/exec"
@@ -15,7 +16,9 @@ import (
 func activated(t *testing.T, h *House, mode os.FileMode, paths ...string) *exec.Cmd {
 	t.Helper()
 	must(t, os.MkdirAll(h.Path("kr"), 0o700))
-	cmd := exec.Command("sh", "-c", "LISTEN_PID=$$ exec krd")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "sh", "-c", "LISTEN_PID=$$ exec krd")
 	for _, path := range paths {
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 		must(t, err)
@@ -45,7 +48,7 @@ func TestSocketActivation(t *testing.T) {
 	}
 	before := inode()
 	for range 2 {
-		again := exec.Command(cmd.Path, cmd.Args[1:]...)
+		again := exec.CommandContext(t.Context(), cmd.Path, cmd.Args[1:]...)
 		again.Env, again.ExtraFiles = cmd.Env, cmd.ExtraFiles
 		early := exec.Command("ssh-add", "-l")
 		early.Env = h.Env
@@ -96,7 +99,7 @@ func TestSocketActivationRefuses(t *testing.T) {
 		}
 		cmd := activated(t, h, c.mode, filepath.Join(dir, "agent.sock"), filepath.Join(dir, "krd.sock"))
 		out, err := cmd.CombinedOutput()
-		if err == nil || !strings.Contains(string(out), c.want) {
+		if err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), c.want) {
 			t.Errorf("%s: krd ends with %v: %s; want %q", c.name, err, out, c.want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -71,5 +72,39 @@ func TestPlist(t *testing.T) {
 		if !strings.Contains(all, "\n"+want+"\n") {
 			t.Errorf("%q is not in the plist", want)
 		}
+	}
+}
+
+// TestSystemdReadsThem lets systemd's own parser read the units, from paths
+// that need every kind of quoting.
+func TestSystemdReadsThem(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("systemd-analyze is missing: apt-get install systemd")
+		}
+		t.Skip("systemd-analyze is missing: apt-get install systemd")
+	}
+	dir := filepath.Join(t.TempDir(), `a $b 50%`) // of a program, systemd takes no quotes
+	s := Spec{Krd: filepath.Join(dir, "krd"), Home: filepath.Join(dir, `"c"`), Agent: `/run/$x "y"`, Sockets: []string{"agent.sock"}, Log: "krd.log"}
+	svc := Systemd(t.TempDir(), s)
+	if err := os.MkdirAll(filepath.Dir(svc.Files[0].Path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(s.Krd, nil, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--user", "verify"}
+	for _, f := range svc.Files {
+		if err := os.WriteFile(f.Path, []byte(f.Content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, f.Path)
+	}
+	cmd := exec.Command(analyze, args...)
+	run := t.TempDir()
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+run, "HOME="+run)
+	if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "krd") {
+		t.Errorf("systemd-analyze: %v\n%s", err, out)
 	}
 }
