@@ -85,7 +85,7 @@ func TestSystemdReadsThem(t *testing.T) {
 		}
 		t.Skip("systemd-analyze is missing: apt-get install systemd")
 	}
-	dir := filepath.Join(t.TempDir(), `a $b 50%`) // of a program, systemd takes no quotes
+	dir := filepath.Join(t.TempDir(), `a $b 50%h`) // of a program, systemd takes no quotes
 	s := Spec{Krd: filepath.Join(dir, "krd"), Home: filepath.Join(dir, `"c"`), Agent: `/run/$x "y"`, Sockets: []string{"agent.sock"}, Log: "krd.log"}
 	svc := Systemd(t.TempDir(), s)
 	if err := os.MkdirAll(filepath.Dir(svc.Files[0].Path), 0o700); err != nil {
