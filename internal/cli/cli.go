@@ -61,7 +61,7 @@ func Main(ctx context.Context, args []string, io *term.IO, release func() (map[s
 		Long: `Your SSH key lives on your phone. ssh and git work as always; your phone shows who
 wants to log in where, you tap Allow, and the login goes on.`,
 		Example: `  $ kr config set relay https://relay.example.com
-  $ kr daemon start
+  $ kr setup
   $ kr pair
   $ kr status`,
 		SilenceUsage: true, SilenceErrors: true,
@@ -71,7 +71,7 @@ wants to log in where, you tap Allow, and the login goes on.`,
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
 	root.SetFlagErrorFunc(usage)
-	root.AddCommand(pairCmd(e), unpairCmd(e), statusCmd(e), meCmd(e), logCmd(e), checkCmd(e), daemonCmd(e), configCmd(e), channelCmd(e), versionCmd(e),
+	root.AddCommand(setupCmd(e), uninstallCmd(e), pairCmd(e), unpairCmd(e), statusCmd(e), meCmd(e), logCmd(e), checkCmd(e), daemonCmd(e), configCmd(e), channelCmd(e), versionCmd(e),
 		&cobra.Command{Use: "exit-codes", Short: "What kr's exit codes mean", Long: "Exit codes of kr:\n\n" + exitCodesText})
 	err = root.ExecuteContext(ctx)
 	return io.Fail(explain(err))

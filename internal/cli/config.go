@@ -127,7 +127,15 @@ func runConfigSet(e *env, name, value string) error {
 		return err
 	}
 	if s.socket {
-		e.io.Sayf("krd takes it up at its next start: kr daemon restart\n")
+		r, err := e.record()
+		if err != nil {
+			return err
+		}
+		next := "kr daemon restart"
+		if r.Files != nil {
+			next = "kr setup" // which writes it into the service
+		}
+		e.io.Sayf("krd takes it up at its next start: %s\n", next)
 	}
 	return nil
 }

@@ -21,12 +21,13 @@ import (
 const startPatience = 10 * time.Second
 
 func daemonCmd(e *env) *cobra.Command {
-	c := &cobra.Command{Use: "daemon", Short: "Start and stop krd, show its log", Args: noArgs}
+	c := &cobra.Command{Use: "daemon", Short: "Start and stop krd, show its log", Args: noArgs,
+		Long: "Starts and stops krd, and shows its log. kr setup starts it, too, and keeps it running."}
 	add := func(use, short string, run func(context.Context, *env) error) {
 		c.AddCommand(&cobra.Command{Use: use, Short: short, Args: noArgs,
 			RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), e) }})
 	}
-	add("start", "Start krd in the background", startDaemon)
+	add("start", "Start krd, by the service of kr setup or in the background", startDaemon)
 	add("stop", "Stop krd", stopDaemon)
 	add("restart", "Stop krd if it runs, and start it", func(ctx context.Context, e *env) error {
 		if err := stopDaemon(ctx, e); err != nil && !notRunning(err) {
@@ -43,13 +44,28 @@ func notRunning(err error) bool {
 	return errors.As(err, &n)
 }
 
-// startDaemon starts the krd that stands beside kr, or in PATH, and waits
-// until it answers.
+// startDaemon starts krd, by the service that setup installed or in the
+// background, and waits until it answers.
 func startDaemon(ctx context.Context, e *env) error {
 	if st, err := e.krd.Status(ctx); err == nil {
 		e.io.Sayf("krd runs already (process %d).\n", st.PID)
 		return nil
 	}
+	svc, ok, err := e.installed()
+	if err != nil {
+		return err
+	}
+	if ok {
+		if err := inTurn(ctx, svc.Start); err != nil {
+			return err
+		}
+		return e.awaitService(ctx)
+	}
+	return startBackground(ctx, e)
+}
+
+// startBackground starts the krd that stands beside kr, or in PATH.
+func startBackground(ctx context.Context, e *env) error {
 	cfg, d, err := e.rawConfig()
 	if err != nil {
 		return err
@@ -117,11 +133,31 @@ func isProgram(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// stopDaemon asks krd to end and waits until its socket is silent.
+// stopDaemon ends krd and waits until it is gone. A service is stopped with its
+// sockets: who asked krd itself would wake it again.
 func stopDaemon(ctx context.Context, e *env) error {
+	svc, ok, err := e.installed()
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return endDaemon(ctx, e)
+	}
+	if err := inTurn(ctx, svc.Stop); err != nil {
+		return err
+	}
+	return e.awaitEnd(ctx)
+}
+
+// endDaemon asks krd to end and waits until it is gone.
+func endDaemon(ctx context.Context, e *env) error {
 	if err := e.krd.Stop(ctx); err != nil {
 		return err
 	}
+	return e.awaitEnd(ctx)
+}
+
+func (e *env) awaitEnd(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)

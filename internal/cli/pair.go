@@ -154,7 +154,7 @@ func (p *pairer) event(ctx context.Context, cancel context.CancelCauseFunc, ev c
 			}
 		}()
 	case ev.Phone != nil:
-		p.paired(*ev.Phone)
+		p.paired(ctx, *ev.Phone)
 	}
 	return nil
 }
@@ -246,14 +246,17 @@ func (p *pairer) ask(ctx context.Context, words string) error {
 	return nil
 }
 
-func (p *pairer) paired(phone control.Phone) {
+func (p *pairer) paired(ctx context.Context, phone control.Phone) {
 	t := p.e.io
 	t.Sayf("\nPaired with %s. Its SSH public key:\n\n", term.CleanMax(phone.Name, 64))
 	for _, k := range phone.Keys {
 		t.Printf("%s\n", k.AuthorizedKey)
 	}
 	p.e.passkeyNote(phone.Keys)
-	t.Sayf("\nNext: add that line to ~/.ssh/authorized_keys on a server, or to your SSH keys at\n"+
-		"GitHub. Then let ssh ask your phone:\n\n  $ SSH_AUTH_SOCK=%s ssh root@server.example\n",
-		p.e.agentSocket())
+	t.Sayf("\nNext: add that line to ~/.ssh/authorized_keys on a server, or to your SSH keys at\n" +
+		"GitHub. Then let ssh ask your phone:\n\n")
+	if p.e.needsSetup(ctx) {
+		t.Sayf("  $ kr setup            # or, for once: SSH_AUTH_SOCK=%s ssh …\n", p.e.agentSocket())
+	}
+	t.Sayf("  $ ssh root@server.example\n")
 }

@@ -263,13 +263,19 @@ func runUnpair(ctx context.Context, e *env, name string, yes bool) error {
 	if err != nil {
 		return err
 	}
+	e.unpaired(out, "krd goes on trying for two days")
+	return nil
+}
+
+// unpaired says what came of it; untold is what becomes of a phone that could
+// not be told.
+func (e *env) unpaired(out control.Unpaired, untold string) {
 	e.io.Sayf("Unpaired from %s.\n", term.CleanMax(out.Phone.Name, 64))
 	if !out.Told {
-		e.io.Sayf("The phone could not be told yet; krd goes on trying for two days.\n")
+		e.io.Sayf("The phone could not be told yet; %s.\n", untold)
 	}
 	for _, k := range out.Phone.Keys {
 		e.io.Sayf("This key still stands where you put it; remove it from servers and forges:\n")
 		e.io.Printf("%s\n", k.AuthorizedKey)
 	}
-	return nil
 }

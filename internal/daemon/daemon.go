@@ -44,13 +44,15 @@ import (
 
 const shutdownPatience = 3 * time.Second
 
-// Config is what a Daemon needs; OtherAgent and Push may be empty.
+// Config is what a Daemon needs; OtherAgent, Passed and Push may be empty.
 type Config struct {
 	Dir        *statedir.Dir
 	Version    string
 	Log        *slog.Logger
 	OtherAgent string          // socket of the agent that the user has beside krd
 	Push       webpush.Options // for tests
+
+	Passed map[string]*net.UnixListener // sockets that were made for krd, by path: see peer.Passed
 }
 
 // Daemon is a running krd.
@@ -105,13 +107,13 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	d := &Daemon{cfg: cfg, started: time.Now(), life: life, stop: stop, phones: map[string]*phone{}, farewells: map[string]farewell{}}
-	agentSock, err := peer.Listen(cfg.Dir.Path(control.AgentSocket))
+	agentSock, err := cfg.listen(control.AgentSocket)
 	if err != nil {
 		return fmt.Errorf("open the agent socket: %w", err)
 	}
 	defer agentSock.Close()
 	d.other = newOtherAgent(cfg.OtherAgent, cfg.Dir.Path(control.AgentSocket), cfg.Log)
-	controlSock, err := peer.Listen(cfg.Dir.Path(control.Socket))
+	controlSock, err := cfg.listen(control.Socket)
 	if err != nil {
 		return fmt.Errorf("open the control socket: %w", err)
 	}
@@ -144,6 +146,20 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 		return nil
 	}
 	return err
+}
+
+// listen returns the socket with this name: the one that systemd made, if it
+// made any, or a new one.
+func (cfg Config) listen(name string) (*net.UnixListener, error) {
+	path := cfg.Dir.Path(name)
+	if len(cfg.Passed) == 0 {
+		return peer.Listen(path)
+	}
+	l := cfg.Passed[path]
+	if l == nil {
+		return nil, fmt.Errorf("systemd passed sockets, but not %s: kr setup writes the units anew", path)
+	}
+	return l, peer.CheckPassed(path)
 }
 
 // serveAgent accepts ssh clients until ctx ends and waits for them.

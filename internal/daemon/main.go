@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/peer"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/term"
 )
@@ -19,7 +20,8 @@ Usage:
   krd [--log-level LEVEL] [--other-agent PATH]
 
 State, sockets and pairings are in ~/.kr, or in the directory that KR_HOME
-names. krd stays in the foreground and logs to stderr; end it with Ctrl-C.
+names. krd stays in the foreground and logs to stderr; end it with Ctrl-C. It
+takes the sockets that systemd passes (kr setup writes the units), or makes them.
 
 While a request waits for the phone, a line in ssh's terminal says so. KR_QUIET=1,
 for ssh or for krd, turns it off.
@@ -69,5 +71,9 @@ func Main(ctx context.Context, args []string, version string, io *term.IO) int {
 	if err != nil {
 		return io.Fail(err)
 	}
-	return io.Fail(Run(ctx, Config{Dir: dir, Version: version, Log: log, OtherAgent: other}, func() { io.Printf("ready\n") }))
+	passed, err := peer.Passed()
+	if err != nil {
+		return io.Fail(err)
+	}
+	return io.Fail(Run(ctx, Config{Dir: dir, Version: version, Log: log, OtherAgent: other, Passed: passed}, func() { io.Printf("ready\n") }))
 }

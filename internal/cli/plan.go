@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"kryptonite/internal/statedir"
+	"kryptonite/internal/term"
+)
+
+// step is one change to this computer: it is shown before it is made.
+type step struct {
+	text string // what it does; further lines are details
+	do   func(context.Context) error
+}
+
+// consent is how a person agrees to a plan.
+type consent struct{ dryRun, yes bool }
+
+// carryOut shows all steps, asks, and makes them in their order. done is false
+// when nothing was to be made, or nobody wanted it.
+func (e *env) carryOut(ctx context.Context, what string, steps []step, c consent) (done bool, err error) {
+	e.io.Printf("%s will:\n", what)
+	for _, s := range steps {
+		first, more, _ := strings.Cut(s.text, "\n")
+		e.io.Printf("  - %s\n", term.CleanMax(first, 1000))
+		for line := range strings.Lines(more) {
+			e.io.Printf("      %s\n", term.CleanMax(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "  "), 1000))
+		}
+	}
+	switch {
+	case c.dryRun:
+		return false, nil
+	case c.yes:
+	case !e.io.InTTY():
+		return false, &term.Problem{Err: fmt.Errorf("%s asks before it changes anything, and there is no terminal to ask", what), Code: codeUsage,
+			Hints: []string{"to go on: " + what + " --yes", "to see it only: " + what + " --dry-run"}}
+	default:
+		if ok, err := e.io.Confirm(ctx, "Go on?"); err != nil || !ok {
+			return false, err
+		}
+	}
+	for _, s := range steps {
+		if err := s.do(ctx); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// notForAnother refuses what would leave root's files in somebody's home.
+func notForAnother(what string) error {
+	for _, name := range []string{"SUDO_USER", "DOAS_USER"} {
+		if user := os.Getenv(name); os.Geteuid() == 0 && user != "" && user != "root" {
+			return &term.Problem{Err: fmt.Errorf("this is root, working for %s: what it makes would be root's, and neither krd nor ssh would take it", term.Clean(user)),
+				Code: codeUsage, Hints: []string{"as " + term.Clean(user) + ", without sudo: " + what}}
+		}
+	}
+	return nil
+}
+
+// commands are steps that run these commands.
+func commands(all [][]string) (out []step) {
+	for _, args := range all {
+		out = append(out, step{"run: " + strings.Join(args, " "), func(ctx context.Context) error { return runCommand(ctx, args) }})
+	}
+	return out
+}
+
+func runCommand(ctx context.Context, args []string) error {
+	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, term.CleanMax(strings.TrimSpace(string(out)), 500))
+	}
+	return nil
+}
+
+// tilde is a path as people write it.
+func tilde(path string) string {
+	home, err := os.UserHomeDir()
+	if rest, ok := strings.CutPrefix(path, home+"/"); err == nil && ok {
+		return "~/" + rest
+	}
+	return path
+}
+
+// record is what setup made, so that uninstall can take it away: setup.json.
+type record struct {
+	Service serviceKind `json:"service,omitempty"` // "": krd was started by hand
+	Files   []string    `json:"files,omitempty"`   // of the service
+	Made    []string    `json:"made,omitempty"`    // what was not there, but for Files: outermost directory first
+}
+
+const (
+	recordFile    = "setup.json"
+	recordVersion = 1
+	backupFile    = "ssh_config.before" // ssh's configuration before the last change that setup made
+	publicKeys    = "keys"              // phones' public keys, one a file, that the ssh configuration names
+)
+
+// record is empty where setup has not been.
+func (e *env) record() (r record, err error) {
+	d, err := e.existing()
+	if d == nil || err != nil {
+		return r, err
+	}
+	if err := d.ReadJSON(recordFile, recordVersion, &r); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return r, err
+	}
+	return r, nil
+}
+
+func (e *env) writeRecord(r record) error {
+	d, err := e.dir()
+	if err != nil {
+		return err
+	}
+	return d.WriteJSON(recordFile, recordVersion, r)
+}
+
+// existing is dir, or nil when there is none: it makes nothing.
+func (e *env) existing() (*statedir.Dir, error) {
+	if _, err := os.Lstat(e.home); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return e.dir()
+}
+
+// missing returns path and those of its parents that are not there, outermost
+// first.
+func missing(path string) (out []string) {
+	for ; ; path = filepath.Dir(path) {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return out
+		}
+		out = append([]string{path}, out...)
+	}
+}
+
+func (r record) equal(o record) bool {
+	a, _ := json.Marshal(r)
+	b, _ := json.Marshal(o)
+	return string(a) == string(b)
+}

@@ -1,0 +1,352 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/sshconfig"
+	"kryptonite/internal/term"
+)
+
+func setupCmd(e *env) *cobra.Command {
+	var c consent
+	cmd := &cobra.Command{
+		Use: "setup", Short: "Keep krd running, and let ssh use it", Args: noArgs,
+		Long: `Starts krd now and at each login: as a systemd user service or LaunchAgent where
+there is one, else as a process in the background, until the next reboot. Then puts
+one marked block at the top of ~/.ssh/config, so that ssh asks krd for keys; where
+that file lets ssh offer named keys only, the block names the phones' keys.
+
+All changes are shown before they are made. When all is as it should be, it changes
+nothing. It needs no root. kr uninstall takes everything back.`,
+		Example: "  $ kr setup --dry-run\n  $ kr setup",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runSetup(cmd.Context(), e, c) },
+	}
+	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "show the changes only")
+	cmd.Flags().BoolVar(&c.yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func runSetup(ctx context.Context, e *env, c consent) error {
+	if err := notForAnother("kr setup"); err != nil {
+		return err
+	}
+	changed := false
+	for range 2 { // which keys are to be named is known when krd runs
+		s := &setup{env: e}
+		if err := s.plan(ctx); err != nil {
+			return err
+		}
+		for _, n := range s.notes {
+			e.io.Sayf("Note: %s\n", term.CleanMax(n, 1000))
+		}
+		if len(s.steps) == 0 {
+			break
+		}
+		done, err := e.carryOut(ctx, "kr setup", s.steps, c)
+		if err != nil || !done {
+			return err
+		}
+		changed = true
+	}
+	if !changed {
+		e.io.Sayf("All is set up; nothing was changed.\n")
+		return nil
+	}
+	return e.afterSetup(ctx)
+}
+
+// setup collects what is to be done.
+type setup struct {
+	*env
+	cfg    config
+	had    record // by an earlier setup
+	now    record
+	making []string // directories that steps make
+	steps  []step
+	notes  []string
+}
+
+func (s *setup) add(text string, do func(context.Context) error) {
+	s.steps = append(s.steps, step{text, do})
+}
+
+// make adds steps that make a directory that is not there, and its parents.
+func (s *setup) make(dir string) {
+	for _, d := range missing(dir) {
+		if slices.Contains(s.making, d) {
+			continue
+		}
+		s.making = append(s.making, d)
+		s.made(d)
+		s.add("make the directory "+tilde(d), func(context.Context) error {
+			if err := os.Mkdir(d, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+				return fmt.Errorf("set up: %w", err)
+			}
+			return nil
+		})
+	}
+}
+
+// made notes what uninstall is to take away when nothing is left in it.
+func (s *setup) made(path string) {
+	if !slices.Contains(s.now.Made, path) {
+		s.now.Made = append(s.now.Made, path)
+	}
+}
+
+func (s *setup) plan(ctx context.Context) (err error) {
+	if s.home, err = filepath.Abs(s.home); err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	block := s.block()
+	if err := block.Check(); err != nil {
+		return err
+	}
+	if d, err := s.existing(); err != nil {
+		return err
+	} else if d != nil {
+		if s.cfg, _, err = s.rawConfig(); err != nil {
+			return err
+		}
+	}
+	if s.had, err = s.record(); err != nil {
+		return err
+	}
+	s.now = record{Made: slices.Clone(s.had.Made)}
+	kind := kindHere(ctx)
+	if kind == kindBackground && s.had.Service == kindSystemd {
+		return &term.Problem{Err: errors.New("krd was set up as a systemd user service, and systemctl --user does not answer here"),
+			Hints: []string{"log in as this user anew (not by su or sudo), and try again"}}
+	}
+	if s.now.Service = kind; kind == kindBackground {
+		err = s.planBackground(ctx)
+	} else {
+		err = s.planService(ctx, kind)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.planConfig(ctx, block); err != nil {
+		return err
+	}
+	if !s.now.equal(s.had) { // before all others, so that nothing is made that uninstall does not know of
+		s.steps = slices.Insert(s.steps, 0, step{"note in " + tilde(filepath.Join(s.home, recordFile)) + " what it makes, for kr uninstall",
+			func(context.Context) error { return s.writeRecord(s.now) }})
+	}
+	return nil
+}
+
+func (e *env) block() sshconfig.Block {
+	return sshconfig.Block{Home: e.home, Socket: control.AgentSocket}
+}
+
+func (s *setup) planBackground(ctx context.Context) error {
+	if _, err := s.krd.Status(ctx); err == nil {
+		return nil
+	} else if !notRunning(err) {
+		return err
+	}
+	s.notes = append(s.notes, "there is no systemd user instance here, so krd will not start by itself: after a reboot, kr daemon start.")
+	s.add("start krd in the background", func(ctx context.Context) error { return startDaemon(ctx, s.env) })
+	return nil
+}
+
+func (s *setup) planService(ctx context.Context, kind serviceKind) error {
+	s.planAgent()
+	krd, err := findKrd()
+	if err == nil {
+		krd, err = filepath.Abs(krd)
+	}
+	if err != nil {
+		return err
+	}
+	svc, _, err := s.service(kind, krd, s.cfg.Agent)
+	if err != nil {
+		return err
+	}
+	var write []step
+	for _, f := range svc.Files {
+		s.now.Files = append(s.now.Files, f.Path)
+		old, err := os.ReadFile(f.Path)
+		switch {
+		case err == nil && string(old) == f.Content:
+			continue
+		case err == nil && !slices.Contains(s.had.Files, f.Path):
+			return &term.Problem{Err: fmt.Errorf("%s is there already: %w", f.Path, errNotOurs),
+				Hints: []string{"if nobody needs it, remove it, and try again: kr setup"}}
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("look at the service: %w", err)
+		}
+		s.make(filepath.Dir(f.Path))
+		write = append(write, step{"write " + tilde(f.Path) + ":\n" + f.Content, func(context.Context) error {
+			if err := os.WriteFile(f.Path, []byte(f.Content), 0o644); err != nil {
+				return fmt.Errorf("write the service: %w", err)
+			}
+			return nil
+		}})
+	}
+	st, err := s.krd.Status(ctx)
+	running := err == nil
+	enabled := len(write) == 0 && s.had.Service == kind && runCommand(ctx, svc.Check) == nil
+	switch {
+	case enabled && running:
+		return nil
+	case enabled:
+		s.add("start krd", func(ctx context.Context) error { return startDaemon(ctx, s.env) })
+		return nil
+	case running:
+		s.add(fmt.Sprintf("stop krd (process %d), so that the service starts it", st.PID), func(ctx context.Context) error { return endDaemon(ctx, s.env) })
+	}
+	s.steps = append(append(s.steps, write...), commands(svc.Enable)...)
+	s.add("wait until krd answers", s.awaitService)
+	return nil
+}
+
+// planAgent keeps the keys of the agent that this terminal uses: a service does
+// not see the terminal's environment.
+func (s *setup) planAgent() {
+	sock := os.Getenv("SSH_AUTH_SOCK")
+	if s.cfg.Agent != "" || sock == "" || sock == s.agentSocket() || !filepath.IsAbs(sock) {
+		return
+	}
+	if strings.HasPrefix(sock, os.TempDir()+"/") {
+		s.notes = append(s.notes, "the agent of this terminal ("+sock+") lasts as long as the terminal; its keys are not offered beside the phone's. For another one: kr config set agent PATH.")
+		return
+	}
+	s.cfg.Agent = sock
+	s.add("set agent to "+sock+", so that the keys of the agent that you have go on working", func(context.Context) error {
+		cfg, d, err := s.rawConfig()
+		if err != nil {
+			return err
+		}
+		cfg.Agent = sock
+		return d.WriteJSON(configFile, configVersion, cfg)
+	})
+}
+
+// planConfig puts the block into ssh's configuration.
+func (s *setup) planConfig(ctx context.Context, block sshconfig.Block) error {
+	file, rest, err := readSSHConfig(block)
+	if err != nil {
+		return err
+	}
+	if err := s.planKeys(ctx, rest, &block); err != nil {
+		return err
+	}
+	data, err := block.Put(file.Data)
+	if err != nil {
+		return sshConfigProblem(file, err)
+	}
+	if bytes.Equal(data, file.Data) {
+		return nil
+	}
+	if err := file.Writable(); err != nil {
+		return readOnlyConfig(err, block)
+	}
+	if line := namesAgent(rest); line > 0 {
+		s.notes = append(s.notes, fmt.Sprintf("line %d of %s names an agent (IdentityAgent); ssh uses krd instead, as the block stands before it. To offer that agent's keys, too: kr config set agent PATH.", line, tilde(file.Path)))
+	}
+	text := "put this block at the top of " + tilde(file.Path)
+	if file.Exists {
+		text += " (it is kept as it was in " + tilde(filepath.Join(s.home, backupFile)) + ")"
+	} else {
+		s.make(filepath.Dir(file.Path))
+		s.made(file.Path)
+		text += ", which is made"
+	}
+	if file.Target != file.Path {
+		text += "; it leads to " + tilde(file.Target)
+	}
+	s.add(text+":\n"+block.Text(), func(context.Context) error {
+		d, err := s.dir()
+		if err != nil {
+			return err
+		}
+		if file.Exists {
+			if err := d.WriteFile(backupFile, file.Data); err != nil {
+				return err
+			}
+		}
+		if err := file.Replace(data); err != nil {
+			return readOnlyConfig(err, block)
+		}
+		return nil
+	})
+	return nil
+}
+
+// planKeys names the phones' keys where ssh would not take them from the agent
+// otherwise.
+func (s *setup) planKeys(ctx context.Context, config []byte, block *sshconfig.Block) error {
+	st, err := s.krd.Status(ctx)
+	if err != nil || len(st.Phones) == 0 {
+		return nil // krd has just been planned, or there is no phone
+	}
+	needs, own, err := sshconfig.NeedsKeys(ctx, config)
+	if err != nil {
+		s.notes = append(s.notes, "whether ssh offers an agent's keys cannot be found out: "+err.Error())
+		return nil
+	}
+	if !needs {
+		return nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return fmt.Errorf("find the home directory: %w", err)
+	}
+	for _, name := range own {
+		if _, err := os.Lstat(filepath.Join(home, ".ssh", name)); err == nil {
+			block.Own = append(block.Own, name)
+		}
+	}
+	for _, p := range st.Phones {
+		for _, k := range p.Keys {
+			sum := sha256.Sum256([]byte(k.Fingerprint))
+			name := filepath.Join(publicKeys, hex.EncodeToString(sum[:8])+".pub")
+			block.Keys = append(block.Keys, name)
+			line := k.AuthorizedKey + "\n"
+			if old, err := os.ReadFile(filepath.Join(s.home, name)); err == nil && string(old) == line {
+				continue
+			}
+			s.add("write the public key "+k.Fingerprint+" to "+tilde(filepath.Join(s.home, name))+": your ssh offers keys that are named, only (IdentitiesOnly)",
+				func(context.Context) error {
+					d, err := s.dir()
+					if err != nil {
+						return err
+					}
+					return d.WriteFile(name, []byte(line))
+				})
+		}
+	}
+	return nil
+}
+
+// afterSetup says what comes next.
+func (e *env) afterSetup(ctx context.Context) error {
+	e.io.Sayf("ssh asks krd from now on.\n")
+	cfg, _, err := e.rawConfig()
+	if err != nil {
+		return err
+	}
+	switch st, err := e.krd.Status(ctx); {
+	case err != nil || len(st.Phones) > 0:
+	case cfg.Relay == "" && cfg.SQS == nil:
+		e.io.Sayf("Next: kr config set relay https://relay.example.com, then kr pair\n")
+	default:
+		e.io.Sayf("Next: kr pair\n")
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+// Package service describes how a system keeps krd running for a user: the
+// files of a service, and the commands that bring it up and take it down.
+//
+//	systemd   krd.socket holds both sockets, krd.service is krd; no login ever finds nobody
+//	launchd   a LaunchAgent, which starts krd at login and again when it dies
+//
+// It writes no file and runs no command: kr shows both first. Nothing here
+// needs root. References: systemd.unit(5), systemd.socket(5), systemd.exec(5);
+// launchd.plist(5), launchctl(1).
+package service
+
+import "path/filepath"
+
+// Spec is the krd that is to run. Paths are absolute.
+type Spec struct {
+	Krd     string   // the program
+	Home    string   // its state directory
+	Agent   string   // the other agent, as krd's --other-agent takes it; "": what the service's environment says
+	Sockets []string // names in Home
+	Log     string   // name in Home
+}
+
+// Service is a service of one user.
+type Service struct {
+	Name  string // for people
+	Files []File
+
+	// Commands, by their arguments.
+	Check  []string   // succeeds where Enable has
+	Enable [][]string // after Files were written: krd runs now and after each login
+	Start  [][]string
+	Stop   [][]string
+	Remove [][]string // before Files are removed: krd ends, and does not come again
+	Forget [][]string // after Files were removed
+}
+
+// File is a file of a service; it is readable for all, as others of its kind are.
+type File struct {
+	Path    string
+	Content string
+}
+
+func (s Spec) args() []string {
+	if s.Agent == "" {
+		return []string{s.Krd}
+	}
+	return []string{s.Krd, "--other-agent", s.Agent}
+}
+
+func (s Spec) path(name string) string { return filepath.Join(s.Home, name) }

@@ -1,0 +1,137 @@
+// Package sshconfig puts one marked block into a person's ssh_config, and takes
+// it out again.
+//
+//	# BEGIN kr setup: ssh asks krd for keys. "kr uninstall" removes these lines
+//	IdentityAgent "/home/ana/.kr/agent.sock"
+//	# END kr setup
+//
+// The block stands at the top, as ssh takes the first value that it finds, and
+// outside of any Host. Every other byte of the file stays: Remove after Put is
+// what was there. Lines that a person wrote between the two markers are theirs
+// and are kept. Block does no I/O; File reads and replaces the file.
+//
+// References: ssh_config(5).
+package sshconfig
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	begin = `# BEGIN kr setup: ssh asks krd for keys. "kr uninstall" removes these lines`
+	end   = `# END kr setup`
+
+	beginMark = "# BEGIN kr setup" // what follows on that line may change
+)
+
+// Block is what is put into the file.
+type Block struct {
+	Home   string   // krd's state directory, absolute; the lines of the block name files in it
+	Socket string   // of krd's agent, a name in Home
+	Keys   []string // public keys, names in Home; usually none, see NeedsKeys
+	Own    []string // keys that ssh would use by itself, names in ~/.ssh: it does not once Keys are named
+}
+
+// MarkerError is a marker that stands alone: where the block ends, or begins,
+// is not known.
+type MarkerError struct {
+	Line  int // from 1
+	Begin bool
+}
+
+func (e *MarkerError) Error() string {
+	if e.Begin {
+		return fmt.Sprintf("line %d begins the block of kr setup, and no line ends it", e.Line)
+	}
+	return fmt.Sprintf("line %d ends a block of kr setup that no line begins", e.Line)
+}
+
+// Hint is the next step for people.
+func (e *MarkerError) Hint() []string {
+	return []string{fmt.Sprintf("look at line %d in an editor, remove what is left of the block, and try again", e.Line)}
+}
+
+// Text is the block's lines, as they are for a file whose lines end with "\n".
+func (b Block) Text() string { return strings.Join(b.lines(), "\n") + "\n" }
+
+func (b Block) lines() []string {
+	out := []string{begin, "IdentityAgent " + b.quoted(b.Socket)}
+	for _, k := range b.Keys {
+		out = append(out, "IdentityFile "+b.quoted(k))
+	}
+	for _, k := range b.Own {
+		out = append(out, ownFile+k)
+	}
+	return append(out, end)
+}
+
+// ownFile is how no person writes ~/.ssh/.
+const ownFile = "IdentityFile %d/.ssh/"
+
+// quoted is the path of a file in Home as ssh_config takes it; % begins a token.
+func (b Block) quoted(name string) string {
+	return `"` + strings.ReplaceAll(filepath.Join(b.Home, name), "%", "%%") + `"`
+}
+
+// Check returns an error when ssh_config cannot carry the path of Home.
+func (b Block) Check() error {
+	if !filepath.IsAbs(b.Home) || strings.ContainsAny(b.Home, "\"\\\r\n\x00") || strings.Contains(b.Home, "${") {
+		return fmt.Errorf("ssh's configuration cannot carry the path %q: use another one (KR_HOME)", b.Home)
+	}
+	return nil
+}
+
+// Put returns config with the block at its top, and nowhere else. Its lines end
+// as those of config do. Putting it twice is putting it once.
+func (b Block) Put(config []byte) ([]byte, error) {
+	rest, err := b.Remove(config)
+	if err != nil {
+		return nil, err
+	}
+	eol := "\n"
+	if i := bytes.IndexByte(rest, '\n'); i > 0 && rest[i-1] == '\r' {
+		eol = "\r\n"
+	}
+	return append([]byte(strings.Join(b.lines(), eol)+eol), rest...), nil
+}
+
+// Remove returns config without the block: without the two markers, and without
+// those lines between them that are the block's own. It returns a *MarkerError
+// when one marker is missing.
+func (b Block) Remove(config []byte) ([]byte, error) {
+	rest := make([]byte, 0, len(config))
+	opened := 0 // the line of the marker, or none
+	n := 0
+	for line := range bytes.Lines(config) {
+		n++
+		switch text := strings.TrimSpace(string(line)); {
+		case strings.HasPrefix(text, beginMark):
+			if opened > 0 {
+				return nil, &MarkerError{opened, true}
+			}
+			opened = n
+		case text == end:
+			if opened == 0 {
+				return nil, &MarkerError{n, false}
+			}
+			opened = 0
+		case opened > 0 && b.wrote(text):
+		default:
+			rest = append(rest, line...)
+		}
+	}
+	if opened > 0 {
+		return nil, &MarkerError{opened, true}
+	}
+	return rest, nil
+}
+
+// wrote reports whether a line between the markers is one that Put writes, now
+// or with other keys.
+func (b Block) wrote(line string) bool {
+	inHome := strings.TrimSuffix(b.quoted(""), `"`) + "/"
+	return strings.HasPrefix(line, "IdentityAgent "+inHome) || strings.HasPrefix(line, "IdentityFile "+inHome) || strings.HasPrefix(line, ownFile)
+}
