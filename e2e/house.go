@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/nacl/secretbox"
 
+	"kryptonite/internal/freeport"
 	"kryptonite/internal/keystore"
 )
 
@@ -62,9 +62,13 @@ func (h *House) Path(elem ...string) string {
 
 // StartRelay starts the relay, with more environment, on the port it had before.
 func (h *House) StartRelay(env ...string) (err error) {
-	addr := "127.0.0.1:0"
-	if h.Origin != "" {
-		addr = strings.TrimPrefix(h.Origin, "http://")
+	addr := strings.TrimPrefix(h.Origin, "http://")
+	if h.Origin == "" {
+		port, err := freeport.Get() // that can be had again after a crash
+		if err != nil {
+			return err
+		}
+		addr = fmt.Sprintf("127.0.0.1:%d", port)
 	}
 	args := []string{"--listen", addr, "--data", h.Path("relay")}
 	if h.AppOnly {
@@ -250,15 +254,6 @@ func (h *House) Close() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // Build compiles the programs into dir, with flags for the go command.

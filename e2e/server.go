@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"kryptonite/internal/freeport"
 )
 
 // Server is one sshd.
@@ -39,7 +41,7 @@ func (h *House) StartSshd() error {
 // before, if any, and adds it to ssh_config and known_hosts.
 func (h *House) AddServer(s *Server) (err error) {
 	if s.Port == 0 {
-		if s.Port, err = freePort(); err != nil {
+		if s.Port, err = freeport.Get(); err != nil {
 			return err
 		}
 	}

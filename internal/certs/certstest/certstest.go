@@ -27,6 +27,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"kryptonite/internal/freeport"
 )
 
 // Pebble is a running CA.
@@ -60,15 +62,13 @@ func (p *Pebble) Orders() int {
 	return bytes.Count(p.log.b.Bytes(), []byte("Added order"))
 }
 
-// FreePort returns a TCP port of loopback that was free.
-func FreePort(t testing.TB) int {
+func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Get()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // Start starts a CA whose certificates are valid for so long. Without pebble the
@@ -84,14 +84,14 @@ func Start(t testing.TB, valid time.Duration) *Pebble {
 		missing("no pebble; Debian: apt-get install pebble")
 	}
 	dir := t.TempDir()
-	p := &Pebble{CAFile: filepath.Join(dir, "ca.pem"), HTTPPort: FreePort(t)}
+	p := &Pebble{CAFile: filepath.Join(dir, "ca.pem"), HTTPPort: freePort(t)}
 	p.CA = writeIdentity(t, p.CAFile, filepath.Join(dir, "key.pem"))
-	listen, manage := at(FreePort(t)), at(FreePort(t))
+	listen, manage := at(freePort(t)), at(freePort(t))
 	p.Directory, p.manage = "https://"+listen+"/dir", "https://"+manage
 	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress": listen, "managementListenAddress": manage,
 		"certificate": p.CAFile, "privateKey": filepath.Join(dir, "key.pem"),
-		"httpPort": p.HTTPPort, "tlsPort": FreePort(t),
+		"httpPort": p.HTTPPort, "tlsPort": freePort(t),
 		"certificateValidityPeriod": int(valid / time.Second),
 	}})
 	if err != nil {
