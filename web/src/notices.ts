@@ -106,6 +106,7 @@ export class Notices {
     const rung = (await this.#shelf.open(pairing)).flatMap((n) => dataOf(n).requests);
     const fresh = [card, ...more].some((c) => !rung.includes(c.request));
     await this.#shelf.put(pairing, asks([card, ...more], this.where.mayAllow(card)), fresh && !cooling(this.#log(), pairing, Date.now()));
+    for (const n of await this.#shelf.open("")) n.close(); // that there was nothing: it was only late
   }
 
   // redraw is for less than before: where nothing is shown, nothing is to be shown.

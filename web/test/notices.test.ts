@@ -64,8 +64,8 @@ test("a push waits for what it announces", async () => {
   assert.deepEqual([phone.titles(), phone.rung], [["root @ server.example"], 1]);
 });
 
-test("a push of which nothing comes says so each time, without a sound", async (t) => {
-  const { phone, push } = house();
+test("a push of which nothing comes says so each time, without a sound, until it does come", async (t) => {
+  const { phone, ask, notices, push } = house();
   for (let i = 1; i <= 2; i++) {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     const pushed = push();
@@ -75,6 +75,9 @@ test("a push of which nothing comes says so each time, without a sound", async (
     await pushed;
     assert.deepEqual([phone.titles(), phone.rung, phone.calls], [["A computer asked"], 0, i]);
   }
+  ask(card("a"));
+  await notices.settled();
+  assert.deepEqual(phone.titles(), ["root @ server.example"]);
 });
 
 test("what a rule allowed is said quietly, or not, and once", async () => {
