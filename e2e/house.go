@@ -226,8 +226,8 @@ func (p *Pairing) Agree() error {
 }
 
 // RunPhone starts kr-phone run and waits until it is ready.
-func (h *House) RunPhone(name, approve string) error {
-	p, err := h.Phone(name, "run", "--approve", approve)
+func (h *House) RunPhone(name, approve string, more ...string) error {
+	p, err := h.Phone(name, append([]string{"run", "--approve", approve}, more...)...)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,8 @@ const button = `(() => {
   const all = [...document.querySelectorAll(%[2]q + " :is(button, [role=button], a, summary, input[type=checkbox])")].filter((b) => says(b) === %[1]q || (b.labels?.[0]?.innerText ?? "").trim() === %[1]q);
   for (const b of all) {
     if (b.disabled || b.getAttribute("aria-disabled") === "true" || b.closest(".arming")) continue;
-    if (document.getAnimations().some((a) => a.playState === "running" && a.effect.target.contains(b))) continue; // it moves
+    b.since ??= performance.now(); // it rises, but not in a tab behind another, which has no frames
+    if (performance.now() < b.since + 1000 && document.getAnimations().some((a) => a.playState === "running" && a.effect.target.contains(b))) continue;
     b.scrollIntoView({ block: "center", behavior: "instant" });
     const r = b.getBoundingClientRect();
     const [x, y] = [r.x + r.width / 2, r.y + r.height / 2];
