@@ -134,7 +134,7 @@ func (d *Desk) Click(n Notification, button string) error {
 	if key == "" {
 		return fmt.Errorf("the notification has no button %q, but %q", button, n.Actions)
 	}
-	return d.conn.Emit(notifyPath, notifyName+".ActionInvoked", n.id, key)
+	return d.emit("ActionInvoked", n.id, key)
 }
 
 // Dismiss closes a notification, as a person does who does not care.
@@ -142,7 +142,17 @@ func (d *Desk) Dismiss(n Notification) error {
 	if !d.remove(n.id) {
 		return errors.New("the notification is not there")
 	}
-	return d.conn.Emit(notifyPath, notifyName+".NotificationClosed", n.id, uint32(2))
+	return d.emit("NotificationClosed", n.id, uint32(2))
+}
+
+// emit tells the browser what a person did. It does not know a notification before
+// its Notify is answered, which no person can overtake: by a trip to the bus and
+// back that answer is on its way.
+func (d *Desk) emit(signal string, values ...any) error {
+	if err := d.conn.BusObject().Call("org.freedesktop.DBus.GetId", 0).Err; err != nil {
+		return err
+	}
+	return d.conn.Emit(notifyPath, notifyName+"."+signal, values...)
 }
 
 func (d *Desk) remove(id uint32) bool {
