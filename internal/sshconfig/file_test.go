@@ -147,7 +147,10 @@ func TestNoRegularFile(t *testing.T) {
 	path := filepath.Join(dir, "config")
 	write(t, path, "", 0o600)
 	if err := os.Chown(path, 12345, -1); err != nil {
-		t.Skip(err)
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err) // root of a container that maps no other user
 	}
 	if _, err := Read(path); err == nil {
 		t.Error("another user's file was read")
