@@ -87,6 +87,9 @@ func newBrowser(t testing.TB, profile string, flags ...string) *Browser {
 func newBrowserWith(t testing.TB, env []string, profile string, flags ...string) *Browser {
 	t.Helper()
 	oneOfTwo(t)
+	if _, slow := t.(*testing.B); !slow {
+		flags = append(flags, "js-flags=--liftoff-only") // no second compiler for code that runs for seconds
+	}
 	b, err := StartBrowserWith(env, profile, flags...)
 	if errors.Is(err, ErrNoChromium) && os.Getenv("CI") == "" {
 		t.Skip(err)
