@@ -54,7 +54,8 @@ func TestCheckApp(t *testing.T) {
 		{"no origin", right, "check --app http://relay.example/#" + secret, 2, "", "https"},
 		{"a path", right, "check --app https://relay.example/app", 2, "", "like this"},
 		{"two", right, "check --app a b", 2, "", "kr check --help"},
-		{"nothing", right, "check", 2, "", "kr check --app"},
+		{"a URL, and not what of it", right, "check " + srv.URL, 2, "", "kr check --app"},
+		{"two things", right, "check --app --fix", 2, "", "kr check --app"},
 	}
 	home := t.TempDir()
 	if code, _, errs := krOf(t, right, home, "check", "--app"); code != 2 || !strings.Contains(errs, "which address") || asked > 0 {

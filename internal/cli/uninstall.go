@@ -101,6 +101,9 @@ func (u *uninstall) plan(ctx context.Context, purge bool) (err error) {
 	if err := u.planService(ctx); err != nil {
 		return err
 	}
+	if err := u.planBeside(); err != nil {
+		return err
+	}
 	for _, path := range slices.Backward(u.rec.Made) {
 		u.planMade(path)
 	}
@@ -203,6 +206,23 @@ func (u *uninstall) planService(ctx context.Context) error {
 	return nil
 }
 
+// planBeside takes the environment and the completion back.
+func (u *uninstall) planBeside() error {
+	v, ok, err := u.environment(u.rec.Service)
+	if err != nil {
+		return err
+	}
+	if ok {
+		u.steps = append(u.steps, u.endEnvironment(v, u.rec)...)
+	}
+	for _, path := range u.rec.Beside {
+		if exists(path) && (!ok || path != v.File.Path) {
+			u.add("remove "+tilde(path), func(context.Context) error { return remove(path) })
+		}
+	}
+	return nil
+}
+
 // planMade removes what setup made, if nobody has put anything into it.
 func (u *uninstall) planMade(path string) {
 	info, err := os.Lstat(path)
@@ -229,10 +249,12 @@ func (u *uninstall) planMade(path string) {
 var stateNames = [...]string{configFile, "pairings", "farewells", "queues", "endpoints", "sns.json", "heard.json", "log.journal",
 	control.AgentSocket, control.Socket, control.LockFile, control.LogFile, "*.damaged-*"}
 
+// ownNames are those that setup made; the record comes last.
+var ownNames = [...]string{backupFile, publicKeys, recordFile}
+
 func (u *uninstall) planState(purge bool) {
-	own := []string{backupFile, publicKeys, recordFile} // what setup made; the record comes last
 	if !purge {
-		for _, name := range own {
+		for _, name := range ownNames {
 			if path := filepath.Join(u.home, name); exists(path) {
 				u.add("remove "+tilde(path), func(context.Context) error { return remove(path) })
 			}
@@ -240,7 +262,7 @@ func (u *uninstall) planState(purge bool) {
 		return
 	}
 	u.add("delete krd's state in "+tilde(u.home), func(context.Context) error {
-		for _, pattern := range slices.Concat(stateNames[:], own) {
+		for _, pattern := range slices.Concat(stateNames[:], ownNames[:]) {
 			names, err := fs.Glob(os.DirFS(u.home), pattern)
 			if err != nil {
 				return fmt.Errorf("uninstall: %w", err)

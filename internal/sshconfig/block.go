@@ -51,7 +51,7 @@ func (e *MarkerError) Error() string {
 
 // Hint is the next step for people.
 func (e *MarkerError) Hint() []string {
-	return []string{fmt.Sprintf("look at line %d in an editor, remove what is left of the block, and try again", e.Line)}
+	return []string{fmt.Sprintf("look at line %d in an editor, remove what is left of the block, and try again; or: kr check --fix", e.Line)}
 }
 
 // Text is the block's lines, as they are for a file whose lines end with "\n".
