@@ -192,6 +192,47 @@ func TestCheckMendsNothingNew(t *testing.T) {
 	}
 }
 
+// TestUninstallAfterMending: what --fix made anew is taken back, too.
+func TestUninstallAfterMending(t *testing.T) {
+	home, state := resident(t)
+	if err := os.RemoveAll(filepath.Join(home, ".ssh")); err != nil {
+		t.Fatal(err)
+	}
+	if _, out, errs := kr(t, state, "check", "--fix"); !strings.Contains(out, "mended  restored the block") {
+		t.Errorf("%s%s", out, errs)
+	}
+	if code, out, errs := kr(t, state, "uninstall", "--yes", "--purge"); code != 0 {
+		t.Errorf("kr uninstall = %d\n%s%s", code, out, errs)
+	}
+	if left, err := os.ReadDir(home); err != nil || len(left) > 0 || exists(state) {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+// TestCheckOfAnothersFile: what another user owns is named, and no --fix can mend it.
+func TestCheckOfAnothersFile(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("only root can make another user's file")
+		}
+		t.Skip("only root can make another user's file")
+	}
+	_, state := newcomer(t)
+	if code, _, errs := kr(t, state, "config", "set", "name", "laptop"); code != 0 {
+		t.Fatal(errs)
+	}
+	if err := os.Chown(filepath.Join(state, configFile), 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	chk := newCheckup(&env{home: state})
+	if f := lookState(t.Context(), chk)[0]; f.state != factFail || f.mend != nil || f.text != "~/.kr/config.json belongs to another user" || !strings.HasPrefix(f.fix, "sudo chown -R 0 ") {
+		t.Errorf("%+v", f)
+	}
+	if f := lookSettings(t.Context(), chk)[0]; f.state != factFail || !strings.Contains(f.text, "another user") {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestCheckOfAHungKrd ends, and says so.
 func TestCheckOfAHungKrd(t *testing.T) {
 	state := t.TempDir()

@@ -70,13 +70,16 @@ func lookEnvironment(ctx context.Context, c *checkup) []fact {
 	if b, err := os.ReadFile(v.File.Path); err == nil && string(b) == v.File.Content && s.shown == c.agentSocket() {
 		return okay(name, "programs of the desktop find krd by %s", authSock)
 	}
+	text := "programs of the desktop do not find krd"
+	if s.shown != "" {
+		text = "programs of the desktop find another agent, " + s.shown + ", and not krd"
+	}
+	if !s.mayTakeEnvironment() {
+		return warn(name, "kr setup, which sees to both", "%s", text)
+	}
 	if err := s.planEnvironment(r.Service); err != nil {
 		return one(fact{name: name, state: factFail, text: err.Error(), fix: "kr setup"})
 	}
-	text := "programs of the desktop find no agent"
-	if s.shown != "" {
-		text = "programs of the desktop find another agent, " + s.shown
-	}
-	return one(fact{name: name, state: factWarn, text: text + ", and not krd; if it is so after each login, something else sets " + authSock, fix: "kr setup",
+	return one(fact{name: name, state: factWarn, text: text + "; if it is so after each login, something else sets " + authSock, fix: "kr setup",
 		did: "let programs of the desktop find krd: " + s.brief(), mend: s.perform})
 }

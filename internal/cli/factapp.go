@@ -3,9 +3,13 @@ package cli
 import (
 	"context"
 	"slices"
+	"time"
 
 	"kryptonite/internal/appcheck"
 )
+
+// appPatience bounds the download of the whole app.
+const appPatience = time.Minute
 
 // lookApp compares the phone app that is served with that of this build.
 func lookApp(ctx context.Context, c *checkup) []fact {
@@ -19,7 +23,9 @@ func lookApp(ctx context.Context, c *checkup) []fact {
 	if err != nil || len(hashes) == 0 {
 		return warn(name, "use a kr that was built after: go run ./web/build", "this kr was built without the phone app, so it has nothing to compare with")
 	}
-	files, err := appcheck.Check(ctx, appcheck.Transport(), origin, hashes)
+	limited, cancel := context.WithTimeout(ctx, appPatience)
+	defer cancel()
+	files, err := appcheck.Check(limited, appcheck.Transport(), origin, hashes)
 	if err != nil {
 		return one(fact{name: name, state: factFail, code: codeNoAnswer, text: origin + ": " + err.Error(), fix: "see that the app's server runs there, and kr config get app"})
 	}

@@ -120,7 +120,8 @@ func (s *setup) begin() (err error) {
 	if s.had, err = s.record(); err != nil {
 		return err
 	}
-	s.now = record{Made: slices.Clone(s.had.Made), AuthSock: s.had.AuthSock, Beside: slices.Clone(s.had.Beside)}
+	s.now = s.had
+	s.now.Files, s.now.Beside, s.now.Made = slices.Clone(s.had.Files), slices.Clone(s.had.Beside), slices.Clone(s.had.Made)
 	return nil
 }
 
@@ -138,7 +139,7 @@ func (s *setup) plan(ctx context.Context) (err error) {
 			Hints: []string{"log in as this user anew (not by su or sudo), and try again"}}
 	}
 	s.shown = s.shownSock(ctx, kind)
-	if s.now.Service = kind; kind == kindBackground {
+	if s.now.Service, s.now.Files = kind, nil; kind == kindBackground {
 		err = s.planBackground(ctx)
 	} else {
 		s.planAgent()
@@ -285,7 +286,11 @@ func (e *env) afterSetup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, ok, _ := e.environment(kindHere(ctx)); ok {
+	r, err := e.record()
+	if err != nil {
+		return err
+	}
+	if v, ok, _ := e.environment(r.Service); ok && slices.Contains(r.Beside, v.File.Path) {
 		e.io.Sayf("Programs that run already keep the environment that they have: log in anew for those.\n")
 	}
 	if loginShell() == zsh {

@@ -59,7 +59,7 @@ func (s *setup) planEnvironment(kind serviceKind) error {
 		return err
 	}
 	if !s.mayTakeEnvironment() {
-		if steps := s.endEnvironment(v, s.had); len(steps) > 0 {
+		if steps := s.endEnvironment(v, s.had, s.shown); len(steps) > 0 {
 			s.steps = append(s.steps, steps...)
 			s.now.AuthSock = ""
 			s.now.Beside = slices.DeleteFunc(s.now.Beside, func(path string) bool { return path == v.File.Path })
@@ -84,11 +84,9 @@ func (s *setup) mayTakeEnvironment() bool {
 	if s.cfg.Environment == noEnvironment {
 		return false
 	}
-	lost := s.agents()
-	if os.Getenv("SSH_CONNECTION") != "" { // this terminal's agent is none of the session's
-		lost = slices.DeleteFunc(lost, func(sock string) bool { return sock != s.shown })
-	}
-	if s.cfg.Agent != "" || len(lost) == 0 { // the person has decided which, or there is none
+	remote := os.Getenv("SSH_CONNECTION") != "" // this terminal's agent is none of the session's
+	lost := slices.DeleteFunc(s.agents(), func(sock string) bool { return sock == s.cfg.Agent || remote && sock != s.shown })
+	if len(lost) == 0 || s.cfg.Agent == noAgent {
 		return true
 	}
 	s.notes = append(s.notes, fmt.Sprintf("programs of the desktop that do not read ssh's configuration go on with the agent that they have (%s). "+
@@ -97,8 +95,9 @@ func (s *setup) mayTakeEnvironment() bool {
 }
 
 // endEnvironment takes back what planEnvironment did: programs find what they
-// found before.
-func (e *env) endEnvironment(v service.Environment, had record) (steps []step) {
+// found before. Where something else has set the variable since (shown), that
+// stays.
+func (e *env) endEnvironment(v service.Environment, had record, shown string) (steps []step) {
 	path := v.File.Path
 	if !slices.Contains(had.Beside, path) {
 		return nil
@@ -106,7 +105,10 @@ func (e *env) endEnvironment(v service.Environment, had record) (steps []step) {
 	if exists(path) {
 		steps = append(steps, step{"remove " + tilde(path), func(context.Context) error { return remove(path) }})
 	}
-	return append(steps, commands(v.Restore(had.AuthSock))...)
+	if shown == e.agentSocket() {
+		steps = append(steps, commands(v.Restore(had.AuthSock))...)
+	}
+	return steps
 }
 
 // beside notes a file that setup wrote beside those of the service.

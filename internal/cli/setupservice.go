@@ -31,6 +31,7 @@ func (s *setup) planService(ctx context.Context, kind serviceKind) error {
 	if err != nil {
 		return err
 	}
+	s.now.Files = nil
 	for _, f := range svc.Files {
 		s.now.Files = append(s.now.Files, f.Path)
 	}
@@ -79,8 +80,8 @@ func (s *setup) files(files []service.File, had []string) (write []step, err err
 	return write, nil
 }
 
-// planAgent keeps the keys of the agent that the session has, or this terminal:
-// a service does not see the terminal's environment.
+// planAgent keeps the keys of the agent that this terminal has, or the session: a
+// service does not see the terminal's environment.
 func (s *setup) planAgent() {
 	if s.cfg.Agent != "" {
 		return
@@ -110,10 +111,10 @@ func (s *setup) planAgent() {
 // of its own ssh-agent among them.
 const launchdSockets = "/com.apple.launchd."
 
-// agents are the other agents that are in use here: that of the session, and that
-// of this terminal.
+// agents are the other agents that are in use here: that of this terminal, and
+// that of the session.
 func (s *setup) agents() (out []string) {
-	for _, sock := range []string{s.shown, os.Getenv(authSock)} {
+	for _, sock := range []string{os.Getenv(authSock), s.shown} {
 		if filepath.IsAbs(sock) && sock != s.agentSocket() && !slices.Contains(out, sock) {
 			out = append(out, sock)
 		}
@@ -131,8 +132,13 @@ func (s *setup) brief() string {
 	return strings.Join(out, ", ")
 }
 
-// perform makes all steps, in their order.
+// perform makes all steps, in their order, after uninstall has been told.
 func (s *setup) perform(ctx context.Context) error {
+	if !s.now.equal(s.had) {
+		if err := s.writeRecord(s.now); err != nil {
+			return err
+		}
+	}
 	for _, st := range s.steps {
 		if err := st.do(ctx); err != nil {
 			return err

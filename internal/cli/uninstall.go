@@ -101,7 +101,7 @@ func (u *uninstall) plan(ctx context.Context, purge bool) (err error) {
 	if err := u.planService(ctx); err != nil {
 		return err
 	}
-	if err := u.planBeside(); err != nil {
+	if err := u.planBeside(ctx); err != nil {
 		return err
 	}
 	for _, path := range slices.Backward(u.rec.Made) {
@@ -207,13 +207,13 @@ func (u *uninstall) planService(ctx context.Context) error {
 }
 
 // planBeside takes the environment and the completion back.
-func (u *uninstall) planBeside() error {
+func (u *uninstall) planBeside(ctx context.Context) error {
 	v, ok, err := u.environment(u.rec.Service)
 	if err != nil {
 		return err
 	}
 	if ok {
-		u.steps = append(u.steps, u.endEnvironment(v, u.rec)...)
+		u.steps = append(u.steps, u.endEnvironment(v, u.rec, u.shownSock(ctx, u.rec.Service))...)
 	}
 	for _, path := range u.rec.Beside {
 		if exists(path) && (!ok || path != v.File.Path) {
