@@ -184,6 +184,36 @@ func TestCheckSSH(t *testing.T) {
 	}
 }
 
+// TestCheckSSHConfigInEffect: the block is whole, and ssh says something else, or
+// nothing.
+func TestCheckSSHConfigInEffect(t *testing.T) {
+	home, state := newcomer(t)
+	e := &env{home: state, krd: control.NewClient(filepath.Join(state, control.Socket))}
+	block := e.block().Text()
+	for _, c := range []struct {
+		name, config, ssh string // ssh: a script in its place
+		want              factState
+		text              string
+	}{
+		{"as it should be", block, "", factWarn, "HOME is " + home}, // as it is not what the user database says
+		{"a line that ssh does not know", block + "Nonsense yes\n", "", factFail, "line 4: Bad configuration option: nonsense"},
+		{"a wrapper around ssh", block, "echo identityagent none", factFail, "ssh uses none, although"},
+		{"one that does not read the file", block, "echo host kr-setup.invalid", factFail, "ssh uses what SSH_AUTH_SOCK says, although"},
+	} {
+		sshConfig(t, home, c.config, 0o600)
+		if c.ssh != "" {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte("#!/bin/sh\n"+c.ssh+"\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+		}
+		if f := lookSSHConfig(t.Context(), newCheckup(e))[0]; f.state != c.want || !strings.Contains(f.text, c.text) || f.fix == "" || f.mend != nil {
+			t.Errorf("%s: %s, %s", c.name, f.state, f.text)
+		}
+	}
+}
+
 // TestFactsShown: a line holds what others wrote, and nothing that steers a
 // terminal or looks like another line; programs get the same as JSON.
 func TestFactsShown(t *testing.T) {

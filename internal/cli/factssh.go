@@ -106,7 +106,7 @@ func (c *checkup) inEffect(ctx context.Context, file sshconfig.File, fail func(f
 	case agent != c.agentSocket():
 		return fail("ssh -G some.host | grep -i identityagent", "ssh uses %s, although the block of kr setup is there", first(agent, "what "+authSock+" says"))
 	case elsewhere:
-		return fact{name: "ssh_config", state: factWarn, fix: "unset HOME's change, or ssh -F " + shellQuoted(file.Path),
+		return fact{name: "ssh_config", state: factWarn, fix: "set HOME back, or use ssh -F " + shellQuoted(file.Path),
 			text: fmt.Sprintf("HOME is %s, and ssh does not go by it: it reads the configuration where the user database says that your home is", home)}
 	}
 	return okay("ssh_config", "ssh -G says that ssh asks krd")[0]

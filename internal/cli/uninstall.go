@@ -27,8 +27,8 @@ func uninstallCmd(e *env) *cobra.Command {
 	var o uninstallOptions
 	cmd := &cobra.Command{
 		Use: "uninstall", Short: "Take back what kr setup made", Args: noArgs,
-		Long: `Ends krd, removes its service, and takes the block out of ~/.ssh/config; every other
-byte stays. Pairings and settings stay, too, unless you want them gone: --purge, or
+		Long: `Ends krd, removes its service, its place in the session's environment and the completion,
+and takes the block out of ~/.ssh/config; every other byte stays. Pairings and settings stay, too, unless you want them gone: --purge, or
 a second question. Then phones are unpaired, and their public keys are printed: they
 still stand on servers. The programs themselves are yours to delete.`,
 		Example: "  $ kr uninstall --dry-run\n  $ kr uninstall\n  $ kr uninstall --yes --purge",
