@@ -177,16 +177,3 @@ func resident(b *testing.B, h *e2e.House) float64 {
 	b.Fatal("krd says nothing of its memory")
 	return 0
 }
-
-// BenchmarkKr times "kr version" and "kr status" with krd up.
-func BenchmarkKr(b *testing.B) {
-	h := start(b)
-	for _, args := range [][]string{{"version"}, {"status"}} {
-		b.Run(args[0], func(b *testing.B) {
-			for b.Loop() {
-				_, err := h.Kr(args...)
-				must(b, err)
-			}
-		})
-	}
-}

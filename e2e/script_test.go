@@ -7,6 +7,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -121,6 +122,16 @@ func TestScripts(t *testing.T) {
 				// exec sh -c $UNTIL COMMAND: what reaches krd from the phone takes a moment.
 				`UNTIL=for i in $(seq 200); do sh -c "$0" && exit; sleep 0.1; done; exit 1`)
 			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "namespaces" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			err := exec.Command("unshare", "-rm", "true").Run()
+			if err != nil && os.Getenv("CI") != "" {
+				return false, fmt.Errorf("unshare -rm: %w: a kernel that lets users make namespaces is needed", err)
+			}
+			return err == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"relay": cmdRelay, "sshd": cmdSshd, "pair": cmdPair, "phone": cmdPhone, "krphone": cmdKrPhone, "agent": cmdAgent,

@@ -4,184 +4,93 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"slices"
-	"strings"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"kryptonite/internal/appcheck"
-	"kryptonite/internal/control"
-	"kryptonite/internal/mailbox"
 	"kryptonite/internal/term"
-	"kryptonite/internal/version"
 )
 
 type checkOptions struct {
-	app, sqs, sns, json bool
-	url                 string // of the app; "": the configured one
+	app, sqs, sns, fix, json bool
+	url                      string // of the app; "": the configured one
 }
 
 func checkCmd(e *env) *cobra.Command {
 	var o checkOptions
 	c := &cobra.Command{
-		Use:   "check --app [URL] | --sqs | --sns",
-		Short: "Try what is set up: the phone app of a server, Amazon SQS or Amazon SNS",
-		Long: `With --sqs krd makes two queues in your AWS account, uses them as this computer and as
+		Use:   "check [--fix] | --app [URL] | --sqs | --sns",
+		Short: "Say what works and what does not, and mend it",
+		Long: `Looks at everything that a login needs and prints a line for each: ok, warn or fail,
+what was seen, and what to type. With --fix it mends what it can: it starts krd or
+restarts an old one, closes files to others, and restores what kr setup made. It
+makes nothing that kr setup has not made before. Bug reports want these lines.
+
+The exit code is 0 if nothing fails; else that of the first thing that does, as
+kr exit-codes says: 6 if krd does not run, 3 without a phone, 5 if a server did not
+answer, otherwise 1.
+
+With --app it fetches every file of the phone app from the address where your phone opens it,
+and compares it with the SHA-256 that is built into this kr. Without URL that is
+the configured app, or the relay. Kr and app must come from the same build. It says
+what the server served to this computer, now: a server can serve other files to
+others, and no check from outside shows that.
+
+With --sqs krd makes two queues in your AWS account, uses them as this computer and as
 a phone without credentials, and deletes them. It says which right is missing, or
 that your account does not allow it. It takes a minute or two.
 
 With --sns it makes, for each platform application, an endpoint of no device, publishes
-to it, and deletes it.
-
-With --app it fetches every file of the phone app from the address where your phone opens it,
-and compares it with the SHA-256 that is built into this kr. Without URL that is
-the configured app, or the relay. Kr and app must come from the same build.
-
-The exit code is 1 if a file differs or is missing, and 5 if the server did not
-answer. It says what the server served to this computer, now: a server can serve
-other files to others, and no check from outside shows that.`,
-		Example: "  $ kr check --app\n  $ kr check --app https://relay.example.com --json",
+to it, and deletes it.`,
+		Example: "  $ kr check\n  $ kr check --fix\n  $ kr check --app https://relay.example.com --json",
 		Args:    func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.MaximumNArgs(1)(c, args)) },
 		RunE: func(c *cobra.Command, args []string) error {
 			o.url = first(args...)
 			switch {
-			case o.app && !o.sqs && !o.sns:
-				return runCheck(c.Context(), e, o, appcheck.Transport())
-			case o.sqs && !o.app && !o.sns && o.url == "":
+			case o.app && !o.sqs && !o.sns && !o.fix:
+				return runCheckApp(c.Context(), e, o, appcheck.Transport())
+			case o.sqs && !o.app && !o.sns && !o.fix && o.url == "":
 				return runCheckSQS(c.Context(), e, o)
-			case o.sns && !o.app && !o.sqs && o.url == "":
+			case o.sns && !o.app && !o.sqs && !o.fix && o.url == "":
 				return runCheckSNS(c.Context(), e, o)
+			case !o.app && !o.sqs && !o.sns && o.url == "":
+				return runCheck(c.Context(), e, o)
 			}
-			return &term.Problem{Err: errors.New("say what to check"), Code: codeUsage,
-				Hints: []string{"the phone app: kr check --app", "Amazon SQS: kr check --sqs", "Amazon SNS: kr check --sns"}}
+			return &term.Problem{Err: errors.New("say one thing to check"), Code: codeUsage,
+				Hints: []string{"everything: kr check", "the phone app: kr check --app [URL]", "Amazon SQS: kr check --sqs", "Amazon SNS: kr check --sns"}}
 		},
 	}
-	c.Flags().BoolVar(&o.app, "app", false, "check the phone app")
+	c.Flags().BoolVar(&o.fix, "fix", false, "mend what can be mended")
+	c.Flags().BoolVar(&o.app, "app", false, "check the phone app, every file")
 	c.Flags().BoolVar(&o.sqs, "sqs", false, "check that Amazon SQS can be used")
 	c.Flags().BoolVar(&o.sns, "sns", false, "check that Amazon SNS can be used")
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON (schema_version 1)")
 	return c
 }
 
-// appOrigin is the origin that o means.
-func (e *env) appOrigin(o checkOptions) (string, error) {
-	if o.url != "" {
-		// A link that was pasted has a key in its fragment: it is not needed.
-		url, _, _ := strings.Cut(o.url, "#")
-		origin, err := mailbox.CanonicalOrigin(url)
-		if err != nil {
-			return "", &term.Problem{Err: err, Code: codeUsage, Hints: []string{"like this: kr check --app https://relay.example.com"}}
-		}
-		return origin, nil
-	}
-	cfg, err := e.readConfig()
-	if err != nil {
-		return "", err
-	}
-	if cfg.App == "" && cfg.Relay == "" {
-		return "", &term.Problem{Err: errors.New("no app and no relay is set: which address is to be checked?"), Code: codeUsage,
-			Hints: []string{"name it: kr check --app https://relay.example.com"}}
-	}
-	return first(cfg.App, cfg.Relay), nil
-}
-
-func runCheck(ctx context.Context, e *env, o checkOptions, rt http.RoundTripper) error {
-	origin, err := e.appOrigin(o)
-	if err != nil {
+func runCheck(ctx context.Context, e *env, o checkOptions) error {
+	if err := notForAnother("kr check"); err != nil {
 		return err
 	}
-	hashes, err := e.release()
+	home, err := filepath.Abs(e.home)
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	e.home = home
+	c := newCheckup(e)
+	each := c.show
+	if o.json {
+		each = func(fact) {}
+	}
+	facts, err := c.run(ctx, looks(), o.fix, each)
 	if err != nil {
 		return err
-	}
-	if len(hashes) == 0 {
-		return &term.Problem{Err: errors.New("this kr was built without the phone app: it has nothing to compare with"),
-			Hints: []string{"build both: go run ./web/build && go build -o bin/ ./cmd/..."}}
-	}
-	files, err := appcheck.Check(ctx, rt, origin, hashes)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		return &term.Problem{Err: err, Code: codeNoAnswer, Hints: []string{"is the address right, and kr-relay up? " + origin}}
 	}
 	if o.json {
-		if err := e.printJSON(jsonCheck(origin, files)); err != nil {
+		if err := e.printJSON(jsonFacts(facts)); err != nil {
 			return err
 		}
-	} else {
-		e.showCheck(origin, files)
 	}
-	return checkResult(origin, files)
-}
-
-// verdict is the worst that was found.
-func verdict(files []appcheck.File) appcheck.State {
-	has := func(s appcheck.State) bool {
-		return slices.ContainsFunc(files, func(f appcheck.File) bool { return f.State == s })
-	}
-	switch {
-	case has(appcheck.Different) || has(appcheck.Missing):
-		return appcheck.Different
-	case has(appcheck.Unread):
-		return appcheck.Unread
-	}
-	return appcheck.Same
-}
-
-func (e *env) showCheck(origin string, files []appcheck.File) {
-	for _, f := range files {
-		switch f.State {
-		case appcheck.Same:
-			e.io.Printf("ok    %s\n", f.Path)
-		case appcheck.Missing:
-			e.io.Printf("fail  %s is missing\n", f.Path)
-		case appcheck.Unread:
-			e.io.Printf("fail  %s: %s\n", f.Path, term.CleanMax(f.Problem, 300))
-		case appcheck.Different:
-			e.io.Printf("fail  %s differs: %s\n      this release has  %s\n", f.Path, first(f.Got, f.Problem), f.Want)
-		}
-	}
-	if verdict(files) == appcheck.Same {
-		e.io.Printf("%s serves the same app as this release: kr %s\n", origin, version.String())
-		e.io.Sayf("That is what it served to this computer, now; it can serve other files to others.\n")
-	}
-}
-
-// checkResult is the error that gives the exit code.
-func checkResult(origin string, files []appcheck.File) error {
-	switch verdict(files) {
-	case appcheck.Different:
-		return &term.Problem{Err: fmt.Errorf("%s does not serve the app of this release", origin),
-			Hints: []string{"an older or newer one? compare kr version here with kr-relay --version there",
-				"until you know why, open no app and make no key there"}}
-	case appcheck.Unread:
-		return &term.Problem{Err: fmt.Errorf("%s did not hand out every file", origin), Code: codeNoAnswer, Hints: []string{"try again: kr check --app " + origin}}
-	}
-	return nil
-}
-
-type checkJSON struct {
-	SchemaVersion int             `json:"schema_version"`
-	Version       string          `json:"version"`
-	Origin        string          `json:"origin"`
-	Result        appcheck.State  `json:"result"`
-	Files         []checkFileJSON `json:"files"`
-}
-
-type checkFileJSON struct {
-	Path    string         `json:"path"`
-	Result  appcheck.State `json:"result"`
-	Want    string         `json:"want"`
-	SHA256  string         `json:"sha256,omitempty"`
-	Problem string         `json:"problem,omitempty"`
-}
-
-func jsonCheck(origin string, files []appcheck.File) checkJSON {
-	out := checkJSON{SchemaVersion: control.SchemaVersion, Version: version.String(), Origin: origin, Result: verdict(files)}
-	for _, f := range files {
-		out.Files = append(out.Files, checkFileJSON{f.Path, f.State, f.Want, f.Got, f.Problem})
-	}
-	return out
+	return result(facts, o.fix)
 }

@@ -85,7 +85,7 @@ func usage(c *cobra.Command, err error) error {
 func explain(err error) error {
 	e := new(control.Error)
 	if !errors.As(err, &e) {
-		return err
+		return withDiskTrouble(err)
 	}
 	p := &term.Problem{Err: err}
 	switch e.Code {
@@ -145,12 +145,17 @@ type config struct {
 	Name  string `json:"name,omitempty"`  // how phones list this computer
 	Agent string `json:"agent,omitempty"` // absolute path or "none"; "" means SSH_AUTH_SOCK
 
+	Environment string `json:"environment,omitempty"` // "no": programs of the desktop do not get SSH_AUTH_SOCK from kr setup
+
 	SQS *control.SQS `json:"sqs,omitempty"` // nil: new pairings have no queues
 }
 
 const (
 	configFile    = "config.json"
 	configVersion = 1
+
+	noAgent       = "none"
+	noEnvironment = "no"
 )
 
 func (e *env) dir() (*statedir.Dir, error) { return statedir.Open(e.home) }

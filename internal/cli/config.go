@@ -22,12 +22,9 @@ func (e *env) readConfig() (config, error) {
 	}
 	for _, s := range settings() {
 		v := s.field(&c)
-		if !s.origin || *v == "" {
-			continue
-		}
-		if *v, err = mailbox.CanonicalOrigin(*v); err != nil {
+		if *v, err = s.canonical(*v); err != nil {
 			return c, &term.Problem{Err: fmt.Errorf("the setting %s in %s: %w", s.name, d.Path(configFile), err), Code: codeUsage,
-				Hints: []string{fmt.Sprintf("set it anew: kr config set %s https://relay.example.com", s.name)}}
+				Hints: []string{fmt.Sprintf("set it anew: kr config set %s %s", s.name, s.example)}}
 		}
 	}
 	return c, nil
@@ -47,18 +44,44 @@ func (e *env) rawConfig() (c config, d *statedir.Dir, err error) {
 type setting struct {
 	name, help string
 	field      func(*config) *string
-	origin     bool // an https origin
-	socket     bool // an absolute path, or "none"; krd has it since its start
+	parse      func(string) (string, error) // of a value that is not empty; nil: any is fine
+	example    string                       // of a value
+	next       string                       // "": a change works at once; else the command after which it does, where no service has it
+}
+
+// canonical is a value as it is kept; an empty one is none.
+func (s setting) canonical(value string) (string, error) {
+	if value == "" || s.parse == nil {
+		return value, nil
+	}
+	return s.parse(value)
 }
 
 func settings() []setting {
+	const origin, socket = "https://relay.example.com", "/run/user/1000/keyring/ssh"
 	return []setting{
-		{"relay", "the relay that new pairings use, https://…", func(c *config) *string { return &c.Relay }, true, false},
-		{"app", "where the phone app is, if not at the relay, https://…", func(c *config) *string { return &c.App }, true, false},
-		{"name", "how phones list this computer", func(c *config) *string { return &c.Name }, false, false},
+		{"relay", "the relay that new pairings use, https://…", func(c *config) *string { return &c.Relay }, mailbox.CanonicalOrigin, origin, ""},
+		{"app", "where the phone app is, if not at the relay, https://…", func(c *config) *string { return &c.App }, mailbox.CanonicalOrigin, origin, ""},
+		{"name", "how phones list this computer", func(c *config) *string { return &c.Name }, nil, "laptop", ""},
 		{"agent", "the agent whose keys work, too: its socket, or none; if not set, SSH_AUTH_SOCK of krd's start",
-			func(c *config) *string { return &c.Agent }, false, true},
+			func(c *config) *string { return &c.Agent }, parseAgent, socket, "kr daemon restart"},
+		{"environment", "no: kr setup does not set SSH_AUTH_SOCK for programs of the desktop",
+			func(c *config) *string { return &c.Environment }, parseEnvironment, noEnvironment, "kr setup"},
 	}
+}
+
+func parseAgent(value string) (string, error) {
+	if value == noAgent {
+		return value, nil
+	}
+	return filepath.Abs(value)
+}
+
+func parseEnvironment(value string) (string, error) {
+	if value != noEnvironment {
+		return "", fmt.Errorf("%q is not %q, and not empty", value, noEnvironment)
+	}
+	return value, nil
 }
 
 func findSetting(name string) (setting, error) {
@@ -84,7 +107,7 @@ func configCmd(e *env) *cobra.Command {
 			}
 			return nil
 		}},
-		&cobra.Command{Use: "get NAME", Short: "Print one setting", Args: oneArg, RunE: func(_ *cobra.Command, args []string) error {
+		&cobra.Command{Use: "get NAME", Short: "Print one setting", Args: oneArg, ValidArgsFunction: completeSettings, RunE: func(_ *cobra.Command, args []string) error {
 			s, err := findSetting(args[0])
 			if err != nil {
 				return err
@@ -96,7 +119,7 @@ func configCmd(e *env) *cobra.Command {
 			e.io.Printf("%s\n", *s.field(&cfg))
 			return nil
 		}},
-		&cobra.Command{Use: "set NAME VALUE", Short: "Change one setting; an empty value removes it",
+		&cobra.Command{Use: "set NAME VALUE", Short: "Change one setting; an empty value removes it", ValidArgsFunction: completeSettings,
 			Args: func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.ExactArgs(2)(c, args)) },
 			RunE: func(_ *cobra.Command, args []string) error { return runConfigSet(e, args[0], args[1]) }},
 	)
@@ -108,15 +131,8 @@ func runConfigSet(e *env, name, value string) error {
 	if err != nil {
 		return err
 	}
-	if s.origin && value != "" {
-		if value, err = mailbox.CanonicalOrigin(value); err != nil {
-			return &term.Problem{Err: err, Code: codeUsage, Hints: []string{"like this: https://relay.example.com (http only for localhost)"}}
-		}
-	}
-	if s.socket && value != "" && value != "none" {
-		if value, err = filepath.Abs(value); err != nil {
-			return err
-		}
+	if value, err = s.canonical(value); err != nil {
+		return &term.Problem{Err: err, Code: codeUsage, Hints: []string{"like this: kr config set " + s.name + " " + s.example}}
 	}
 	cfg, d, err := e.rawConfig()
 	if err != nil {
@@ -126,16 +142,16 @@ func runConfigSet(e *env, name, value string) error {
 	if err := d.WriteJSON(configFile, configVersion, cfg); err != nil {
 		return err
 	}
-	if s.socket {
+	if s.next != "" {
 		r, err := e.record()
 		if err != nil {
 			return err
 		}
-		next := "kr daemon restart"
+		next := s.next
 		if r.Files != nil {
 			next = "kr setup" // which writes it into the service
 		}
-		e.io.Sayf("krd takes it up at its next start: %s\n", next)
+		e.io.Sayf("It is taken up by: %s\n", next)
 	}
 	return nil
 }

@@ -29,12 +29,7 @@ func daemonCmd(e *env) *cobra.Command {
 	}
 	add("start", "Start krd, by the service of kr setup or in the background", startDaemon)
 	add("stop", "Stop krd", stopDaemon)
-	add("restart", "Stop krd if it runs, and start it", func(ctx context.Context, e *env) error {
-		if err := stopDaemon(ctx, e); err != nil && !notRunning(err) {
-			return err
-		}
-		return startDaemon(ctx, e)
-	})
+	add("restart", "Stop krd if it runs, and start it", restartDaemon)
 	add("logs", "Print krd's log", printLog)
 	return c
 }
@@ -147,6 +142,13 @@ func stopDaemon(ctx context.Context, e *env) error {
 		return err
 	}
 	return e.awaitEnd(ctx)
+}
+
+func restartDaemon(ctx context.Context, e *env) error {
+	if err := stopDaemon(ctx, e); err != nil && !notRunning(err) {
+		return err
+	}
+	return startDaemon(ctx, e)
 }
 
 // endDaemon asks krd to end and waits until it is gone.

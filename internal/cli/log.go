@@ -35,6 +35,7 @@ seconds it took, reason, and LENGTH:HEAD of the phone's own log.`,
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON (schema_version 1)")
 	c.Flags().StringVar(&o.phone, "phone", "", "only of this phone, by name or id")
 	c.Flags().IntVarP(&o.n, "lines", "n", logLines, "how many, the newest; 0: all")
+	c.RegisterFlagCompletionFunc("phone", e.completePhones) // the flag is there
 	c.AddCommand(logVerifyCmd(e))
 	return c
 }

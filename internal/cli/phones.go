@@ -232,6 +232,7 @@ servers stay there: remove them where they stand.`,
 		},
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.ValidArgsFunction = e.completePhones
 	return c
 }
 

@@ -95,7 +95,10 @@ func tilde(path string) string {
 type record struct {
 	Service serviceKind `json:"service,omitempty"` // "": krd was started by hand
 	Files   []string    `json:"files,omitempty"`   // of the service
-	Made    []string    `json:"made,omitempty"`    // what was not there, but for Files: outermost directory first
+	Beside  []string    `json:"beside,omitempty"`  // files of the session's environment and of completion
+	Made    []string    `json:"made,omitempty"`    // what was not there, but for Files and Beside: outermost directory first
+
+	AuthSock string `json:"auth_sock,omitempty"` // SSH_AUTH_SOCK of the session, before
 }
 
 const (
@@ -125,12 +128,25 @@ func (e *env) writeRecord(r record) error {
 	return d.WriteJSON(recordFile, recordVersion, r)
 }
 
-// existing is dir, or nil when there is none: it makes nothing.
+// existing is dir, or nil when there is none: it makes and changes nothing.
 func (e *env) existing() (*statedir.Dir, error) {
-	if _, err := os.Lstat(e.home); errors.Is(err, fs.ErrNotExist) {
+	d, err := statedir.Existing(e.home)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return e.dir()
+	return d, err
+}
+
+// savedConfig is the settings, empty where there are none: it makes nothing.
+func (e *env) savedConfig() (c config, err error) {
+	d, err := e.existing()
+	if d == nil || err != nil {
+		return c, err
+	}
+	if err := d.ReadJSON(configFile, configVersion, &c); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return c, err
+	}
+	return c, nil
 }
 
 // missing returns path and those of its parents that are not there, outermost

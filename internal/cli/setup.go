@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +26,9 @@ func setupCmd(e *env) *cobra.Command {
 		Long: `Starts krd now and at each login: as a systemd user service or LaunchAgent where
 there is one, else as a process in the background, until the next reboot. Then puts
 one marked block at the top of ~/.ssh/config, so that ssh asks krd for keys; where
-that file lets ssh offer named keys only, the block names the phones' keys.
+that file lets ssh offer named keys only, the block names the phones' keys. Programs
+of the desktop find krd by SSH_AUTH_SOCK, unless keys of an agent that they have now
+would be lost; and bash and fish complete kr's words.
 
 All changes are shown before they are made. When all is as it should be, it changes
 nothing. It needs no root. kr uninstall takes everything back.`,
@@ -74,6 +75,7 @@ type setup struct {
 	cfg    config
 	had    record // by an earlier setup
 	now    record
+	shown  string   // SSH_AUTH_SOCK of programs that the session starts now
 	making []string // directories that steps make
 	steps  []step
 	notes  []string
@@ -107,39 +109,55 @@ func (s *setup) made(path string) {
 	}
 }
 
-func (s *setup) plan(ctx context.Context) (err error) {
+// begin reads what there is.
+func (s *setup) begin() (err error) {
 	if s.home, err = filepath.Abs(s.home); err != nil {
 		return fmt.Errorf("set up: %w", err)
+	}
+	if s.cfg, err = s.savedConfig(); err != nil {
+		return err
+	}
+	if s.had, err = s.record(); err != nil {
+		return err
+	}
+	s.now = s.had
+	s.now.Files, s.now.Beside, s.now.Made = slices.Clone(s.had.Files), slices.Clone(s.had.Beside), slices.Clone(s.had.Made)
+	return nil
+}
+
+func (s *setup) plan(ctx context.Context) (err error) {
+	if err := s.begin(); err != nil {
+		return err
 	}
 	block := s.block()
 	if err := block.Check(); err != nil {
 		return err
 	}
-	if d, err := s.existing(); err != nil {
-		return err
-	} else if d != nil {
-		if s.cfg, _, err = s.rawConfig(); err != nil {
-			return err
-		}
-	}
-	if s.had, err = s.record(); err != nil {
-		return err
-	}
-	s.now = record{Made: slices.Clone(s.had.Made)}
 	kind := kindHere(ctx)
 	if kind == kindBackground && s.had.Service == kindSystemd {
 		return &term.Problem{Err: errors.New("krd was set up as a systemd user service, and systemctl --user does not answer here"),
 			Hints: []string{"log in as this user anew (not by su or sudo), and try again"}}
 	}
-	if s.now.Service = kind; kind == kindBackground {
+	s.shown = s.shownSock(ctx, kind)
+	if s.now.Service, s.now.Files = kind, nil; kind == kindBackground {
 		err = s.planBackground(ctx)
 	} else {
-		err = s.planService(ctx, kind)
+		s.planAgent()
+		before := len(s.steps)
+		if err = s.planService(ctx, kind); len(s.steps) == before {
+			s.planStart(ctx)
+		}
 	}
 	if err != nil {
 		return err
 	}
 	if err := s.planConfig(ctx, block); err != nil {
+		return err
+	}
+	if err := s.planEnvironment(kind); err != nil {
+		return err
+	}
+	if err := s.planCompletion(); err != nil {
 		return err
 	}
 	if !s.now.equal(s.had) { // before all others, so that nothing is made that uninstall does not know of
@@ -162,79 +180,6 @@ func (s *setup) planBackground(ctx context.Context) error {
 	s.notes = append(s.notes, "there is no systemd user instance here, so krd will not start by itself: after a reboot, kr daemon start.")
 	s.add("start krd in the background", func(ctx context.Context) error { return startDaemon(ctx, s.env) })
 	return nil
-}
-
-func (s *setup) planService(ctx context.Context, kind serviceKind) error {
-	s.planAgent()
-	krd, err := findKrd()
-	if err == nil {
-		krd, err = filepath.Abs(krd)
-	}
-	if err != nil {
-		return err
-	}
-	svc, _, err := s.service(kind, krd, s.cfg.Agent)
-	if err != nil {
-		return err
-	}
-	var write []step
-	for _, f := range svc.Files {
-		s.now.Files = append(s.now.Files, f.Path)
-		old, err := os.ReadFile(f.Path)
-		switch {
-		case err == nil && string(old) == f.Content:
-			continue
-		case err == nil && !slices.Contains(s.had.Files, f.Path):
-			return &term.Problem{Err: fmt.Errorf("%s is there already: %w", f.Path, errNotOurs),
-				Hints: []string{"if nobody needs it, remove it, and try again: kr setup"}}
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("look at the service: %w", err)
-		}
-		s.make(filepath.Dir(f.Path))
-		write = append(write, step{"write " + tilde(f.Path) + ":\n" + f.Content, func(context.Context) error {
-			if err := os.WriteFile(f.Path, []byte(f.Content), 0o644); err != nil {
-				return fmt.Errorf("write the service: %w", err)
-			}
-			return nil
-		}})
-	}
-	st, err := s.krd.Status(ctx)
-	running := err == nil
-	enabled := len(write) == 0 && s.had.Service == kind && runCommand(ctx, svc.Check) == nil
-	switch {
-	case enabled && running:
-		return nil
-	case enabled:
-		s.add("start krd", func(ctx context.Context) error { return startDaemon(ctx, s.env) })
-		return nil
-	case running:
-		s.add(fmt.Sprintf("stop krd (process %d), so that the service starts it", st.PID), func(ctx context.Context) error { return endDaemon(ctx, s.env) })
-	}
-	s.steps = append(append(s.steps, write...), commands(svc.Enable)...)
-	s.add("wait until krd answers", s.awaitService)
-	return nil
-}
-
-// planAgent keeps the keys of the agent that this terminal uses: a service does
-// not see the terminal's environment.
-func (s *setup) planAgent() {
-	sock := os.Getenv("SSH_AUTH_SOCK")
-	if s.cfg.Agent != "" || sock == "" || sock == s.agentSocket() || !filepath.IsAbs(sock) {
-		return
-	}
-	if strings.HasPrefix(sock, os.TempDir()+"/") {
-		s.notes = append(s.notes, "the agent of this terminal ("+sock+") lasts as long as the terminal; its keys are not offered beside the phone's. For another one: kr config set agent PATH.")
-		return
-	}
-	s.cfg.Agent = sock
-	s.add("set agent to "+sock+", so that the keys of the agent that you have go on working", func(context.Context) error {
-		cfg, d, err := s.rawConfig()
-		if err != nil {
-			return err
-		}
-		cfg.Agent = sock
-		return d.WriteJSON(configFile, configVersion, cfg)
-	})
 }
 
 // planConfig puts the block into ssh's configuration.
@@ -340,6 +285,16 @@ func (e *env) afterSetup(ctx context.Context) error {
 	cfg, _, err := e.rawConfig()
 	if err != nil {
 		return err
+	}
+	r, err := e.record()
+	if err != nil {
+		return err
+	}
+	if v, ok, _ := e.environment(r.Service); ok && slices.Contains(r.Beside, v.File.Path) {
+		e.io.Sayf("Programs that run already keep the environment that they have: log in anew for those.\n")
+	}
+	if loginShell() == zsh {
+		e.io.Sayf("For completion in zsh, put this into ~/.zshrc, after compinit: source <(kr completion zsh)\n")
 	}
 	switch st, err := e.krd.Status(ctx); {
 	case err != nil || len(st.Phones) > 0:

@@ -27,8 +27,8 @@ func uninstallCmd(e *env) *cobra.Command {
 	var o uninstallOptions
 	cmd := &cobra.Command{
 		Use: "uninstall", Short: "Take back what kr setup made", Args: noArgs,
-		Long: `Ends krd, removes its service, and takes the block out of ~/.ssh/config; every other
-byte stays. Pairings and settings stay, too, unless you want them gone: --purge, or
+		Long: `Ends krd, removes its service, its place in the session's environment and the completion,
+and takes the block out of ~/.ssh/config; every other byte stays. Pairings and settings stay, too, unless you want them gone: --purge, or
 a second question. Then phones are unpaired, and their public keys are printed: they
 still stand on servers. The programs themselves are yours to delete.`,
 		Example: "  $ kr uninstall --dry-run\n  $ kr uninstall\n  $ kr uninstall --yes --purge",
@@ -99,6 +99,9 @@ func (u *uninstall) plan(ctx context.Context, purge bool) (err error) {
 		}
 	}
 	if err := u.planService(ctx); err != nil {
+		return err
+	}
+	if err := u.planBeside(ctx); err != nil {
 		return err
 	}
 	for _, path := range slices.Backward(u.rec.Made) {
@@ -203,6 +206,23 @@ func (u *uninstall) planService(ctx context.Context) error {
 	return nil
 }
 
+// planBeside takes the environment and the completion back.
+func (u *uninstall) planBeside(ctx context.Context) error {
+	v, ok, err := u.environment(u.rec.Service)
+	if err != nil {
+		return err
+	}
+	if ok {
+		u.steps = append(u.steps, u.endEnvironment(v, u.rec, u.shownSock(ctx, u.rec.Service))...)
+	}
+	for _, path := range u.rec.Beside {
+		if exists(path) && (!ok || path != v.File.Path) {
+			u.add("remove "+tilde(path), func(context.Context) error { return remove(path) })
+		}
+	}
+	return nil
+}
+
 // planMade removes what setup made, if nobody has put anything into it.
 func (u *uninstall) planMade(path string) {
 	info, err := os.Lstat(path)
@@ -229,10 +249,12 @@ func (u *uninstall) planMade(path string) {
 var stateNames = [...]string{configFile, "pairings", "farewells", "queues", "endpoints", "sns.json", "heard.json", "log.journal",
 	control.AgentSocket, control.Socket, control.LockFile, control.LogFile, "*.damaged-*"}
 
+// ownNames are those that setup made; the record comes last.
+var ownNames = [...]string{backupFile, publicKeys, recordFile}
+
 func (u *uninstall) planState(purge bool) {
-	own := []string{backupFile, publicKeys, recordFile} // what setup made; the record comes last
 	if !purge {
-		for _, name := range own {
+		for _, name := range ownNames {
 			if path := filepath.Join(u.home, name); exists(path) {
 				u.add("remove "+tilde(path), func(context.Context) error { return remove(path) })
 			}
@@ -240,7 +262,7 @@ func (u *uninstall) planState(purge bool) {
 		return
 	}
 	u.add("delete krd's state in "+tilde(u.home), func(context.Context) error {
-		for _, pattern := range slices.Concat(stateNames[:], own) {
+		for _, pattern := range slices.Concat(stateNames[:], ownNames[:]) {
 			names, err := fs.Glob(os.DirFS(u.home), pattern)
 			if err != nil {
 				return fmt.Errorf("uninstall: %w", err)

@@ -21,7 +21,9 @@ func TestGolden(t *testing.T) {
 	plain := Spec{Krd: "/home/ana/bin/krd", Home: "/home/ana/.kr", Sockets: []string{"agent.sock", "krd.sock"}, Log: "krd.log"}
 	odd := Spec{Krd: `/opt/a b/"k" \ 50%$x/krd`, Home: "/home/ana & 50%/<.kr>", Agent: "/run/user/1000/keyring/ssh", Sockets: plain.Sockets, Log: plain.Log}
 	for dir, s := range map[string]Spec{"plain": plain, "odd": odd} {
-		for _, svc := range []Service{Systemd("/home/ana/.config", s), Launchd("/home/ana", 1000, s)} {
+		sock := s.path("agent.sock")
+		beside := Service{Files: []File{SystemdEnvironment("/home/ana/.config", "SSH_AUTH_SOCK", sock).File, LaunchdEnvironment("/home/ana", "SSH_AUTH_SOCK", sock).File}}
+		for _, svc := range []Service{Systemd("/home/ana/.config", s), Launchd("/home/ana", 1000, s), beside} {
 			for _, f := range svc.Files {
 				golden := filepath.Join("testdata", dir, filepath.Base(f.Path))
 				if *update {

@@ -51,7 +51,7 @@ func (e *MarkerError) Error() string {
 
 // Hint is the next step for people.
 func (e *MarkerError) Hint() []string {
-	return []string{fmt.Sprintf("look at line %d in an editor, remove what is left of the block, and try again", e.Line)}
+	return []string{fmt.Sprintf("look at line %d in an editor, remove what is left of the block, and try again; or: kr check --fix", e.Line)}
 }
 
 // Text is the block's lines, as they are for a file whose lines end with "\n".
@@ -127,6 +127,55 @@ func (b Block) Remove(config []byte) ([]byte, error) {
 		return nil, &MarkerError{opened, true}
 	}
 	return rest, nil
+}
+
+// Salvage is Remove for a config in which one marker is missing: as after an
+// editor or a full disk cut the block. It takes out the markers, and beside each
+// only those lines that are the block's own, up to the first that is not; the
+// last line of the file may be the beginning of one.
+func (b Block) Salvage(config []byte) []byte {
+	var rest []byte
+	var held [][]byte // own lines that stand before an end that may come
+	inside := false   // after a begin
+	release := func() {
+		for _, l := range held {
+			rest = append(rest, l...)
+		}
+		held = nil
+	}
+	for line := range bytes.Lines(config) {
+		text := strings.TrimSpace(string(line))
+		switch {
+		case strings.HasPrefix(text, beginMark):
+			release()
+			inside = true
+		case text == end:
+			held, inside = nil, false
+		case inside && (b.wrote(text) || b.began(line)):
+		case b.wrote(text):
+			held = append(held, line)
+		default:
+			inside = false
+			release()
+			rest = append(rest, line...)
+		}
+	}
+	release()
+	return rest
+}
+
+// began reports whether a line without its end is the beginning of one that Put
+// writes.
+func (b Block) began(line []byte) bool {
+	if bytes.HasSuffix(line, []byte("\n")) {
+		return false
+	}
+	for _, own := range b.lines() {
+		if strings.HasPrefix(own, string(line)) {
+			return true
+		}
+	}
+	return false
 }
 
 // wrote reports whether a line between the markers is one that Put writes, now

@@ -74,7 +74,7 @@ func TestKilledBeforeEachStep(t *testing.T) {
 			if err := k.Commit([]Op{{"next", []byte("x")}}); err != nil {
 				t.Errorf("commit %d, killed before %s, then a commit: %v", i, step, err)
 			}
-			if left, _ := filepath.Glob(c.Path(tempPrefix + "*")); len(left) > 0 {
+			if left, _ := filepath.Glob(c.Path(TempPrefix + "*")); len(left) > 0 {
 				t.Errorf("commit %d, killed before %s: %v stays", i, step, left)
 			}
 			return nil

@@ -42,14 +42,13 @@ import (
 	"reflect"
 	"strings"
 	"syscall"
-	"time"
 )
 
-const (
-	maxFile    = 16 << 20 // bytes; more is no state file of ours
-	tempPrefix = ".tmp-"
-	tempLife   = time.Hour // older temporary files were left by a crash
-)
+const maxFile = 16 << 20 // bytes; more is no state file of ours
+
+// TempPrefix begins the names of files that are nothing yet; what a crash left
+// of them is deleted.
+const TempPrefix = ".tmp-"
 
 // VersionError is a file that a newer program wrote. It is left as it is.
 type VersionError struct {
@@ -87,104 +86,6 @@ type Dir struct {
 	// fault is set by tests: it is called before each step that changes the
 	// disk, and an error of it is that step's.
 	fault func(step, path string) error
-}
-
-// Open makes the directory, with its parents, when it is missing, and makes it
-// private (0700). A symbolic link in the place of the last component and
-// another user's directory are refused. Temporary files that a crash left more
-// than an hour ago are deleted.
-func Open(path string) (*Dir, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("open state directory: %w", err)
-	}
-	d := &Dir{path: abs}
-	if _, err := os.Lstat(abs); errors.Is(err, fs.ErrNotExist) {
-		if err := d.makeDir(abs); err != nil {
-			return nil, fmt.Errorf("make state directory: %w", err)
-		}
-	}
-	if err := private(abs); err != nil {
-		return nil, err
-	}
-	d.sweep(time.Now())
-	return d, nil
-}
-
-// private makes sure that path is a directory of ours and closed to others.
-func private(path string) error {
-	// O_NONBLOCK: what is in the way may be a FIFO.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
-		return fmt.Errorf("state directory %s is not a directory (symbolic links are refused)", path)
-	}
-	if err != nil {
-		return fmt.Errorf("open state directory: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("open state directory: %w", err)
-	}
-	if uid, ours := owner(info); !ours {
-		return fmt.Errorf("state directory %s belongs to another user (uid %d)", path, uid)
-	}
-	if info.Mode().Perm() != 0o700 {
-		if err := f.Chmod(0o700); err != nil {
-			return fmt.Errorf("make state directory private: %w", err)
-		}
-	}
-	return nil
-}
-
-// owner returns whose file it is, and whether that is this process's user.
-func owner(info fs.FileInfo) (uid int, ours bool) {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return -1, false
-	}
-	return int(st.Uid), int(st.Uid) == os.Geteuid()
-}
-
-// makeDir makes path and its parents, durably; existing ones are fine.
-func (d *Dir) makeDir(path string) error {
-	if info, err := os.Stat(path); err == nil {
-		if !info.IsDir() {
-			return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
-		}
-		return nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	parent := filepath.Dir(path)
-	if err := d.makeDir(parent); err != nil {
-		return err
-	}
-	if err := d.step("mkdir", path); err != nil {
-		return err
-	}
-	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// A parent that we may enter and write but not read cannot be synced.
-	if err := d.syncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	return nil
-}
-
-// sweep deletes temporary files that a crash left here or one level below. It
-// does what it can: a failure hurts nobody.
-func (d *Dir) sweep(now time.Time) {
-	for _, pattern := range []string{tempPrefix + "*", "*/" + tempPrefix + "*"} {
-		files, _ := fs.Glob(os.DirFS(d.path), pattern)
-		for _, name := range files {
-			path := d.Path(name)
-			if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > tempLife {
-				os.Remove(path)
-			}
-		}
-	}
 }
 
 func (d *Dir) step(name, path string) error {
@@ -235,7 +136,7 @@ func (d *Dir) replace(path string, data []byte) (f *os.File, renamed bool, err e
 	if err := d.step("create", path); err != nil {
 		return nil, false, err
 	}
-	f, err = os.CreateTemp(dir, tempPrefix+filepath.Base(path)+"-") // O_EXCL, 0600
+	f, err = os.CreateTemp(dir, TempPrefix+filepath.Base(path)+"-") // O_EXCL, 0600
 	if err != nil {
 		return nil, false, err
 	}
@@ -426,43 +327,6 @@ func decode(data []byte, v any) error {
 	return json.Unmarshal(data, v)
 }
 
-// setAside renames a damaged file, never over another, and returns the
-// *DamagedError.
-func (d *Dir) setAside(name string, cause error) error {
-	path := d.Path(name)
-	aside, err := reserve(fmt.Sprintf("%s.damaged-%d", path, time.Now().Unix()))
-	if err == nil {
-		if err = d.step("rename", aside); err == nil {
-			err = os.Rename(path, aside)
-		}
-		if err != nil {
-			os.Remove(aside) // ours, and empty
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("%s is damaged (%w) and cannot be set aside: %w", path, cause, err)
-	}
-	if err := d.syncDir(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("%s is damaged (%w); set aside: %w", path, cause, err)
-	}
-	return &DamagedError{path, aside, cause}
-}
-
-// reserve makes an empty file under a name that is free: base, base-1, base-2…
-func reserve(base string) (string, error) {
-	name := base
-	for i := 1; ; i++ {
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
-		if err == nil {
-			return name, f.Close()
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return "", err
-		}
-		name = fmt.Sprintf("%s-%d", base, i)
-	}
-}
-
 // List returns the names of the regular files in a sub-directory, sorted,
 // without temporary ones. A missing sub-directory is empty; "." is the
 // directory itself.
@@ -480,7 +344,7 @@ func (d *Dir) List(sub string) ([]string, error) {
 	}
 	var out []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), tempPrefix) {
+		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), TempPrefix) {
 			out = append(out, e.Name())
 		}
 	}

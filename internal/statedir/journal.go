@@ -89,8 +89,8 @@ func (j *Journal) sweep() error {
 	if err != nil {
 		return err
 	}
-	dir, own := filepath.Dir(path), tempPrefix+filepath.Base(path)+"-"
-	left, _ := fs.Glob(os.DirFS(dir), tempPrefix+"*")
+	dir, own := filepath.Dir(path), TempPrefix+filepath.Base(path)+"-"
+	left, _ := fs.Glob(os.DirFS(dir), TempPrefix+"*")
 	for _, name := range left {
 		if strings.HasPrefix(name, own) {
 			if err := os.Remove(filepath.Join(dir, name)); err != nil {

@@ -36,6 +36,15 @@ func TestModesAndStrangers(t *testing.T) {
 	if err := os.Chmod(d.Path(), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := Existing(d.Path()); err != nil {
+		t.Fatal(err)
+	}
+	if info, _ := os.Stat(d.Path()); info.Mode().Perm() != 0o755 {
+		t.Error("who only looks makes the directory private")
+	}
+	if _, err := Existing(d.Path("nothing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a directory that is not there: %v", err)
+	}
 	if _, err := Open(d.Path()); err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +57,9 @@ func TestModesAndStrangers(t *testing.T) {
 	}
 	if _, err := Open(link); err == nil {
 		t.Error("a symbolic link is taken for a state directory")
+	}
+	if _, err := Existing(link); err == nil {
+		t.Error("a symbolic link is taken for a state directory by who only looks")
 	}
 	if err := os.Symlink("sub/x", d.Path("y")); err != nil {
 		t.Fatal(err)

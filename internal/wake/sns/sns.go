@@ -34,13 +34,21 @@ type Application struct {
 	arn      string
 }
 
-var applicationARN = regexp.MustCompile(`^arn:aws(?:-cn|-us-gov)?:sns:([a-z0-9-]+):\d{12}:app/(APNS|APNS_SANDBOX|GCM)/[A-Za-z0-9_.-]{1,256}$`)
+// Lengths are compared apart: {1,256} would be 256 copies, which every start of kr
+// and krd would make.
+var applicationARN = regexp.MustCompile(`^arn:aws(?:-cn|-us-gov)?:sns:([a-z0-9-]+):\d{12}:app/(APNS|APNS_SANDBOX|GCM)/([A-Za-z0-9_.-]+)$`)
+
+const (
+	maxName = 256 // bytes of an application's name
+	maxID   = 64  // bytes of an endpoint's id
+	maxCode = 64  // bytes of an error's code
+)
 
 // ParseApplication reads an ARN, as in
 // arn:aws:sns:eu-central-1:123456789012:app/APNS/kryptonite.
 func ParseApplication(arn string) (Application, error) {
 	m := applicationARN.FindStringSubmatch(arn)
-	if m == nil || !wire.ValidRegion(m[1]) {
+	if m == nil || len(m[3]) > maxName || !wire.ValidRegion(m[1]) {
 		return Application{}, errors.New("sns: that is no platform application of APNS, APNS_SANDBOX or GCM, as in arn:aws:sns:REGION:ACCOUNT:app/APNS/NAME")
 	}
 	return Application{Platform: m[2], Region: m[1], arn: arn}, nil
@@ -54,12 +62,12 @@ func (a Application) endpoints() string {
 	return strings.Replace(a.arn, ":app/", ":endpoint/", 1) + "/"
 }
 
-var endpointID = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+var endpointID = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 
 // Has reports whether arn is that of an endpoint of a.
 func (a Application) Has(arn string) bool {
 	id, ok := strings.CutPrefix(arn, a.endpoints())
-	return ok && endpointID.MatchString(id)
+	return ok && len(id) <= maxID && endpointID.MatchString(id)
 }
 
 // Actions are the IAM actions that a computer needs.
@@ -109,11 +117,11 @@ func (e *Error) Error() string {
 // Action is the IAM action that the operation needs.
 func (e *Error) Action() string { return "sns:" + e.Op }
 
-var printable = regexp.MustCompile(`^[A-Za-z0-9.]{1,64}$`)
+var printable = regexp.MustCompile(`^[A-Za-z0-9.]+$`)
 
 // NewError returns the Error of an operation's answer.
 func NewError(op, code string, status int) *Error {
-	if !printable.MatchString(code) {
+	if len(code) > maxCode || !printable.MatchString(code) {
 		code = ""
 	}
 	return &Error{op, code, status}

@@ -119,3 +119,22 @@ func TestFrame(t *testing.T) {
 		}
 	}
 }
+
+// TestLengths: the longest of each is taken, and nothing longer.
+func TestLengths(t *testing.T) {
+	longest := strings.TrimSuffix(arn, "kryptonite") + strings.Repeat("n", 256)
+	a, err := sns.ParseApplication(longest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sns.ParseApplication(longest + "n"); err == nil {
+		t.Error("a longer name is taken")
+	}
+	endpoint := strings.Replace(longest, ":app/", ":endpoint/", 1) + "/"
+	if !a.Has(endpoint+strings.Repeat("a", 64)) || a.Has(endpoint+strings.Repeat("a", 65)) || a.Has(endpoint) {
+		t.Error("ids of endpoints are bounded otherwise")
+	}
+	if sns.NewError("Publish", strings.Repeat("a", 64), 400).Code == "" || sns.NewError("Publish", strings.Repeat("a", 65), 400).Code != "" {
+		t.Error("codes of errors are bounded otherwise")
+	}
+}
