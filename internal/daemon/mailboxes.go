@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"kryptonite/internal/control"
-	"kryptonite/internal/fault"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/transport/relay"
 	"kryptonite/internal/wire"
@@ -53,7 +52,6 @@ func (d *Daemon) gainRelay(ctx context.Context, p *phone, origin string) (gained
 	if err := client.Open(open, key); err != nil {
 		return false, &control.Error{Code: control.CodeChannel, Text: fmt.Sprintf("the relay %s cannot be reached: %v", origin, err)}
 	}
-	fault.Point("krd.mailbox.opened")
 	p.list.mu.Lock()
 	defer p.list.mu.Unlock()
 	r := p.record
