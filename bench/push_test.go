@@ -50,12 +50,22 @@ func BenchmarkPush(b *testing.B) {
 	})
 }
 
-// BenchmarkSNS is BenchmarkPush by Amazon SNS, until the push is at the phone.
+// BenchmarkSNS is BenchmarkPush by Amazon SNS, until the push is at the phone, with
+// nothing, or 50 ms each way, between krd and SNS.
 func BenchmarkSNS(b *testing.B) {
+	for _, delay := range []time.Duration{0, 50 * time.Millisecond} {
+		b.Run(delay.String(), func(b *testing.B) { benchSNS(b, delay) })
+	}
+}
+
+func benchSNS(b *testing.B, delay time.Duration) {
+	far := newFar(b, delay) // ends after the house, whose connections it has
 	h := empty(b)
 	s, url := snstest.New(b)
+	far.lead(url)
+	s.Behind(far.addr)
 	device := s.Install("APNS", appleToken)
-	h.Env = append(h.Env, "AWS_ENDPOINT_URL_SNS="+url, "AWS_CA_BUNDLE=", "AWS_EC2_METADATA_DISABLED=true", "AWS_PROFILE=",
+	h.Env = append(h.Env, "AWS_ENDPOINT_URL_SNS=http://"+far.addr, "AWS_CA_BUNDLE=", "AWS_EC2_METADATA_DISABLED=true", "AWS_PROFILE=",
 		"AWS_CONFIG_FILE="+h.Path("none"), "AWS_SHARED_CREDENTIALS_FILE="+h.Path("none"))
 	must(b, h.StartRelay())
 	_, err := h.Kr("config", "set", "relay", h.Origin)

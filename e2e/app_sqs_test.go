@@ -157,7 +157,8 @@ func TestAppSQSAlone(t *testing.T) {
 }
 
 // TestAppSQSAndRelay: with both, the app logs in while either of the two is dead,
-// and shows which; by SQS alone it hears that it is unpaired.
+// and shows which; it loses the relay and gains it again; by SQS alone it hears that
+// it is unpaired.
 func TestAppSQSAndRelay(t *testing.T) {
 	t.Parallel()
 	h, v, s := newCloudApp(t)
@@ -169,6 +170,12 @@ func TestAppSQSAndRelay(t *testing.T) {
 	p.toComputer()
 	p.channel("Relay", "connected")
 	p.channel("Amazon SQS", "connected")
+	_, err = h.Kr("channel", "remove", "relay")
+	must(t, err)
+	must(t, p.Await(`![...document.querySelectorAll(".fact")].some((f) => f.innerText.startsWith("Relay"))`))
+	_, err = h.Kr("channel", "add", "relay", localhost(h))
+	must(t, err)
+	p.channel("Relay", "connected") // by a mailbox of its own, as is the login without SQS below
 
 	_, err = h.Relay.Stop(syscall.SIGKILL)
 	must(t, err)

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -9,6 +8,8 @@ import (
 
 	"kryptonite/internal/transport/sqs"
 	"kryptonite/internal/transport/sqs/sqstest"
+	"kryptonite/internal/wake/sns/snstest"
+	"kryptonite/internal/wire"
 )
 
 // listsChannel waits until kr channel list says that of a channel.
@@ -190,40 +191,84 @@ func TestChannelPhoneKilled(t *testing.T) {
 	}
 }
 
-// TestChannelsDieInMidRequest: with the request on the phone and no answer yet,
-// one channel after the other dies, and the answer comes by the other.
+// TestChannelsDieInMidRequest: a phone with relay, SQS and SNS logs in while any of
+// them dies in the middle of the request, and while two do, one after the other; by
+// what is left, whether its app runs or is woken.
 func TestChannelsDieInMidRequest(t *testing.T) {
 	t.Parallel()
-	h, s := newCloudHouse(t)
+	h, wake, s, app := newAppHouse(t, wire.PlatformAPNS)
 	_, err := h.Kr("channel", "add", "sqs", "--region", sqstest.Region)
 	must(t, err)
 	startCloudKrd(t, h)
+	addSNS(t, h, wake, app)
 	must(t, h.Pair("ana"))
 	must(t, h.StartSshd())
+	ana := install(t, h, wake, "ana", wire.PlatformAPNS, appleToken)
+	ana.tell(t, wire.PlatformAPNS)
 	kill := map[string]func(){
 		"relay": func() { _, err := h.Relay.Stop(syscall.SIGKILL); must(t, err) },
-		"sqs": func() {
-			s.Fail(func(sqstest.Call) *sqstest.Fault { return &sqstest.Fault{Status: http.StatusServiceUnavailable} })
-		},
+		"sqs":   func() { s.Fail(failing) },
+		"sns":   func() { wake.Fail(func(snstest.Call) *snstest.Fault { return &snstest.Fault{} }) }, // connections end
 	}
 	mend := map[string]func(){
 		"relay": func() { must(t, h.StartRelay()); listsChannel(t, h, "relay", "connected by WebSocket") },
 		"sqs":   func() { s.Fail(nil); listsChannel(t, h, "sqs", "connected by long poll") },
+		"sns":   func() { wake.Fail(nil) },
 	}
-	for _, dead := range []string{"relay", "sqs", "relay"} {
-		must(t, h.RunPhone("ana", "ask"))
-		login := make(chan error, 1)
-		go func() { login <- h.Login() }()
-		phone := h.Phones["ana"]
-		_, err := phone.Await(`Allow\?`)
-		must(t, err)
+	login := func() <-chan error {
+		done := make(chan error, 1)
+		go func() { done <- h.Login() }()
+		return done
+	}
+
+	// The app does not run: SNS brings it the request, and then something dies.
+	for _, dead := range []string{"relay", "sqs", "sns"} {
+		done := login()
+		if !ana.rung(t) {
+			t.Error("the push did not bring the request")
+		}
 		kill[dead]()
-		must(t, phone.Type("y"))
-		if err := <-login; err != nil {
-			t.Fatalf("with %s dead in mid-request: %v", dead, err)
+		ana.wake(t)
+		if err := <-done; err != nil {
+			t.Fatalf("woken, with %s dead in mid-request: %v", dead, err)
 		}
 		mend[dead]()
-		_, err = phone.Stop(syscall.SIGTERM)
+		ana.close(t)
+	}
+
+	// SNS dies as it is asked to wake it: a person opens the app, and all is there.
+	asked := make(chan struct{}, 1)
+	wake.Fail(func(snstest.Call) *snstest.Fault {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return &snstest.Fault{}
+	})
+	done := login()
+	heard(t, asked)
+	ana.start(t, "run", "--approve", "always")
+	must(t, <-done)
+	says(t, h, "sns failing: ")
+	ana.close(t)
+	mend["sns"]()
+
+	// The app runs, and its person has not answered yet.
+	for _, dead := range [][]string{{"relay"}, {"sqs"}, {"sns"}, {"sns", "relay"}, {"sqs", "sns"}} {
+		ana.start(t, "run", "--approve", "ask")
+		done := login()
+		_, err := ana.app.Await(`Allow\?`)
 		must(t, err)
+		for _, name := range dead {
+			kill[name]()
+		}
+		must(t, ana.app.Type("y"))
+		if err := <-done; err != nil {
+			t.Fatalf("with %v dead in mid-request: %v", dead, err)
+		}
+		for _, name := range dead {
+			mend[name]()
+		}
+		ana.close(t)
 	}
 }

@@ -82,6 +82,14 @@ func (s *shell) close(t *testing.T) {
 // woken waits for a push and starts the app with what it brought.
 func (s *shell) woken(t *testing.T) (withFrame bool) {
 	t.Helper()
+	withFrame = s.rung(t)
+	s.wake(t)
+	return withFrame
+}
+
+// rung waits for a push.
+func (s *shell) rung(t *testing.T) (withFrame bool) {
+	t.Helper()
 	push := heard(t, s.device.Got())
 	for push.Collapse == s.last { // once more about the request before
 		push = heard(t, s.device.Got())
@@ -90,10 +98,15 @@ func (s *shell) woken(t *testing.T) (withFrame bool) {
 		t.Errorf("TTL %d", push.TTL)
 	}
 	must(t, os.WriteFile(s.h.Path("payload-"+s.name), push.Payload, 0o600))
-	s.start(t, "wake", "--approve", "always", s.h.Path("payload-"+s.name))
 	frame, err := sns.Frame(push.Payload)
 	must(t, err)
 	return frame != nil
+}
+
+// wake starts the app with what the last push brought.
+func (s *shell) wake(t *testing.T) {
+	t.Helper()
+	s.start(t, "wake", "--approve", "always", s.h.Path("payload-"+s.name))
 }
 
 // loginByPush logs in while the app is closed.

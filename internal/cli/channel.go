@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -30,9 +32,12 @@ func channelCmd(e *env) *cobra.Command {
 	set := control.SQS{Prefix: usualPrefix}
 	var apps []string
 	add := &cobra.Command{
-		Use:   "add sqs | sns",
-		Short: "Use queues at Amazon SQS, or Amazon SNS to wake phones",
-		Long: `sqs lets pairings use two queues each at Amazon SQS in your own AWS account, beside the
+		Use:   "add relay URL | sqs | sns",
+		Short: "Use a relay, queues at Amazon SQS, or Amazon SNS to wake phones",
+		Long: `relay lets new pairings use a relay, as kr config set relay does. Phones that are paired
+without one get it now, and are told.
+
+sqs lets pairings use two queues each at Amazon SQS in your own AWS account, beside the
 relay if there is one, else alone. Phones that are paired get theirs now, and are told.
 Credentials are found as AWS's tools find them: environment, ~/.aws, SSO. krd looks for
 them, so its environment counts: kr daemon restart takes up yours.
@@ -46,8 +51,11 @@ platform application in your AWS account, one for each platform; the region is i
 ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
 		Example: "  $ kr channel add sqs --region eu-central-1 --profile me\n" +
 			"  $ kr channel add sns --platform-application arn:aws:sns:eu-central-1:123456789012:app/APNS/my-app",
-		Args: oneChannel,
+		Args: channelToAdd,
 		RunE: func(c *cobra.Command, args []string) error {
+			if args[0] == channelRelay {
+				return runAddRelay(c, e, args[1])
+			}
 			if args[0] == channelSNS {
 				return runAddSNS(c, e, control.SNS{Applications: apps, Profile: set.Profile, Endpoint: set.Endpoint})
 			}
@@ -63,14 +71,17 @@ ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
 	add.Flags().StringVar(&set.Endpoint, "endpoint", "", "URL of the service, if not AWS's own")
 	add.Flags().StringVar(&set.Prefix, "prefix", usualPrefix, "for sqs: what names of queues begin with")
 	c.AddCommand(add,
-		&cobra.Command{Use: "remove sqs | sns", Short: "Delete the queues, and use none for new pairings; or no SNS", Args: oneChannel,
+		&cobra.Command{Use: "remove relay | sqs | sns", Short: "Use no relay, queues or SNS any more, also for phones that are paired", Args: oneChannel(channelRelay, channelSQS, channelSNS),
 			RunE: func(c *cobra.Command, args []string) error {
-				if args[0] == channelSNS {
+				switch args[0] {
+				case channelRelay:
+					return runRemoveRelay(c.Context(), e)
+				case channelSNS:
 					return e.krd.SetSNS(c.Context(), control.SNS{})
 				}
 				return runChannelRemove(c.Context(), e)
 			}},
-		&cobra.Command{Use: "policy sqs | sns", Short: "Print the IAM policy that krd's AWS user needs", Args: oneChannel,
+		&cobra.Command{Use: "policy sqs | sns", Short: "Print the IAM policy that krd's AWS user needs", Args: oneChannel(channelSQS, channelSNS),
 			RunE: func(c *cobra.Command, args []string) error {
 				if args[0] == channelSNS {
 					return runPolicySNS(c, e)
@@ -83,16 +94,26 @@ ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
 	return c
 }
 
-// oneChannel takes a channel that can be added.
-func oneChannel(c *cobra.Command, args []string) error {
-	if err := oneArg(c, args); err != nil {
-		return err
+// oneChannel takes one of these channels.
+func oneChannel(of ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := oneArg(c, args); err != nil {
+			return err
+		}
+		if !slices.Contains(of, args[0]) {
+			return &term.Problem{Err: fmt.Errorf("%q is no channel that this is for", args[0]), Code: codeUsage,
+				Hints: []string{"there are " + strings.Join(of, ", ")}}
+		}
+		return nil
 	}
-	if args[0] != channelSQS && args[0] != channelSNS {
-		return &term.Problem{Err: fmt.Errorf("%q is no channel that this is for", args[0]), Code: codeUsage,
-			Hints: []string{"there are sqs and sns; the relay: kr config set relay https://relay.example.com"}}
+}
+
+// channelToAdd takes a channel, and where a relay is.
+func channelToAdd(c *cobra.Command, args []string) error {
+	if len(args) > 0 && args[0] == channelRelay {
+		return wrapUsage(c, cobra.ExactArgs(2)(c, args))
 	}
-	return nil
+	return oneChannel(channelRelay, channelSQS, channelSNS)(c, args)
 }
 
 func runChannelAdd(ctx context.Context, e *env, s control.SQS) error {
@@ -121,7 +142,7 @@ func runChannelRemove(ctx context.Context, e *env) error {
 		return err
 	}
 	out, err := e.krd.RemoveSQS(ctx)
-	return e.sayChanged(out, err, "loses its queues", "a phone that has SQS alone: kr unpair it, and kr pair it with a relay")
+	return e.sayChanged(out, err, "loses its queues", "give it another channel first: kr channel add relay https://relay.example.com", "and open the phone app, which takes it")
 }
 
 // sayChanged says what became of the phones' channels; next is what a person can

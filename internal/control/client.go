@@ -60,6 +60,18 @@ func (c *Client) Unpair(ctx context.Context, phone string) (Unpaired, error) {
 	return out, c.call(ctx, http.MethodPost, "/v1/unpair", UnpairRequest{phone}, &out)
 }
 
+// AddRelay gives the phones that have no relay a mailbox at one.
+func (c *Client) AddRelay(ctx context.Context, at Relay) (ChangedChannels, error) {
+	var out ChangedChannels
+	return out, c.call(ctx, http.MethodPost, "/v1/relay/add", at, &out)
+}
+
+// RemoveRelay takes the relay of all phones away that have another channel.
+func (c *Client) RemoveRelay(ctx context.Context) (ChangedChannels, error) {
+	var out ChangedChannels
+	return out, c.call(ctx, http.MethodPost, "/v1/relay/remove", struct{}{}, &out)
+}
+
 // AddSQS gives the phones that have no queues some in an account.
 func (c *Client) AddSQS(ctx context.Context, account SQS) (ChangedChannels, error) {
 	var out ChangedChannels

@@ -6,6 +6,8 @@
 //	                      closing the connection gives the pairing up
 //	POST /v1/pair/answer  PairAnswer
 //	POST /v1/unpair       UnpairRequest → Unpaired
+//	POST /v1/relay/add    Relay → ChangedChannels: phones without a relay get a mailbox
+//	POST /v1/relay/remove ChangedChannels: they lose it
 //	POST /v1/sqs/add      SQS → ChangedChannels: phones without queues get some
 //	POST /v1/sqs/remove   ChangedChannels: they lose them
 //	POST /v1/sqs/check    SQS → SQSCheck
@@ -113,6 +115,11 @@ type PairRequest struct {
 	Relay string `json:"relay"`         // origin
 	App   string `json:"app"`           // origin of the phone app
 	SQS   *SQS   `json:"sqs,omitempty"` // queues beside the relay; nil: none
+}
+
+// Relay is one that phones are to use.
+type Relay struct {
+	Origin string `json:"origin"`
 }
 
 // SQS is how to reach an AWS account's queues. All may be empty; AWS's own

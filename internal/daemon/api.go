@@ -24,6 +24,8 @@ func (d *Daemon) api() http.Handler {
 	mux.HandleFunc("POST /v1/pair", d.handlePair)
 	mux.HandleFunc("POST /v1/pair/answer", d.handleAnswer)
 	mux.HandleFunc("POST /v1/unpair", d.handleUnpair)
+	mux.HandleFunc("POST /v1/relay/add", d.handleAddRelay)
+	mux.HandleFunc("POST /v1/relay/remove", d.handleRemoveRelay)
 	mux.HandleFunc("POST /v1/sqs/add", d.handleAddSQS)
 	mux.HandleFunc("POST /v1/sqs/remove", d.handleRemoveSQS)
 	mux.HandleFunc("POST /v1/sqs/check", d.handleCheckSQS)

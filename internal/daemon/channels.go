@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"kryptonite/internal/control"
 	"kryptonite/internal/fault"
@@ -16,23 +17,39 @@ import (
 	"kryptonite/internal/wire"
 )
 
-const nameSQS = "sqs" // of a link
+// Names of links.
+const (
+	nameRelay = "relay"
+	nameSQS   = "sqs"
+)
 
 // openLinks makes a phone's channels, for its start.
-func (d *Daemon) openLinks(p *phone) (err error) {
+func (d *Daemon) openLinks(p *phone) error {
 	if p.Relay != "" {
-		if p.box, err = mailbox.KeyFromSeed(p.Mailbox); err != nil {
+		link, err := p.linkRelay(p.record)
+		if err != nil {
 			return err
 		}
-		if p.client, err = relay.NewClient(p.Relay, relay.Options{}); err != nil {
-			return err
-		}
-		p.links = append(p.links, p.client.Link(p.box, p.Peer))
+		p.links = append(p.links, link)
 	}
 	if p.SQS != nil {
 		p.links = append(p.links, d.linkSQS(p.ID, p.SQS))
 	}
 	return nil
+}
+
+// linkRelay is the link by the relay of r, whose client the phone has from then on.
+func (p *phone) linkRelay(r record) (transport.Link, error) {
+	box, err := mailbox.KeyFromSeed(r.Mailbox)
+	if err != nil {
+		return nil, err
+	}
+	if p.client == nil || p.client.Origin() != r.Relay {
+		if p.client, err = relay.NewClient(r.Relay, relay.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	return p.client.Link(box, r.Peer), nil
 }
 
 // linkSQS is the link by queues; if they cannot be used now, one that says so and
@@ -66,42 +83,57 @@ func (p *phone) queues() *queues {
 	return p.SQS
 }
 
-// untold reports whether the phone does not have our newest addresses, as far as
-// is known.
-func (p *phone) untold() bool {
+// untold is the link, by name, that the phone has not taken yet, as far as is known;
+// "" if there is none. Of two it has one: that it was told last is the other.
+func (p *phone) untold() string {
 	p.list.mu.Lock()
 	defer p.list.mu.Unlock()
-	return p.AddressesTold < p.AddressesSeq
+	switch {
+	case p.Relay != "" && p.Peer.IsZero():
+		return nameRelay
+	case p.Relay != "" && p.AddressesTold < p.AddressesSeq:
+		return nameSQS
+	}
+	return ""
 }
 
 // nextSeq numbers a list of addresses that follows last.
 func nextSeq(last int64) int64 { return max(last+1, fault.Now().UnixMilli()) }
 
-// useQueues makes durable that the phone has other queues, or none, or that its
-// addresses have another number, and goes by that. The session tells the phone. The
-// caller holds p.list.mu.
-func (d *Daemon) useQueues(p *phone, r record) error {
+// useChannels makes durable that the phone has another relay or other queues, or
+// none, or that its addresses have another number, and goes by that. The session
+// tells the phone. The caller holds p.list.mu.
+func (d *Daemon) useChannels(p *phone, r record) error {
 	if p.list.over {
 		return errors.New("the pairing has ended")
+	}
+	if err := r.check(); err != nil {
+		return fmt.Errorf("change the pairing's channels: %w", err)
 	}
 	if err := d.cfg.Dir.WriteJSON(recordName(r.ID), recordVersion, r); err != nil {
 		return fmt.Errorf("store the pairing's channels: %w", err)
 	}
 	fault.Point("krd.channel.stored")
-	if r.SQS != p.SQS {
-		var links []transport.Link
-		for _, l := range p.links {
-			if l.Name() != nameSQS {
-				links = append(links, l)
-			}
+	changed := map[string]bool{nameRelay: !r.sameRelay(p.record), nameSQS: r.SQS != p.SQS}
+	links := slices.DeleteFunc(slices.Clone(p.links), func(l transport.Link) bool { return changed[l.Name()] })
+	if changed[nameRelay] && r.Relay != "" {
+		link, err := p.linkRelay(r)
+		if err != nil {
+			return err
 		}
-		if r.SQS != nil {
-			links = append(links, d.linkSQS(r.ID, r.SQS))
-		}
-		p.links = links
+		links = append(links, link)
 	}
-	p.SQS, p.AddressesSeq, p.AddressesTold = r.SQS, r.AddressesSeq, r.AddressesTold
+	if changed[nameSQS] && r.SQS != nil {
+		links = append(links, d.linkSQS(r.ID, r.SQS))
+	}
+	before, client := p.record, p.client
+	p.links, p.Relay, p.Mailbox, p.Peer, p.SQS = links, r.Relay, r.Mailbox, r.Peer, r.SQS
+	p.AddressesSeq, p.AddressesTold = r.AddressesSeq, r.AddressesTold
 	p.session.SetLinks(p.links, r.addresses())
+	if before.Relay != "" && r.Relay == "" {
+		p.client = nil
+		d.bg.Go(func() { d.deleteMailbox(before, client) })
+	}
 	return nil
 }
 
@@ -118,7 +150,7 @@ func (d *Daemon) gainQueues(ctx context.Context, p *phone, in control.SQS) (gain
 	defer p.list.mu.Unlock()
 	r := p.record
 	r.SQS, r.AddressesSeq = q, nextSeq(r.AddressesSeq)
-	if err := d.useQueues(p, r); err != nil {
+	if err := d.useChannels(p, r); err != nil {
 		d.dropQueues(left)
 		return false, err
 	}
@@ -126,6 +158,14 @@ func (d *Daemon) gainQueues(ctx context.Context, p *phone, in control.SQS) (gain
 		d.cfg.Log.Warn("left behind", "err", err) // the pairing wins over it
 	}
 	return true, nil
+}
+
+// noOther is why a phone keeps its only channel.
+func noOther(coming bool) error {
+	if coming {
+		return &control.Error{Code: control.CodeChannel, Text: "the phone has not taken its other channel yet"}
+	}
+	return &control.Error{Code: control.CodeChannel, Text: "it has no other channel"}
 }
 
 // loseQueues takes a phone's queues away, unless they are all it has.
@@ -136,8 +176,8 @@ func (d *Daemon) loseQueues(p *phone) (lost bool, err error) {
 	switch {
 	case r.SQS == nil:
 		return false, nil
-	case r.Relay == "":
-		return false, &control.Error{Code: control.CodeChannel, Text: "it was paired without a relay, and has no other channel"}
+	case r.Peer.IsZero():
+		return false, noOther(r.Relay != "")
 	}
 	left, err := d.keepLeftover(r.SQS, 0)
 	if err != nil {
@@ -145,7 +185,7 @@ func (d *Daemon) loseQueues(p *phone) (lost bool, err error) {
 	}
 	fault.Point("krd.channel.left")
 	r.SQS, r.AddressesSeq = nil, nextSeq(r.AddressesSeq)
-	if err := d.useQueues(p, r); err != nil {
+	if err := d.useChannels(p, r); err != nil {
 		return false, err // the pairing wins over what is left
 	}
 	d.dropQueues(left)
@@ -153,30 +193,42 @@ func (d *Daemon) loseQueues(p *phone) (lost bool, err error) {
 }
 
 // addressesTold takes the phone's word on which of our addresses it has, and where
-// it listens. Queues that it does not use are deleted. It is called from the
-// session's own goroutines.
+// it listens. A relay or queues that it does not use go, unless it has nothing else.
+// It is called from the session's own goroutines.
 func (d *Daemon) addressesTold(p *phone, seq int64, at []wire.Address) (err error) {
 	p.list.mu.Lock()
 	defer p.list.mu.Unlock()
 	r, left := p.record, leftover{}
-	unused := r.SQS != nil && r.Relay != "" && !r.SQS.among(at)
 	switch {
 	case p.list.over:
 		return nil
 	case seq > r.AddressesSeq: // one of us is a restored copy, and the phone takes only what is newer
 		r.AddressesSeq = nextSeq(seq)
-	case seq < r.AddressesSeq || at == nil || r.AddressesTold == seq && !unused:
+		return d.useChannels(p, r)
+	case seq < r.AddressesSeq || at == nil:
 		return nil
-	case unused:
+	}
+	r.AddressesTold = seq
+	to, mailbox := mailboxAt(r.Relay, at)
+	queues := r.SQS.among(at)
+	switch {
+	case mailbox:
+		r.Peer = to
+	case r.Relay != "" && (queues || r.Peer.IsZero()):
+		d.cfg.Log.Info("the phone does not use the relay", "pairing", r.ID)
+		r.leaveRelay()
+	}
+	if r.SQS != nil && !queues && mailbox {
 		if left, err = d.keepLeftover(r.SQS, 0); err != nil {
 			return err
 		}
 		d.cfg.Log.Info("the phone does not use SQS", "pairing", r.ID)
-		r.SQS, r.AddressesTold = nil, seq
-	default:
-		r.AddressesTold = seq
+		r.SQS = nil
 	}
-	if err := d.useQueues(p, r); err != nil {
+	if r.sameRelay(p.record) && r.SQS == p.SQS && r.AddressesTold == p.AddressesTold {
+		return nil
+	}
+	if err := d.useChannels(p, r); err != nil {
 		return err
 	}
 	d.dropQueues(left)
@@ -214,8 +266,7 @@ func (d *Daemon) changeAll(change func(*phone) (bool, error)) control.ChangedCha
 }
 
 func describeLink(name string, s transport.Status, untold bool) control.Link {
-	out := control.Link{Name: name, Connected: s.Connected, Mode: s.Mode, LastOK: s.LastOK, TookMS: float64(s.Took.Microseconds()) / 1000,
-		Untold: name == nameSQS && untold}
+	out := control.Link{Name: name, Connected: s.Connected, Mode: s.Mode, LastOK: s.LastOK, TookMS: float64(s.Took.Microseconds()) / 1000, Untold: untold}
 	if s.LastError != nil {
 		out.LastError = s.LastError.Error()
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +18,7 @@ import (
 // pairing, and queues that it does not use go, unless it has nothing else.
 func TestAddressesTold(t *testing.T) {
 	s := cloud(t)
-	relay := []wire.Address{{Relay: &wire.RelayAddress{Origin: "http://127.0.0.1:1", Mailbox: make([]byte, 16)}}}
+	relay := []wire.Address{{Relay: &wire.RelayAddress{Origin: "http://127.0.0.1:1", Mailbox: bytes.Repeat([]byte{7}, 16)}}}
 	for name, c := range map[string]struct {
 		change  func(*record)
 		seq     int64
@@ -62,8 +63,8 @@ func TestAddressesTold(t *testing.T) {
 			if c.wantSeq != 0 && now.AddressesSeq != c.wantSeq || now.AddressesSeq < c.seq || now.AddressesTold != c.told || (now.SQS != nil) != c.queues {
 				t.Errorf("on disk: number %d, told %d, queues %v", now.AddressesSeq, now.AddressesTold, now.SQS != nil)
 			}
-			if (p.queues() != nil) != c.queues || p.untold() == (c.told == 7) {
-				t.Errorf("queues %v, untold %v", p.queues() != nil, p.untold())
+			if (p.queues() != nil) != c.queues || (p.untold() == nameSQS) != (c.told != 7) {
+				t.Errorf("queues %v, untold %q", p.queues() != nil, p.untold())
 			}
 			for end := time.Now().Add(30 * time.Second); (s.Attributes(r.SQS.ToPhone) != nil) != c.queues; time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(end) {
@@ -105,7 +106,7 @@ func TestChannelsOfSeveral(t *testing.T) {
 		t.Errorf("%d queues", len(s.Queues()))
 	}
 	got := ask("/v1/sqs/remove", "{}")
-	if !strings.Contains(got, `{"name":"ana","changed":false,"problem":"it was paired without a relay`) || !strings.Contains(got, `{"name":"bob","changed":true}`) {
+	if !strings.Contains(got, `{"name":"ana","changed":false,"problem":"it has no other channel`) || !strings.Contains(got, `{"name":"bob","changed":true}`) {
 		t.Error(got)
 	}
 	for end := time.Now().Add(30 * time.Second); len(s.Queues()) != 2; time.Sleep(10 * time.Millisecond) {

@@ -158,7 +158,7 @@ func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
 // took it; the others go on with it for farewellLimit.
 func (d *Daemon) sendEverywhere(ctx context.Context, f farewell) error {
 	var ways []func(context.Context) error
-	if f.Relay != "" {
+	if f.Relay != "" && !f.To.IsZero() {
 		ways = append(ways, func(ctx context.Context) error {
 			client, err := relay.NewClient(f.Relay, relay.Options{})
 			if err != nil {

@@ -57,14 +57,14 @@ func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey, wake wire.Wak
 }
 
 // end keeps what comes now, as a list of keys, from bringing the pairing's file
-// back, and returns the queues that it has. undo is for a pairing that could not be
-// ended.
-func (p *phone) end() (q *queues, undo func()) {
-	set := func(over bool) *queues {
+// back, or its channels from changing, and returns it as it is. undo is for a pairing
+// that could not be ended.
+func (p *phone) end() (was record, undo func()) {
+	set := func(over bool) record {
 		p.list.mu.Lock()
 		defer p.list.mu.Unlock()
 		p.list.over = over
-		return p.SQS
+		return p.record
 	}
 	return set(true), func() { set(false) }
 }

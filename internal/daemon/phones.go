@@ -38,7 +38,7 @@ type record struct {
 	Phone   sealbox.PublicKey  `json:"s_pub"`
 	Relay   string             `json:"relay"` // "", without mailboxes: SQS is the only link
 	Mailbox []byte             `json:"mailbox_seed"`
-	Peer    mailbox.Address    `json:"phone_mailbox"`
+	Peer    mailbox.Address    `json:"phone_mailbox"` // zero while the phone has not told one at a relay that it is told of
 	Keys    []wire.SSHKey      `json:"keys"`
 	KeysSeq int64              `json:"keys_seq"` // of the notice that told Keys; 0: the pairing did
 	Paired  time.Time          `json:"paired"`
@@ -107,7 +107,7 @@ func (r *record) checkRelay() error {
 	if origin, err := mailbox.CanonicalOrigin(r.Relay); err != nil || origin != r.Relay {
 		return fmt.Errorf("its relay is no canonical origin: %q", r.Relay)
 	}
-	if r.Peer.IsZero() {
+	if r.Peer.IsZero() && (r.SQS == nil || r.AddressesTold == r.AddressesSeq) {
 		return errors.New("the phone's mailbox is missing")
 	}
 	return nil
@@ -115,7 +115,7 @@ func (r *record) checkRelay() error {
 
 // phone is a pairing at work.
 type phone struct {
-	record  // Keys, KeysSeq, Wakers, PushGone, SNS, SQS and those of addresses belong to list
+	record  // Relay, Mailbox, Peer, Keys, KeysSeq, Wakers, PushGone, SNS, SQS and those of addresses belong to list
 	list    keyList
 	links   []transport.Link // belong to list
 	waker   *webpush.Waker   // for Push; belongs to list; nil: there is none, or pushErr says why not
@@ -123,8 +123,7 @@ type phone struct {
 	device  *snsowner.Waker // the same for PushToken
 	snsErr  error
 	session *session.Session
-	client  *relay.Client // nil: no relay
-	box     mailbox.Key
+	client  *relay.Client // of Relay; belongs to list; nil: no relay
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
@@ -204,13 +203,13 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 // phoneLeft makes the phone's end of a pairing durable. It is called from the
 // session's own goroutine, so the session is only told to stop.
 func (d *Daemon) phoneLeft(p *phone) (err error) {
-	queues, undo := p.end()
+	was, undo := p.end()
 	defer func() {
 		if err != nil {
 			undo()
 		}
 	}()
-	left, err := d.keepLeftover(queues, 0)
+	left, err := d.keepLeftover(was.SQS, 0)
 	if err != nil {
 		return err
 	}
@@ -228,7 +227,7 @@ func (d *Daemon) phoneLeft(p *phone) (err error) {
 	p.cancel()
 	d.bg.Go(func() {
 		<-p.done
-		d.deleteMailbox(p)
+		d.deleteMailbox(was, p.client)
 		d.dropQueues(left)
 		d.dropEndpoint(device)
 	})
@@ -237,14 +236,19 @@ func (d *Daemon) phoneLeft(p *phone) (err error) {
 
 // deleteMailbox lets go of our mailbox at the relay; one that stays is empty
 // and expires.
-func (d *Daemon) deleteMailbox(p *phone) {
-	if p.client == nil {
+func (d *Daemon) deleteMailbox(r record, client *relay.Client) {
+	if client == nil {
 		return
 	}
+	box, err := mailbox.KeyFromSeed(r.Mailbox)
+	if err != nil {
+		return
+	}
+	defer client.Close()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.life), shutdownPatience)
 	defer cancel()
-	if err := p.client.Delete(ctx, p.box); err != nil {
-		d.cfg.Log.Debug("own mailbox not deleted", "pairing", p.ID, "err", err)
+	if err := client.Delete(ctx, box); err != nil {
+		d.cfg.Log.Debug("own mailbox not deleted", "pairing", r.ID, "err", err)
 	}
 }
 
@@ -313,13 +317,13 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	queues, undo := p.end()
+	was, undo := p.end()
 	defer func() {
 		if err != nil {
 			undo()
 		}
 	}()
-	left, err := d.keepLeftover(queues, farewellLife)
+	left, err := d.keepLeftover(was.SQS, farewellLife)
 	if err != nil {
 		return false, err
 	}
@@ -328,7 +332,7 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 		return false, err
 	}
 	fault.Point("krd.unpair.queues")
-	f := farewell{ID: p.ID, Name: p.Name, Relay: p.Relay, To: p.Peer, SQS: queues, Frame: frame, Since: fault.Now().Truncate(time.Second)}
+	f := farewell{ID: p.ID, Name: p.Name, Relay: was.Relay, To: was.Peer, SQS: was.SQS, Frame: frame, Since: fault.Now().Truncate(time.Second)}
 	if err := d.keepFarewell(f); err != nil {
 		return false, err
 	}
@@ -343,7 +347,7 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 	done := d.tell(f)
 	p.cancel()
 	<-p.done
-	d.bg.Go(func() { d.deleteMailbox(p); d.dropQueues(left); d.dropEndpoint(device) })
+	d.bg.Go(func() { d.deleteMailbox(was, p.client); d.dropQueues(left); d.dropEndpoint(device) })
 	timer := time.NewTimer(tellPatience)
 	defer timer.Stop()
 	select {
@@ -382,7 +386,7 @@ func (p *phone) describe() control.Phone {
 	}
 	untold := p.untold()
 	for name, l := range st.Links {
-		out.Links = append(out.Links, describeLink(name, l, untold))
+		out.Links = append(out.Links, describeLink(name, l, name == untold))
 	}
 	slices.SortFunc(out.Links, func(a, b control.Link) int { return cmp.Compare(a.Name, b.Name) })
 	return out

@@ -55,6 +55,13 @@ func TestSQSRecords(t *testing.T) {
 		"neither":                {func(r *record) { r.Relay, r.Mailbox, r.Peer = "", nil, mailbox.Address{} }, false},
 		"half a relay":           {func(r *record) { r.SQS, r.Relay = q, "" }, false},
 		"a relay without a peer": {func(r *record) { r.SQS, r.Peer = q, mailbox.Address{} }, false},
+		"a relay told of": {func(r *record) {
+			r.SQS, r.Peer, r.AddressesSeq, r.AddressesTold = q, mailbox.Address{}, 7, 3
+		}, true},
+		"told, without a peer": {func(r *record) {
+			r.SQS, r.Peer, r.AddressesSeq, r.AddressesTold = q, mailbox.Address{}, 7, 7
+		}, false},
+		"a relay told of, alone": {func(r *record) { r.Peer, r.AddressesSeq = mailbox.Address{}, 7 }, false},
 		"a queue of another's":   {func(r *record) { bad := *q; bad.ToPhone = "orders"; r.SQS = &bad }, false},
 	} {
 		r := newRecord(t)

@@ -1,18 +1,21 @@
 package phone
 
 import (
+	"strings"
+
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/wire"
 )
 
-// usable are those of a computer's addresses that the phone uses: of queues at
-// SQS one pair at most, as it listens there.
-func usable(theirs []wire.Address) (out []wire.Address) {
-	queues := false
+// usable are those of a computer's addresses that the phone uses: at most one
+// relay and one pair of queues, as it listens there, too.
+func (p *pairRecord) usable(theirs []wire.Address) (out []wire.Address) {
+	relay, queues := false, false
 	for _, a := range theirs {
 		switch {
-		case a.Relay != nil:
+		case a.Relay != nil && !relay && p.trusts(a.Relay):
 			out = append(out, a)
+			relay = true
 		case a.SQS != nil && !queues:
 			out = append(out, a)
 			queues = true
@@ -21,24 +24,80 @@ func usable(theirs []wire.Address) (out []wire.Address) {
 	return out
 }
 
+// trusts reports whether the phone goes to a relay that the computer names: the
+// one that it is at, or one that a pairing link could name, with the scheme of
+// this pairing's. So no computer leads a phone to what is on the phone's own
+// loopback. [kr-protocol] §5.1.
+func (p *pairRecord) trusts(a *wire.RelayAddress) bool {
+	origin, err := mailbox.CanonicalOrigin(a.Origin)
+	return err == nil && origin == a.Origin && len(a.Mailbox) == mailbox.AddressSize &&
+		(origin == p.Origin || p.HTTP || strings.HasPrefix(origin, "https://"))
+}
+
 // moved takes the addresses of a hello if they are newer than those that are here:
-// a channel is left, or listened to. Without one where this phone can listen, they
-// are not taken. [kr-protocol] §5.1.
+// a channel is left, or listened to. Without one that this phone can use, they are
+// not taken. [kr-protocol] §5.1.
 func (c *Core) moved(p *pairRecord, me *wire.MeRequest) (moved bool, effects []Effect) {
 	if me.AddressesSeq <= p.AddressesSeq || me.AddressesSeq > maxSeq {
 		return false, nil
 	}
-	to := usable(me.Addresses)
-	before, after := p.sqs(), queuesIn(to)
-	if len(to) == 0 || p.Own == nil && after == nil {
+	to := p.usable(me.Addresses)
+	if len(to) == 0 {
 		c.dropped++
 		return false, nil
 	}
+	if origin := relayIn(to); origin != p.Origin {
+		own, err := newSeed(origin)
+		if err != nil {
+			c.dropped++
+			return false, nil
+		}
+		effects = p.moveMailbox(origin, own)
+	}
+	before, after := p.sqs(), queuesIn(to)
 	if before != nil && (after == nil || *before != *after) {
 		effects = append(effects, Close{Pairing: p.id, SQS: before})
 	}
 	p.To, p.AddressesSeq = to, me.AddressesSeq
 	return true, append(effects, p.listenSQS()...)
+}
+
+// newSeed is that of a mailbox at a relay; none if there is no relay.
+func newSeed(origin string) ([]byte, error) {
+	if origin == "" {
+		return nil, nil
+	}
+	k, err := mailbox.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	return k.Seed(), nil
+}
+
+// moveMailbox leaves the mailboxes at the relay of before, if there was one, for
+// one at another, or none. It waits for no relay: one that is dead is no reason not
+// to be heard by the others.
+func (p *pairRecord) moveMailbox(origin string, own []byte) (effects []Effect) {
+	for _, seed := range [][]byte{p.Rendezvous, p.Own} {
+		if seed != nil {
+			effects = append(effects, p.close(seed))
+		}
+	}
+	p.Origin, p.Own, p.Rendezvous = origin, own, nil
+	if own != nil {
+		effects = append(effects, Listen{Pairing: p.id, Origin: origin, Seed: own})
+	}
+	return effects
+}
+
+// relayIn is the origin of the relay among addresses, or "".
+func relayIn(list []wire.Address) string {
+	for _, a := range list {
+		if a.Relay != nil {
+			return a.Relay.Origin
+		}
+	}
+	return ""
 }
 
 // sqs are the queues of the pairing, or nil.

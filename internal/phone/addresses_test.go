@@ -116,35 +116,125 @@ func TestAddressesChange(t *testing.T) {
 	}
 }
 
-// TestAddressesWithoutRelay: a phone that has no mailbox keeps the queue by which
-// alone it hears.
-func TestAddressesWithoutRelay(t *testing.T) {
-	w := &world{t: t, now: time.Unix(1_795_000_000, 0), device: &device{disk: map[string][]byte{}}, signed: map[string]bool{}}
-	w.cfg = Config{Name: "ana", Version: "test"}
-	w.reload()
-	computer, err := pairing.NewComputer(wire.Invitation{App: origin, SQS: wire.Meeting{Region: "eu-central-1", Account: "123456789012"}},
-		pairing.Self{Name: "laptop", Version: "test", Addresses: []wire.Address{{SQS: queues("1")}}})
-	if err != nil {
-		t.Fatal(err)
+// TestRelayGainedAndLost: a phone that met its computer at SQS opens a mailbox at
+// the relay that a list names, goes over to another, and leaves it; not to what no
+// link of that pairing could have named. It is the same after a restart.
+func TestRelayGainedAndLost(t *testing.T) {
+	const other = "https://relay.example"
+	relay := func(origin string) wire.Address {
+		return wire.Address{Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}
 	}
-	first := one[Send](t, w.do(OpenLink{computer.Invitation().Link()}))
-	w.pairing = first.Pairing
-	begin, _, err := computer.Accept(w.now, first.Frame)
-	if err != nil {
-		t.Fatal(err)
+	sqs := wire.Address{SQS: queues("1")}
+	for app, steps := range map[string][]struct {
+		at      []wire.Address
+		taken   bool
+		relay   string // where it is afterwards
+		queues  int    // among its addresses, and listened to
+		listens string // anew
+		leaves  string
+	}{
+		origin: {
+			{[]wire.Address{sqs, relay(other), relay(origin)}, true, other, 1, other, ""},
+			{[]wire.Address{relay(other), sqs}, true, other, 1, "", ""},
+			{[]wire.Address{relay(origin)}, true, origin, 0, origin, other},
+			{nil, false, origin, 0, "", ""},
+			{[]wire.Address{{}}, false, origin, 0, "", ""},
+			{[]wire.Address{sqs}, true, "", 1, "", origin},
+		},
+		"https://app.example": {
+			{[]wire.Address{relay(origin), sqs}, true, "", 1, "", ""}, // it is on the phone's own loopback
+			{[]wire.Address{relay(origin)}, false, "", 1, "", ""},
+			{[]wire.Address{relay("http://relay.example"), relay("https://Relay.example"), relay("https://relay.example/path"),
+				relay("https://user@relay.example"), relay("wss://relay.example"), relay("https://relay.example:443"), relay(""),
+				{Relay: &wire.RelayAddress{Origin: other, Mailbox: make([]byte, 15)}}}, false, "", 1, "", ""},
+			{[]wire.Address{relay(other), sqs}, true, other, 1, other, ""},
+		},
+	} {
+		t.Run(app, func(t *testing.T) {
+			w := &world{t: t, now: time.Unix(1_795_000_000, 0), device: &device{disk: map[string][]byte{}}, signed: map[string]bool{}}
+			w.cfg = Config{Name: "ana", Version: "test"}
+			w.reload()
+			computer, err := pairing.NewComputer(wire.Invitation{App: app, SQS: wire.Meeting{Region: "eu-central-1", Account: "123456789012"}},
+				pairing.Self{Name: "laptop", Version: "test", Addresses: []wire.Address{sqs}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := one[Send](t, w.do(OpenLink{computer.Invitation().Link()}))
+			w.pairing = first.Pairing
+			begin, _, err := computer.Accept(w.now, first.Frame)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.do(Frame{w.pairing, begin})
+			w.do(Confirm{w.pairing, true})
+			last, seeds := int64(0), map[string]string{} // by origin
+			for i, c := range steps {
+				seq := int64(i) + 1
+				effects := w.do(Frame{w.pairing, hello(t, computer, seq, c.at...)})
+				send := one[Send](t, effects)
+				ack := ackOf(t, computer, send)
+				if c.taken {
+					last = seq
+				}
+				var listens, leaves string
+				for _, l := range all[Listen](effects) {
+					if l.SQS == nil {
+						listens += l.Origin
+						if seeds[l.Origin] == string(l.Seed) {
+							t.Errorf("list %d: the mailbox of before", seq)
+						}
+						seeds[l.Origin] = string(l.Seed)
+						if l.New {
+							t.Errorf("list %d: it waits for the relay", seq)
+						}
+					}
+				}
+				for _, l := range all[Close](effects) {
+					if l.SQS == nil {
+						leaves += l.Origin
+						if seeds[l.Origin] != string(l.Seed) {
+							t.Errorf("list %d: it leaves a mailbox that it did not have", seq)
+						}
+					}
+				}
+				own := ack.Ack.Addresses
+				if ack.AddressesSeq != last || listens != c.listens || leaves != c.leaves || relayIn(own) != c.relay || len(taken(own)) != c.queues {
+					t.Errorf("list %d: number %d, listens to %q, leaves %q, is at %q and %d queues", seq, ack.AddressesSeq, listens, leaves, relayIn(own), len(taken(own)))
+				}
+				if relayIn(send.To) != c.relay || len(taken(send.To)) != c.queues {
+					t.Errorf("list %d: the ack goes to %q and %d queues", seq, relayIn(send.To), len(taken(send.To)))
+				}
+				w.reload()
+				at, n := "", 0
+				for _, l := range all[Listen](w.do(Start{})) {
+					if l.SQS != nil && *l.SQS == *queues("1") {
+						n++
+					} else if l.SQS == nil {
+						at += l.Origin
+						if seeds[l.Origin] != string(l.Seed) {
+							t.Errorf("list %d: another mailbox after a restart", seq)
+						}
+					}
+				}
+				if at != c.relay || n != c.queues {
+					t.Errorf("list %d: after a restart it listens to %q and %d queues", seq, at, n)
+				}
+			}
+		})
 	}
-	w.do(Frame{w.pairing, begin})
+}
+
+// TestRelayLostWhilePairing: a phone whose computer has not used the pairing yet
+// leaves all that it has at the relay.
+func TestRelayLostWhilePairing(t *testing.T) {
+	w, computer, _ := sqsWorld(t)
 	w.do(Confirm{w.pairing, true})
-	relay := wire.Address{Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}
-	for i, c := range []struct {
-		at    []wire.Address
-		taken int64
-		queue *wire.SQSAddress
-	}{{[]wire.Address{relay}, 0, queues("1")}, {[]wire.Address{relay, {SQS: queues("2")}}, 2, queues("2")}, {nil, 2, queues("2")}} {
-		effects := w.do(Frame{w.pairing, hello(t, computer, int64(i)+1, c.at...)})
-		ack := ackOf(t, computer, one[Send](t, effects))
-		if got := taken(ack.Ack.Addresses); ack.AddressesSeq != c.taken || len(got) != 1 || got[0] != *c.queue {
-			t.Errorf("list %d: number %d with %d queues", i, ack.AddressesSeq, len(got))
-		}
+	effects := w.do(Frame{w.pairing, hello(t, computer, 1, wire.Address{SQS: queues("1")})})
+	if n := len(all[Close](effects)); n != 2 {
+		t.Errorf("it leaves %d mailboxes", n)
+	}
+	w.reload()
+	if l := one[Listen](t, w.do(Start{})); l.SQS == nil {
+		t.Error("after a restart it listens at the relay")
 	}
 }

@@ -49,7 +49,7 @@ func (c *Core) reopen(p *pairRecord) []Effect {
 }
 
 func newPairing(now time.Time, inv wire.Invitation) (*pairRecord, []Effect, error) {
-	p := &pairRecord{State: stateWaiting, Created: now.Unix(), Link: inv.Link(), Origin: inv.Relay, C: inv.CPub}
+	p := &pairRecord{State: stateWaiting, Created: now.Unix(), Link: inv.Link(), Origin: inv.Relay, HTTP: strings.HasPrefix(inv.App, "http:"), C: inv.CPub}
 	var hello mailbox.Address // where it is awaited
 	if inv.Relay == "" {
 		queues := inv.SQS.Queues(inv.CPub)
@@ -108,7 +108,7 @@ func (p *pairRecord) sendFirst(frame []byte) Send {
 func (c *Core) handshake(now time.Time, p *pairRecord, frame []byte) []Effect {
 	first := p.State == stateWaiting
 	ack, err := p.Handshake.Receive(now, frame, c.cfg.Version, func(theirs []wire.Address) []wire.Address {
-		p.To = usable(theirs)
+		p.To = p.usable(theirs)
 		return p.ownAddresses()
 	})
 	switch {

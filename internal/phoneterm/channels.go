@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"kryptonite/internal/fault"
@@ -59,7 +61,7 @@ func (r *runner) listen(ctx context.Context, e phone.Listen) error {
 	if e.SQS != nil {
 		return r.listenSQS(ctx, e)
 	}
-	if r.ears[string(e.Seed)] != nil {
+	if _, listens := r.ears[string(e.Seed)]; listens {
 		return nil
 	}
 	c, err := r.client(e.Origin)
@@ -77,34 +79,40 @@ func (r *runner) listen(ctx context.Context, e phone.Listen) error {
 			return &unreachableError{e.Origin, err}
 		}
 	}
-	r.hear(ctx, string(e.Seed), e.Pairing, func(ctx context.Context, handle func([]byte) error) error {
+	r.hear(ctx, string(e.Seed), e.Origin, e.Pairing, func(ctx context.Context, handle func([]byte) error) error {
 		return c.Receive(ctx, key, handle)
 	})
 	return nil
 }
 
 func (r *runner) listenSQS(ctx context.Context, e phone.Listen) error {
-	if r.ears[e.SQS.ToPhone] != nil {
+	if _, listens := r.ears[e.SQS.ToPhone]; listens {
 		return nil
 	}
 	l, err := r.link(*e.SQS)
 	if err != nil {
 		return err
 	}
-	r.hear(ctx, e.SQS.ToPhone, e.Pairing, l.Receive)
+	r.hear(ctx, e.SQS.ToPhone, "", e.Pairing, l.Receive)
 	return nil
 }
 
-// hear posts what receive brings to the loop, until the ear is cancelled. A frame
-// that cancels it, as the last word of a pairing does, is still acknowledged.
-func (r *runner) hear(ctx context.Context, name, pairing string, receive func(context.Context, func([]byte) error) error) {
-	ear, cancel := context.WithCancel(ctx)
-	r.ears[name] = cancel
+// ear is one place where the phone listens.
+type ear struct {
+	end    context.CancelFunc
+	origin string // of a relay; "" for a queue
+}
+
+// hear posts what receive brings to the loop, until the ear is ended. A frame
+// that ends it, as the last word of a pairing does, is still acknowledged.
+func (r *runner) hear(ctx context.Context, name, origin, pairing string, receive func(context.Context, func([]byte) error) error) {
+	hearing, cancel := context.WithCancel(ctx)
+	r.ears[name] = ear{cancel, origin}
 	r.bg.Go(func() {
-		err := receive(ear, func(frame []byte) error {
+		err := receive(hearing, func(frame []byte) error {
 			return r.post(ctx, phone.Frame{Pairing: pairing, Data: frame})
 		})
-		if ear.Err() == nil && !errors.Is(err, relay.ErrDeleted) {
+		if hearing.Err() == nil && !errors.Is(err, relay.ErrDeleted) {
 			r.log.Error("a channel is not received any more", "pairing", pairing, "err", err)
 		}
 	})
@@ -125,15 +133,16 @@ func (e *unreachableError) Hint() []string {
 	return []string{"is it running, and is this phone online?"}
 }
 
-// close stops listening and deletes the mailbox in the background.
+// close stops listening and deletes the mailbox in the background. A relay where
+// nobody listens any more is forgotten: computers may name one after the other.
 func (r *runner) close(ctx context.Context, e phone.Close) {
 	name := string(e.Seed)
 	if e.SQS != nil {
 		name = e.SQS.ToPhone
 		delete(r.queues, name)
 	}
-	if cancel := r.ears[name]; cancel != nil {
-		cancel()
+	if was, listens := r.ears[name]; listens {
+		was.end()
 		delete(r.ears, name)
 	}
 	if e.SQS != nil {
@@ -147,9 +156,13 @@ func (r *runner) close(ctx context.Context, e phone.Close) {
 	if err != nil {
 		return
 	}
+	if !slices.ContainsFunc(slices.Collect(maps.Values(r.ears)), func(other ear) bool { return other.origin == e.Origin }) {
+		delete(r.clients, e.Origin)
+	}
 	r.bg.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openLimit)
 		defer cancel()
+		defer c.Close()
 		if err := c.Delete(ctx, key); err != nil {
 			r.log.Debug("mailbox not deleted", "err", err)
 		}

@@ -30,10 +30,10 @@ type runner struct {
 	events chan posted
 	bg     sync.WaitGroup
 
-	clients map[string]*relay.Client      // by origin; the loop's own
-	sqs     *sqs.Client                   // nil until it is needed; the loop's own
-	queues  map[string]transport.Link     // by name of the queue to the phone; the loop's own
-	ears    map[string]context.CancelFunc // by mailbox seed, or name of the queue; the loop's own
+	clients map[string]*relay.Client  // by origin; the loop's own
+	sqs     *sqs.Client               // nil until it is needed; the loop's own
+	queues  map[string]transport.Link // by name of the queue to the phone; the loop's own
+	ears    map[string]ear            // by mailbox seed, or name of the queue; the loop's own
 }
 
 // look lets f look at the core, in the loop, where nothing changes it meanwhile.
@@ -57,7 +57,7 @@ type posted struct {
 
 func newRunner(core *phone.Core, j *statedir.Journal, keys signer, show func(phone.Effect), log *slog.Logger) *runner {
 	return &runner{core: core, journal: j, keys: keys, show: show, log: log,
-		events: make(chan posted), clients: map[string]*relay.Client{}, queues: map[string]transport.Link{}, ears: map[string]context.CancelFunc{}}
+		events: make(chan posted), clients: map[string]*relay.Client{}, queues: map[string]transport.Link{}, ears: map[string]ear{}}
 }
 
 // post hands an event to the loop and waits until it is durable.

@@ -24,7 +24,7 @@ interface Ear extends Channel {
 export interface Around {
   core: Phone;
   heard(frame: Frame): Promise<void>; // rejects what must come again
-  changed(): void; // a channel works, or does not any more
+  changed(): void; // a channel works, or does not any more, or is left
   log(err: unknown): void;
 }
 
@@ -62,7 +62,7 @@ export class Ears {
   async close({ origin, seed, sqs }: Close): Promise<void> {
     const name = sqs?.toPhone ?? seed;
     this.#all.get(name)?.end.abort();
-    this.#all.delete(name);
+    if (this.#all.delete(name)) this.around.changed();
     if (!sqs) await new MailboxReader(this.around.core, origin, seed).remove(AbortSignal.timeout(openLimit));
   }
 

@@ -270,7 +270,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Link returns a Link that posts to peer and receives what is posted to own's
 // mailbox. Its name is "relay". Open own's mailbox before the other side learns
-// its address.
+// its address. A zero peer has told no mailbox yet: Send fails with
+// transport.ErrNoMailbox then, and posts nothing.
 func (c *Client) Link(own mailbox.Key, peer mailbox.Address) transport.Link {
 	return &link{c: c, own: own, peer: peer}
 }
@@ -286,6 +287,9 @@ type link struct {
 func (l *link) Name() string { return "relay" }
 
 func (l *link) Send(ctx context.Context, frame []byte) error {
+	if l.peer.IsZero() {
+		return transport.ErrNoMailbox
+	}
 	start := time.Now()
 	err := l.c.Post(ctx, l.peer, frame)
 	if err == nil || ctx.Err() == nil && !errors.Is(err, transport.ErrTooLarge) {

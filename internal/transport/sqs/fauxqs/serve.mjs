@@ -1,5 +1,5 @@
-// Prints where it listens: on loopback alone, which fauxqs by itself does not.
+// Listens on a unix socket: the only way in or out, where there is no network.
 import { buildApp } from "fauxqs";
 
-const app = buildApp({ logger: false });
-console.log(await app.listen({ port: 0, host: "127.0.0.1" }));
+await buildApp({ logger: false }).listen({ path: process.argv[2] });
+console.log("ready");

@@ -95,6 +95,13 @@ func New(t testing.TB) (s *Server, url string) {
 	return s, h.URL
 }
 
+// Behind says by which host clients reach the server: that of a proxy in front of it.
+func (s *Server) Behind(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.host = host
+}
+
 // Application makes a platform application and returns its ARN.
 func (s *Server) Application(platform, name string) string {
 	s.mu.Lock()
