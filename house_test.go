@@ -20,7 +20,7 @@ var floors = [][]string{
 	{"sealbox", "sshwire", "sshwire/passkeytest", "version", "fault", "freeport"},
 	{"wire"},
 	// rules: pure; time is an argument
-	{"pairing", "mailbox", "keystore", "keystore/keystoretest", "transport", "transport/ble/segment", "auditlog", "hostauth", "knownhosts"},
+	{"pairing", "mailbox", "keystore", "keystore/keystoretest", "transport", "transport/ble/segment", "auditlog", "hostauth", "hostpattern", "knownhosts"},
 	{"policy"},
 	// what carriers share
 	{"awsuser", "awsuser/awstest"},
@@ -36,7 +36,7 @@ var floors = [][]string{
 
 // pure packages know no system, no net and no clock. version reads what the
 // linker left.
-var pure = []string{"sealbox", "sshwire", "wire", "pairing", "mailbox", "keystore", "auditlog", "hostauth", "knownhosts", "policy", "phone", "transport/ble/segment"}
+var pure = []string{"sealbox", "sshwire", "wire", "pairing", "mailbox", "keystore", "auditlog", "hostauth", "hostpattern", "knownhosts", "policy", "phone", "transport/ble/segment"}
 
 var impureImports = []string{"os", "net", "syscall", "io/fs", "runtime/debug", "golang.org/x/sys", "golang.org/x/term"}
 
