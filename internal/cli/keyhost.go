@@ -90,13 +90,9 @@ func addHostProblem(err error, dest string, k phoneKey) error {
 // proofProblem says why the key did not log in, as far as krd knows. Entries of its
 // log after the one numbered since are of this login; they come a moment later.
 func (e *env) proofProblem(ctx context.Context, err error, k phoneKey, since uint64) error {
-	if !errors.Is(err, authorize.ErrRefused) {
-		hints := []string(nil)
-		if errors.Is(err, authorize.ErrOtherKey) {
-			hints = []string{"your ssh configuration has another key for this host, and the server took that; which files does sshd read there?",
-				"it says so itself: sshd -T | grep -i authorizedkeysfile"}
-		}
-		return &term.Problem{Err: err, Hints: hints}
+	other := errors.Is(err, authorize.ErrOtherKey)
+	if !other && !errors.Is(err, authorize.ErrRefused) {
+		return err
 	}
 	for range 5 {
 		log, logErr := e.krd.Log(ctx, "", 20)
@@ -122,7 +118,11 @@ func (e *env) proofProblem(ctx context.Context, err error, k phoneKey, since uin
 			return context.Cause(ctx)
 		}
 	}
-	return &term.Problem{Err: err, Hints: whyNotAsked(k)}
+	hints := whyNotAsked(k)
+	if other {
+		hints = append([]string{"your ssh configuration, or -i, has another key for this host, and the server took that"}, hints...)
+	}
+	return &term.Problem{Err: err, Hints: hints}
 }
 
 // whyNotAsked are reasons for which a phone was never asked for a key that is in
