@@ -206,6 +206,23 @@ func TestKeyAddTo(t *testing.T) {
 	}
 }
 
+// TestFormerWords do what the new ones do, and are not listed.
+func TestFormerWords(t *testing.T) {
+	home := fakeKrd(t, map[string]any{"/v1/status": keysOfPhones("ana: p256 ecdsa-sha2-nistp256")})
+	for args, says := range map[string]string{"aws": "Amazon EC2 takes", "heroku": "Heroku takes", "ghe": "HOST", "gitlab a b": "kr gitlab --help",
+		"digital-ocean x": "one place only", "copy": "no clipboard", "gitlab --key nobody": "kr key list"} {
+		if code, _, errs := kr(t, home, strings.Fields(args)...); code == 0 || !strings.Contains(errs, says) {
+			t.Errorf("kr %s: exit %d, %s", args, code, errs)
+		}
+	}
+	if _, out, errs := kr(t, home, "--help"); strings.Contains(out+errs, "heroku") || !strings.Contains(out+errs, "  key ") {
+		t.Errorf("kr --help:\n%s%s", out, errs)
+	}
+	if _, out, _ := kr(t, home, "__complete", "key", "add-to", "git"); !strings.Contains(out, "github-enterprise\n") || !strings.Contains(out, "gitlab\n") {
+		t.Errorf("completed is %q", out)
+	}
+}
+
 // TestKeyCopy over a pipe has no clipboard, and says so.
 func TestKeyCopy(t *testing.T) {
 	home := fakeKrd(t, map[string]any{"/v1/status": keysOfPhones("ana: default ssh-ed25519")})

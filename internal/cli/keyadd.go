@@ -23,8 +23,9 @@ type addToOptions struct {
 
 func keyAddToCmd(e *env) *cobra.Command {
 	var o addToOptions
-	var list []string
+	var list, names []string
 	for _, s := range upload.Services() {
+		names = append(names, s.Name)
 		list = append(list, fmt.Sprintf("  %-27s%s", strings.TrimSpace(s.Name+" "+place(s)), s.Title))
 	}
 	c := &cobra.Command{
@@ -38,6 +39,8 @@ not added twice. Services:
 ` + strings.Join(list, "\n"),
 		Example: "  $ kr key add-to github\n  $ kr key add-to github-enterprise git.example.com --key work\n  $ kr key add-to gitlab --token",
 		Args:    func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.RangeArgs(1, 2)(c, args)) },
+
+		ValidArgs: names,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.service, o.where = args[0], first(args[1:]...)
 			return runAddTo(c.Context(), e, o, http.DefaultTransport)
@@ -47,6 +50,23 @@ not added twice. Services:
 	c.Flags().StringVar(&o.title, "title", "", "how the service lists it (default \"Kryptonite: \" and the key's name)")
 	c.Flags().BoolVar(&o.askToken, "token", false, "use the API with a token: typed without echo, or a line of a pipe")
 	return c
+}
+
+// formerWords are commands that people remember from before there was "kr key": they
+// work, and are not listed.
+func formerWords(e *env) (out []*cobra.Command) {
+	for word, service := range map[string]string{"github": "github", "ghe": "github-enterprise", "gitlab": "gitlab", "bitbucket": "bitbucket",
+		"digitalocean": "digitalocean", "digital-ocean": "digitalocean", "heroku": "heroku", "aws": "aws", "gcp": "gcp"} {
+		c := keyAddToCmd(e)
+		run := c.RunE
+		c.Use, c.Hidden, c.ValidArgs = word+" [HOST | REGION]", true, nil
+		c.Args = func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.MaximumNArgs(1)(c, args)) }
+		c.RunE = func(c *cobra.Command, args []string) error { return run(c, append([]string{service}, args...)) }
+		out = append(out, c)
+	}
+	c := keyCopyCmd(e)
+	c.Hidden = true
+	return append(out, c)
 }
 
 // place is how help writes what may stand after a service.

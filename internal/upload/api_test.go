@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
 	"kryptonite/internal/awsuser/awstest"
 )
 
@@ -260,4 +263,29 @@ func FuzzSaid(f *testing.F) {
 			t.Errorf("said(%q) has %d bytes", b, len(s))
 		}
 	})
+}
+
+// TestSignV4 as AWS's SDK signs, with and without a session.
+func TestSignV4(t *testing.T) {
+	body := []byte("Action=DescribeKeyPairs&Version=2016-11-15")
+	for _, session := range []string{"", "se/ss+ion=="} {
+		ours, err := http.NewRequest(http.MethodPost, "https://ec2.us-gov-west-1.amazonaws.com/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+		theirs := ours.Clone(t.Context())
+		if err := signV4(ours, Token("ID\nsecret/+\n"+session), body, now()); err != nil {
+			t.Fatal(err)
+		}
+		err = v4.NewSigner().SignHTTP(t.Context(), aws.Credentials{AccessKeyID: "ID", SecretAccessKey: "secret/+", SessionToken: session},
+			theirs, digest(body), "ec2", "us-gov-west-1", now())
+		if err != nil || ours.Header.Get("Authorization") != theirs.Header.Get("Authorization") || ours.Header.Get("X-Amz-Security-Token") != session {
+			t.Errorf("%v\n%v\n%v", ours.Header, theirs.Header, err)
+		}
+	}
+	get, _ := http.NewRequest(http.MethodGet, "https://ec2.eu-central-1.amazonaws.com/", nil)
+	if signV4(get, "a\nb\n", nil, now()) == nil || bearerOrBasic(get, "x", nil, now()) != nil {
+		t.Error("a GET is signed, or a token is not taken")
+	}
 }

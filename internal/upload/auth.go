@@ -1,16 +1,15 @@
 package upload
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
 // auth puts a token into a request's header.
@@ -36,14 +35,48 @@ func bearerOrBasic(req *http.Request, token Token, body []byte, now time.Time) e
 // awsVariables are what AWS's programs read, too; the third may be missing.
 const awsVariables = "AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY+AWS_SESSION_TOKEN?"
 
-// signV4 signs a request by AWS's rules; the host names the region.
+// signV4 signs a POST to "/" without a query, of a host SERVICE.REGION.…, by AWS's
+// Signature Version 4. It is the whole of AWS's SDK that is needed here, and kr
+// does without the rest. [AWS IAM User Guide] "Create a signed AWS API request".
 func signV4(req *http.Request, token Token, body []byte, now time.Time) error {
-	parts := strings.Split(string(token), "\n")
-	host := strings.Split(req.URL.Host, ".")
-	if len(parts) != 3 || len(host) < 3 {
-		return errors.New("these are no credentials of AWS")
+	parts, host := strings.Split(string(token), "\n"), strings.Split(req.URL.Host, ".")
+	if len(parts) != 3 || len(host) < 3 || req.Method != http.MethodPost || req.URL.RequestURI() != "/" {
+		return errors.New("these are no credentials of AWS, or a request that they are not for")
 	}
-	sum := sha256.Sum256(body)
-	return v4.NewSigner().SignHTTP(req.Context(), aws.Credentials{AccessKeyID: parts[0], SecretAccessKey: parts[1], SessionToken: parts[2]},
-		req, hex.EncodeToString(sum[:]), host[0], host[1], now)
+	stamp := now.UTC().Format("20060102T150405Z")
+	req.Header.Set("X-Amz-Date", stamp)
+	if parts[2] != "" {
+		req.Header.Set("X-Amz-Security-Token", parts[2])
+	}
+	names := []string{"content-type", "host", "x-amz-date", "x-amz-security-token"}
+	names = slices.DeleteFunc(names, func(n string) bool { return n != "host" && req.Header.Get(n) == "" })
+	canonical := "POST\n/\n\n"
+	for _, n := range names {
+		value := req.Header.Get(n)
+		if n == "host" {
+			value = req.URL.Host
+		}
+		canonical += n + ":" + value + "\n"
+	}
+	canonical += "\n" + strings.Join(names, ";") + "\n" + digest(body)
+	scope := []string{stamp[:8], host[1], host[0], "aws4_request"}
+	key := []byte("AWS4" + parts[1])
+	for _, s := range scope {
+		key = mac(key, s)
+	}
+	where := strings.Join(scope, "/")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+parts[0]+"/"+where+", SignedHeaders="+strings.Join(names, ";")+
+		", Signature="+hex.EncodeToString(mac(key, "AWS4-HMAC-SHA256\n"+stamp+"\n"+where+"\n"+digest([]byte(canonical)))))
+	return nil
+}
+
+func mac(key []byte, s string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(s))
+	return h.Sum(nil)
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }

@@ -1,7 +1,6 @@
 package upload
 
 import (
-	"regexp"
 	"strings"
 
 	"kryptonite/internal/sshwire"
@@ -35,7 +34,7 @@ type where struct {
 	Def  string   // what it is if nobody says; "": it must be said, or is needed by the API only
 	Must bool     // it must be said
 	env  []string // variables that say it
-	form *regexp.Regexp
+	form string   // a regular expression; "": nothing may be said
 }
 
 // tool is the service's own program.
@@ -70,7 +69,7 @@ type call struct {
 
 // Services is the table, in the order in which people are told of them.
 func Services() []Service {
-	host := regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?(:[0-9]{1,5})?$`)
+	const host = `^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?(:[0-9]{1,5})?$`
 	github := api{
 		base: "https://api.github.com", bases: map[string]string{".ghe.com": "https://api.{host}"},
 		list: call{path: "/user/keys?per_page=100"}, add: call{path: "/user/keys", body: map[string]string{"title": "{title}", "key": "{key}"}},
@@ -126,7 +125,7 @@ func Services() []Service {
 		},
 		{
 			Name: "aws", Title: "Amazon EC2", ascii: true,
-			Where: where{What: "REGION", env: []string{"AWS_REGION", "AWS_DEFAULT_REGION"}, form: regexp.MustCompile(`^[a-z]{2}(-[a-z]+){1,3}-[0-9]{1,2}$`)},
+			Where: where{What: "REGION", env: []string{"AWS_REGION", "AWS_DEFAULT_REGION"}, form: `^[a-z]{2}(-[a-z]+){1,3}-[0-9]{1,2}$`},
 			Page:  "https://console.aws.amazon.com/ec2/home#ImportKeyPair:",
 			Note:  "Key pairs are kept by region, and only instances that are made from now on can get this one; on others: kr key add-host",
 			refused: map[string]string{ecdsa: "Amazon EC2 takes Ed25519 and RSA keys only",

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -117,11 +118,11 @@ func (s Service) Host(said string, getenv func(string) string) (string, error) {
 		host = s.Where.Def
 	}
 	switch {
-	case said != "" && s.Where.form == nil:
+	case said != "" && s.Where.form == "":
 		return "", fmt.Errorf("%s is at one place only: %q says nothing", s.Title, said)
 	case host == "" && s.Where.Must:
 		return "", fmt.Errorf("%s needs the name of your server", s.Title)
-	case host != "" && s.Where.form != nil && !s.Where.form.MatchString(host):
+	case host != "" && s.Where.form != "" && !regexp.MustCompile(s.Where.form).MatchString(host):
 		return "", fmt.Errorf("%.80q is no %s of %s", host, strings.ToLower(s.Where.What), s.Title)
 	}
 	return host, nil
