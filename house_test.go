@@ -20,12 +20,12 @@ var floors = [][]string{
 	{"sealbox", "sshwire", "sshwire/passkeytest", "version", "fault", "freeport"},
 	{"wire"},
 	// rules: pure; time is an argument
-	{"pairing", "mailbox", "keystore", "keystore/keystoretest", "transport", "transport/ble/segment", "auditlog", "hostauth", "knownhosts"},
+	{"pairing", "mailbox", "keystore", "keystore/keystoretest", "transport", "transport/ble/segment", "auditlog", "hostauth", "hostpattern", "knownhosts"},
 	{"policy"},
 	// what carriers share
 	{"awsuser", "awsuser/awstest"},
 	// doors to the world and carriers
-	{"statedir", "peer", "asker", "sshname", "sshversion", "term", "sshconfig", "service", "control", "transport/memory", "transport/relay", "transport/ble", "transport/transporttest",
+	{"statedir", "peer", "asker", "sshname", "sshversion", "term", "sshconfig", "authorize", "upload", "desktop", "service", "control", "transport/memory", "transport/relay", "transport/ble", "transport/transporttest",
 		"transport/sqs", "transport/sqs/owner", "transport/sqs/sqstest", "transport/sqs/fauxqs",
 		"wake/webpush", "wake/webpush/pushtest", "wake/sns", "wake/sns/owner", "wake/sns/snstest"},
 	// residents
@@ -36,7 +36,7 @@ var floors = [][]string{
 
 // pure packages know no system, no net and no clock. version reads what the
 // linker left.
-var pure = []string{"sealbox", "sshwire", "wire", "pairing", "mailbox", "keystore", "auditlog", "hostauth", "knownhosts", "policy", "phone", "transport/ble/segment"}
+var pure = []string{"sealbox", "sshwire", "wire", "pairing", "mailbox", "keystore", "auditlog", "hostauth", "hostpattern", "knownhosts", "policy", "phone", "transport/ble/segment"}
 
 var impureImports = []string{"os", "net", "syscall", "io/fs", "runtime/debug", "golang.org/x/sys", "golang.org/x/term"}
 

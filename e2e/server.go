@@ -69,10 +69,10 @@ func (h *House) AddServer(s *Server) (err error) {
 		}
 		known, more = fmt.Sprintf("@cert-authority [127.0.0.1]:%d %s", s.Port, caPub), more+"HostCertificate "+key+"-cert.pub\n"
 	}
-	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s\n"+
+	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nPidFile none\nAuthorizedKeysFile %s %s\n"+
 		"StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 300\n"+
 		"Subsystem sftp internal-sftp\nSetEnv HOME=%s\n%s", // without the shell start-up files of whoever runs this
-		s.Port, key, h.Path("authorized_keys"), h.Dir, more)
+		s.Port, key, h.Path("authorized_keys"), h.Path(".ssh", "authorized_keys"), h.Dir, more)
 	host := fmt.Sprintf("Host %s\n  HostName 127.0.0.1\n  Port %d\n%s", s.Name, s.Port, s.Config)
 	if !strings.Contains(s.Config, "IdentityAgent") {
 		host += "  IdentityAgent " + h.Path("kr", "agent.sock") + "\n"

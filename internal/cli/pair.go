@@ -253,8 +253,8 @@ func (p *pairer) paired(ctx context.Context, phone control.Phone) {
 		t.Printf("%s\n", k.AuthorizedKey)
 	}
 	p.e.passkeyNote(phone.Keys)
-	t.Sayf("\nNext: add that line to ~/.ssh/authorized_keys on a server, or to your SSH keys at\n" +
-		"GitHub. Then let ssh ask your phone:\n\n")
+	t.Sayf("\nNext: put it on a server, or a forge; kr does it for you:\n\n" +
+		"  $ kr key add-host root@server.example\n  $ kr key add-to github\n\nAnd let ssh ask your phone:\n\n")
 	if p.e.needsSetup(ctx) {
 		t.Sayf("  $ kr setup            # or, for once: SSH_AUTH_SOCK=%s ssh …\n", p.e.agentSocket())
 	}

@@ -246,7 +246,7 @@ func (u *uninstall) planMade(path string) {
 
 // stateNames are all names in the state directory, as patterns. It may be a
 // directory where a person keeps other things, too.
-var stateNames = [...]string{configFile, "pairings", "farewells", "queues", "endpoints", "sns.json", "heard.json", "log.journal",
+var stateNames = [...]string{configFile, "pairings", "farewells", "queues", "endpoints", "sns.json", "limits.json", "heard.json", "log.journal",
 	control.AgentSocket, control.Socket, control.LockFile, control.LogFile, "*.damaged-*"}
 
 // ownNames are those that setup made; the record comes last.

@@ -101,6 +101,11 @@ func (c *Client) CheckSNS(ctx context.Context) (SNSCheck, error) {
 	return out, c.call(ctx, http.MethodPost, "/v1/sns/check", struct{}{}, &out)
 }
 
+// Limit says which hosts a key is offered to.
+func (c *Client) Limit(ctx context.Context, limit LimitRequest) error {
+	return c.call(ctx, http.MethodPost, "/v1/limit", limit, nil)
+}
+
 // Answer answers the two words of the pairing that runs.
 func (c *Client) Answer(ctx context.Context, same bool) error {
 	return c.call(ctx, http.MethodPost, "/v1/pair/answer", PairAnswer{same}, nil)

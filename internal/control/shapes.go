@@ -13,6 +13,7 @@
 //	POST /v1/sqs/check    SQS → SQSCheck
 //	POST /v1/sns          SNS: how Amazon SNS is used from now on
 //	POST /v1/sns/check    → SNSCheck
+//	POST /v1/limit        LimitRequest: the hosts that a key is offered to
 //	GET  /v1/log          Log; ?phone=NAME-OR-ID &n=N (0: all) &before=SEQ; bounded,
 //	                      older ones by before
 //	POST /v1/log/accept   AcceptLog → LogAccepted
@@ -96,6 +97,14 @@ type Key struct {
 	AuthorizedKey string `json:"authorized_key"` // as in authorized_keys
 	Fingerprint   string `json:"fingerprint"`
 	Type          string `json:"type"` // as in authorized_keys; "" if krd does not know it
+
+	Hosts []string `json:"hosts,omitempty"` // patterns: it is offered to these hosts only
+}
+
+// LimitRequest says which hosts a key is offered to from now on.
+type LimitRequest struct {
+	Key   string   `json:"key"`             // fingerprint, SHA256:…
+	Hosts []string `json:"hosts,omitempty"` // patterns; none: all
 }
 
 // Link is one channel of one phone.

@@ -37,8 +37,10 @@ type agentConn struct {
 	resolved chan struct{} // closed when host is as it will be
 	host     sshname.Answer
 
+	local     atomic.Bool // see local
 	forwarded atomic.Bool // a bind was for forwarding
 	said      sync.Once   // of the log's line on passkeys
+	withheld  sync.Once   // of that on limited keys
 }
 
 // agentFor returns the agent for one connection. It ends with close.
@@ -58,12 +60,13 @@ func (a *agentConn) close() {
 }
 
 // Keys lists the keys of all phones, without passkeys where the asker cannot log
-// in with them.
-func (a *agentConn) Keys() []sshagent.Key { return a.d.Keys(a.takesPasskeys) }
+// in with them, and without keys that are limited to other hosts.
+func (a *agentConn) Keys() []sshagent.Key { return a.d.Keys(a.takesPasskeys, a.mayOffer) }
 
 // Bound begins to find out the host's name while ssh goes on.
 func (a *agentConn) Bound(binds []wire.Bind) {
 	a.forwarded.Store(forwarded(binds))
+	a.local.Store(local(binds))
 	if local(binds) {
 		a.resolve()
 	}
@@ -98,21 +101,26 @@ func (a *agentConn) resolve() {
 	})
 }
 
-// reported is what the phone is told about the asker. It waits a moment for
-// the host's name.
-func (a *agentConn) reported(ctx context.Context, binds []wire.Bind) wire.Reported {
-	var host sshname.Answer
-	if local(binds) {
-		a.resolve()
-		timer := time.NewTimer(hostPatience)
-		defer timer.Stop()
-		select {
-		case <-a.resolved:
-			host = a.host
-		case <-timer.C:
-		case <-ctx.Done():
-		}
+// destination is where the asker logs in, once ssh has said it; empty if nobody
+// knows, or not in time.
+func (a *agentConn) destination(ctx context.Context) sshname.Answer {
+	if !a.local.Load() {
+		return sshname.Answer{}
 	}
+	a.resolve()
+	timer := time.NewTimer(hostPatience)
+	defer timer.Stop()
+	select {
+	case <-a.resolved:
+		return a.host
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return sshname.Answer{}
+}
+
+// reported is what the phone is told about the asker, who logs in to host.
+func (a *agentConn) reported(host sshname.Answer) wire.Reported {
 	who := a.asker.Describe()
 	r := wire.Reported{Program: who.Program, Directory: who.Directory,
 		Host: host.Host, Port: host.Port, HostKeyAlias: host.Alias}.Checked()

@@ -31,6 +31,7 @@ func (d *Daemon) api() http.Handler {
 	mux.HandleFunc("POST /v1/sqs/check", d.handleCheckSQS)
 	mux.HandleFunc("POST /v1/sns", d.handleSetSNS)
 	mux.HandleFunc("POST /v1/sns/check", d.handleCheckSNS)
+	mux.HandleFunc("POST /v1/limit", d.handleLimit)
 	mux.HandleFunc("GET /v1/log", d.handleLog)
 	mux.HandleFunc("POST /v1/log/accept", d.handleAccept)
 	mux.HandleFunc("POST /v1/stop", func(w http.ResponseWriter, _ *http.Request) {
@@ -56,7 +57,7 @@ func (d *Daemon) status(ctx context.Context) control.Status {
 		Phones: []control.Phone{},
 	}
 	for _, p := range d.list() {
-		described := p.describe()
+		described := d.describe(p)
 		described.Log = d.asked.state(p.ID)
 		st.Phones = append(st.Phones, described)
 	}
@@ -103,7 +104,7 @@ func (d *Daemon) handlePair(w http.ResponseWriter, req *http.Request) {
 		emit(control.PairEvent{Error: asError(err)})
 		return
 	}
-	described := p.describe()
+	described := d.describe(p)
 	emit(control.PairEvent{Phone: &described})
 }
 
@@ -152,7 +153,7 @@ func (d *Daemon) handleUnpair(w http.ResponseWriter, req *http.Request) {
 		fail(w, http.StatusNotFound, asError(err))
 		return
 	}
-	out := control.Unpaired{Phone: p.describe()}
+	out := control.Unpaired{Phone: d.describe(p)}
 	if out.Told, err = d.unpair(context.WithoutCancel(req.Context()), p); err != nil {
 		fail(w, http.StatusInternalServerError, asError(err))
 		return

@@ -10,6 +10,7 @@
 //	queues/ID.json     queues at SQS that are to be deleted
 //	sns.json           how Amazon SNS is used, if it is
 //	endpoints/ID.json  endpoints at SNS that are to be deleted
+//	limits.json        which keys are offered to some hosts only
 //	log.journal        what was asked, and what is known of the phones' logs
 //
 // The agent that the user had before answers for its own keys (otheragent.go).
@@ -68,6 +69,7 @@ type Daemon struct {
 	versions sshversion.Versions
 	lines    waitline.Board
 	asked    askedLog
+	limits   limits
 	other    *otherAgent // or nil
 
 	mu        sync.Mutex
@@ -122,6 +124,7 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 	if err := d.loadFarewells(); err != nil {
 		return err
 	}
+	d.limits.open(cfg.Dir, cfg.Log)
 	d.asked.open(cfg.Dir, cfg.Log, d.pairingIDs())
 	if err := d.loadSNS(); err != nil {
 		return err

@@ -32,7 +32,7 @@ func working(t *testing.T, d *Daemon, rs ...record) {
 }
 
 func comments(d *Daemon) (out []string) {
-	for _, k := range d.Keys(func() bool { return true }) {
+	for _, k := range d.Keys(func() bool { return true }, nil) {
 		out = append(out, k.Comment)
 	}
 	return out

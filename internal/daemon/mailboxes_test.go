@@ -70,7 +70,7 @@ func TestRelayTold(t *testing.T) {
 			if now.AddressesSeq != 7 || now.AddressesTold != c.told || (now.Relay != "") != c.relay || (now.SQS != nil) != c.queues || now.Peer != mailbox.Address(bytes.Repeat([]byte{c.wantPeer}, 16)) {
 				t.Errorf("on disk: number %d, told %d, relay %q, queues %v, peer %v", now.AddressesSeq, now.AddressesTold, now.Relay, now.SQS != nil, now.Peer)
 			}
-			links := p.describe().Links
+			links := d.describe(p).Links
 			for _, l := range links {
 				if l.Untold != (l.Name == nameRelay && c.wantPeer == 0) {
 					t.Errorf("%s: untold is %v", l.Name, l.Untold)

@@ -216,13 +216,13 @@ func TestNoPasskeysNoQuestions(t *testing.T) {
 	if err := d.keysTold(d.phones[r.ID], 7, []wire.SSHKey{sshKey(2, "second")}, wire.Wakers{}); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(d.Keys(takes)); n != 1 || asked != 0 {
+	if n := len(d.Keys(takes, nil)); n != 1 || asked != 0 {
 		t.Errorf("%d keys, %d questions", n, asked)
 	}
 	if err := d.keysTold(d.phones[r.ID], 8, []wire.SSHKey{aPasskey(t, "a"), aPasskey(t, "b")}, wire.Wakers{}); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(d.Keys(takes)); n != 0 || asked != 1 {
+	if n := len(d.Keys(takes, nil)); n != 0 || asked != 1 {
 		t.Errorf("%d keys, %d questions", n, asked)
 	}
 }

@@ -373,7 +373,7 @@ func (d *Daemon) freeName(name string) string {
 }
 
 // describe is a phone as kr sees it.
-func (p *phone) describe() control.Phone {
+func (d *Daemon) describe(p *phone) control.Phone {
 	st := p.session.Status()
 	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away, Keys: []control.Key{}, Push: p.describePush(), SNS: p.describeSNS()}
 	for _, k := range p.keys() {
@@ -381,7 +381,8 @@ func (p *phone) describe() control.Phone {
 		if key, err := sshwire.ParsePublicKey(k.PublicKey); err == nil {
 			fp, typ = key.Fingerprint(), key.Type()
 		}
-		out.Keys = append(out.Keys, control.Key{Name: k.Name, Fingerprint: fp, Type: typ,
+		only, _ := d.limits.of(k.PublicKey)
+		out.Keys = append(out.Keys, control.Key{Name: k.Name, Fingerprint: fp, Type: typ, Hosts: only,
 			AuthorizedKey: sshwire.AuthorizedKey(k.PublicKey, k.Comment(p.Name))})
 	}
 	untold := p.untold()

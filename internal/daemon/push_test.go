@@ -171,7 +171,7 @@ func TestPushReachesAPhoneThatDoesNotListen(t *testing.T) {
 	if err := (bell{r.d, phone}).Wake(t.Context(), wire.ID{1}, nil, time.Second); err != nil { // the login's may have been given up with it
 		t.Fatal(err)
 	}
-	if st := phone.describe().Push; st.State != control.PushYes || st.Host != "127.0.0.1" || st.LastOK.IsZero() {
+	if st := r.d.describe(phone).Push; st.State != control.PushYes || st.Host != "127.0.0.1" || st.LastOK.IsZero() {
 		t.Errorf("status %+v", st)
 	}
 	r.said.mu.Lock()
@@ -216,7 +216,7 @@ func TestNoPushForAPhoneThatListens(t *testing.T) {
 func TestSubscriptionEnds(t *testing.T) {
 	r := newPushRig(t)
 	p := r.d.list()[0]
-	state := func() control.Push { return p.describe().Push }
+	state := func() control.Push { return r.d.describe(p).Push }
 	stored := func() (rec record) {
 		if err := r.d.cfg.Dir.ReadJSON(recordName(r.id), recordVersion, &rec); err != nil {
 			t.Fatal(err)

@@ -97,7 +97,7 @@ func TestSQSSettingsAreGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	links := p.describe().Links
+	links := d.describe(p).Links
 	if len(links) != 2 || links[0].Name != "relay" || links[1].Name != "sqs" || links[1].Connected || !strings.Contains(links[1].LastError, "AWS settings") {
 		t.Errorf("the channels are %+v", links)
 	}

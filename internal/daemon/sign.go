@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kryptonite/internal/fault"
+	"kryptonite/internal/hostpattern"
 	"kryptonite/internal/session"
 	"kryptonite/internal/sshagent"
 	"kryptonite/internal/sshwire"
@@ -18,16 +19,18 @@ import (
 // Keys is the agent's list, from memory: it never waits for a phone. The first
 // key of each phone comes before all others, as servers allow six tries. The
 // others are listed so that an IdentityFile can name them. Passkeys are left out
-// unless takesPasskeys, which is asked only when there are any.
-func (d *Daemon) Keys(takesPasskeys func() bool) []sshagent.Key {
+// unless takesPasskeys, and keys that are limited to some hosts unless mayOffer;
+// both are asked only when there are any.
+func (d *Daemon) Keys(takesPasskeys func() bool, mayOffer func(hostpattern.List) bool) []sshagent.Key {
 	takes := sync.OnceValue(takesPasskeys)
 	var firsts, others []sshagent.Key
 	for _, p := range d.list() {
-		first := true
+		first, away := true, p.session.Away()
 		for _, k := range p.keys() {
-			key := sshagent.Key{Blob: k.PublicKey, Comment: k.Comment(p.Name)}
+			key := sshagent.Key{Blob: k.PublicKey, Comment: k.Comment(p.Name), Away: away}
+			only, limited := d.limits.of(k.PublicKey)
 			switch {
-			case isPasskey(k.PublicKey) && !takes():
+			case isPasskey(k.PublicKey) && !takes(), limited && !mayOffer(only):
 				continue
 			case first:
 				firsts = append(firsts, key)
@@ -54,12 +57,16 @@ func (d *Daemon) sign(ctx context.Context, r sshagent.Request, a *agentConn) ([]
 	if err := a.mayUse(key, r); err != nil {
 		return nil, err
 	}
+	host := a.destination(ctx)
+	if err := a.withinLimit(host, r); err != nil {
+		return nil, err
+	}
 	if d.rejected.has(r.Data, time.Now()) {
 		return nil, session.ErrDenied
 	}
 	p, start, report := phones[i], time.Now(), session.Report{}
-	opts := session.SignOptions{Hurry: len(phones) > 1, Report: &report}
-	reported := a.reported(ctx, r.Binds)
+	opts := session.SignOptions{Hurry: len(phones) > 1 || r.Others || host.KeyFile, Report: &report}
+	reported := a.reported(host)
 	end := a.await(p, r, reported.Host, &opts)
 	fault.Point("krd.request.asked")
 	sig, err := p.session.Sign(ctx, r.Key, wire.SignRequest{

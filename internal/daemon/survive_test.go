@@ -176,7 +176,7 @@ func TestHeardSurvives(t *testing.T) {
 	if err := d.loadPhones(); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.list()[0].describe().Heard; !got.Equal(at) {
+	if got := d.describe(d.list()[0]).Heard; !got.Equal(at) {
 		t.Errorf("heard %s, want %s", got, at)
 	}
 	d.keepHeard(heardGrain)

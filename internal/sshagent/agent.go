@@ -2,7 +2,8 @@
 //
 //	request   uint32 length ‖ byte type ‖ content
 //	11 REQUEST_IDENTITIES → 12 IDENTITIES_ANSWER   three of our keys, those of
-//	                        the other agent, which has 200 ms, the rest of ours
+//	                        the other agent, which has 200 ms, the rest of ours,
+//	                        those that are Away
 //	13 SIGN_REQUEST       → 14 SIGN_RESPONSE       after the phone was asked;
 //	                        for a key that is not ours, what the other agent says
 //	27 EXTENSION session-bind@openssh.com → 6 SUCCESS, remembered in order
@@ -78,6 +79,7 @@ const (
 type Key struct {
 	Blob    []byte // SSH wire format
 	Comment string
+	Away    bool // of our own: whoever has it did not answer last time
 }
 
 // Request is one SIGN_REQUEST with what the connection said before.
@@ -86,6 +88,8 @@ type Request struct {
 	Data  []byte
 	Flags uint32 // [PROTOCOL.agent] §3.6.1; only RSA keys have any
 	Binds []wire.Bind
+
+	Others bool // the client was offered keys of the other agent, too
 }
 
 // Backend is what an agent needs of the rest of the program. Its methods are
@@ -177,6 +181,7 @@ type connection struct {
 	binds   []wire.Bind
 	raw     [][]byte // the messages of the binds
 	broken  bool     // a bind was malformed or one too many: nothing is signed any more
+	others  bool     // the last list had keys of the other agent
 	stored  map[[32]byte][]byte
 }
 
@@ -226,6 +231,7 @@ func (c *connection) identities(ctx context.Context) []byte {
 			c.up.other.Log.Debug("the other agent's keys are left out", "err", err)
 		}
 	}
+	c.others = len(others) > 0
 	keys := offer(c.backend.Keys(), others)
 	out := binary.BigEndian.AppendUint32([]byte{msgIdentitiesAnswer}, uint32(len(keys)))
 	for _, k := range keys {
@@ -248,7 +254,7 @@ func (c *connection) sign(ctx context.Context, msg []byte) []byte {
 		return answer
 	}
 	answer := []byte{msgFailure}
-	sig, err := c.backend.Sign(ctx, Request{m.Key, m.Data, m.Flags, c.binds})
+	sig, err := c.backend.Sign(ctx, Request{m.Key, m.Data, m.Flags, c.binds, c.others})
 	if errors.Is(err, ErrNoKey) {
 		return c.pass(ctx, msg)
 	}

@@ -42,7 +42,7 @@ func newBackend(t testing.TB) *backend {
 	return &backend{key: s, gone: make(chan struct{})}
 }
 
-func (b *backend) Keys() []Key { return []Key{{b.key.PublicKey().Marshal(), "ana"}} }
+func (b *backend) Keys() []Key { return []Key{{Blob: b.key.PublicKey().Marshal(), Comment: "ana"}} }
 
 func (b *backend) Bound(binds []wire.Bind) {
 	b.mu.Lock()
@@ -91,6 +91,28 @@ func TestListAndSign(t *testing.T) {
 	sig, err := c.Sign(keys[0], []byte("data"))
 	if err != nil || b.key.PublicKey().Verify([]byte("data"), sig) != nil {
 		t.Fatal("Sign:", err)
+	}
+}
+
+// TestOthersAreKnown: whoever signs hears whether the client has other keys.
+func TestOthersAreKnown(t *testing.T) {
+	b := newBackend(t)
+	list := ssh.Marshal(struct {
+		N             uint32 `sshtype:"12"`
+		Blob, Comment string
+	}{1, "blob", "other"})
+	for _, c := range []struct {
+		other *Other
+		want  bool
+	}{{nil, false}, {(&another{reply: func(int, []byte) []byte { return list }}).other(), true},
+		{(&another{reply: func(int, []byte) []byte { return []byte{msgIdentitiesAnswer, 0, 0, 0, 0} }}).other(), false}} {
+		conn := newConnection(b, c.other)
+		conn.answer(t.Context(), []byte{msgRequestIdentities})
+		conn.answer(t.Context(), signMessage(b, "x"))
+		conn.up.close()
+		if got := b.asked[len(b.asked)-1].Others; got != c.want {
+			t.Errorf("Others = %v, want %v", got, c.want)
+		}
 	}
 }
 

@@ -83,7 +83,7 @@ type fixed struct{}
 
 func (fixed) Bound([]wire.Bind) {}
 
-func (fixed) Keys() []Key { return []Key{{[]byte("k"), "c"}, {}} }
+func (fixed) Keys() []Key { return []Key{{Blob: []byte("k"), Comment: "c"}, {}} }
 
 func (fixed) Sign(context.Context, Request) ([]byte, error) { return []byte("sig"), nil }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -16,7 +17,8 @@ import (
 
 const (
 	listLimit = 200 * time.Millisecond // for the other agent's whole part of a list
-	keysFirst = 3                      // own keys before the other agent's: servers allow six tries
+	tries     = 6                      // what servers allow: MaxAuthTries of sshd_config(5)
+	keysFirst = 3                      // own keys before the other agent's
 	maxKeys   = 2048                   // what OpenSSH's clients take in one list
 )
 
@@ -127,7 +129,7 @@ func parseIdentities(msg []byte) ([]Key, error) {
 		if err := ssh.Unmarshal(rest, &k); err != nil {
 			return nil, errors.New("list of keys that is cut off")
 		}
-		keys, rest = append(keys, Key{k.Blob, k.Comment}), k.Rest
+		keys, rest = append(keys, Key{Blob: k.Blob, Comment: k.Comment}), k.Rest
 	}
 	if len(rest) != 0 {
 		return nil, fmt.Errorf("%d bytes after the last key", len(rest))
@@ -136,11 +138,23 @@ func parseIdentities(msg []byte) ([]Key, error) {
 }
 
 // offer is the order in which a client hears of keys: three of our own, the
-// other agent's, the rest of our own. Each is there once, under its first name.
-// What no client would take is left off, from the end.
+// other agent's, the rest of our own, those that are away. The first that is away
+// comes no later than a server's last try but one: otherwise it might never be
+// asked again. Each is there once, under its first name. What no client would take
+// is left off, from the end.
 func offer(own, other []Key) []Key {
-	first := min(keysFirst, len(own))
-	all := append(append(append([]Key{}, own[:first]...), other...), own[first:]...)
+	var here, away []Key
+	for _, k := range own {
+		if k.Away {
+			away = append(away, k)
+		} else {
+			here = append(here, k)
+		}
+	}
+	first := min(keysFirst, len(here))
+	rest := slices.Concat(here[:first], other, here[first:])
+	at, one := min(tries-2, len(rest)), min(1, len(away))
+	all := slices.Concat(rest[:at], away[:one], rest[at:], away[one:])
 	seen := map[string]bool{}
 	size, out := 5, all[:0]
 	for _, k := range all {

@@ -293,11 +293,13 @@ func TestOtherAgentThatAnswersNonsense(t *testing.T) {
 	}
 }
 
-// TestOrderOfKeys: three of ours, the other agent's, the rest of ours; each once.
+// TestOrderOfKeys: three of ours, the other agent's, the rest of ours, those that
+// are away (-), but one of these among a server's six tries; each once.
 func TestOrderOfKeys(t *testing.T) {
 	keys := func(s string) (out []Key) {
 		for _, f := range strings.Fields(s) {
-			out = append(out, Key{[]byte(f), f})
+			name, away := strings.CutPrefix(f, "-")
+			out = append(out, Key{[]byte(name), name, away})
 		}
 		return out
 	}
@@ -305,6 +307,9 @@ func TestOrderOfKeys(t *testing.T) {
 		{"", "", ""}, {"a", "", "a"}, {"", "x y", "x y"}, {"a b", "x", "a b x"},
 		{"a b c", "x", "a b c x"}, {"a b c d e", "x y", "a b c x y d e"},
 		{"a b c d e", "e a x x", "a b c e x d"},
+		{"-a", "", "a"}, {"-a b", "", "b a"}, {"-a", "x y", "x y a"}, {"a -b", "x", "a x b"},
+		{"-a -b", "x y z w v u", "x y z w a v u b"}, {"a b c -d e", "x y", "a b c x d y e"},
+		{"a b c -d -e", "x", "a b c x d e"}, {"a b -d c e", "", "a b c e d"}, {"a b c -d e f", "", "a b c e d f"},
 	} {
 		var got []string
 		for _, k := range offer(keys(c.own), keys(c.other)) {
@@ -316,12 +321,12 @@ func TestOrderOfKeys(t *testing.T) {
 	}
 	var many []Key
 	for i := range maxKeys + 10 {
-		many = append(many, Key{binary.BigEndian.AppendUint32(nil, uint32(i)), ""})
+		many = append(many, Key{Blob: binary.BigEndian.AppendUint32(nil, uint32(i))})
 	}
 	if got := offer(keys("a b c d"), many); len(got) != maxKeys || got[0].Comment != "a" {
 		t.Errorf("%d keys are offered", len(got))
 	}
-	large := []Key{{make([]byte, maxMessage/2), ""}, {make([]byte, maxMessage/2+1), ""}}
+	large := []Key{{Blob: make([]byte, maxMessage/2)}, {Blob: make([]byte, maxMessage/2+1)}}
 	if got := offer(keys("a"), large); len(got) != 2 {
 		t.Errorf("%d keys are offered of more than fit", len(got))
 	}

@@ -58,6 +58,8 @@ type Answer struct {
 	Alias bool
 	Port  int
 	User  string
+
+	KeyFile bool // ssh has a private key in a file, which it tries after an agent's
 }
 
 // errTooMuch ends the copying of an output that is too long.
@@ -168,6 +170,8 @@ func parse(out []byte) (Answer, error) {
 			a.Host = strings.ToLower(value)
 		case "hostkeyalias":
 			alias = strings.ToLower(value)
+		case "identityfile":
+			a.KeyFile = a.KeyFile || isKeyFile(value)
 		case "user":
 			a.User = value
 		case "port":
@@ -181,6 +185,19 @@ func parse(out []byte) (Answer, error) {
 		return Answer{}, errors.New("resolve the host: ssh -G named no host and port")
 	}
 	return a, nil
+}
+
+// isKeyFile reports whether an identity file is there and may be a private key. A
+// name that ends in .pub only says which of an agent's keys is meant.
+func isKeyFile(name string) bool {
+	if rest, ok := strings.CutPrefix(name, "~/"); ok {
+		name = filepath.Join(homeDir(), rest)
+	}
+	if !filepath.IsAbs(name) || strings.HasSuffix(name, ".pub") {
+		return false
+	}
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // key is what an answer depends on, as far as it is watched.
@@ -201,14 +218,16 @@ func (r *Resolver) key(q Question) string {
 	return b.String()
 }
 
-// userFile is where ssh looks: it goes by the user database, not by HOME.
-func userFile() string {
+// homeDir is where ssh looks: it goes by the user database, not by HOME.
+func homeDir() string {
 	u, err := user.Current()
 	if err != nil {
 		return ""
 	}
-	return filepath.Join(u.HomeDir, ".ssh", "config")
+	return u.HomeDir
 }
+
+func userFile() string { return filepath.Join(homeDir(), ".ssh", "config") }
 
 func (r *Resolver) look(key string, now time.Time) (Answer, bool) {
 	r.mu.Lock()

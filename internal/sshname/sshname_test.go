@@ -53,6 +53,7 @@ func TestForms(t *testing.T) {
 		if want.User == "" {
 			got.User = ""
 		}
+		got.KeyFile = false // the one who tests may have some
 		if err != nil || got != want {
 			t.Errorf("ssh %s: %+v, %v, want %+v", typed, got, err, want)
 		}
@@ -60,6 +61,26 @@ func TestForms(t *testing.T) {
 	left, err := os.ReadDir(q.Dir)
 	if err != nil || len(left) != 1 {
 		t.Errorf("asking left files behind: %v", left)
+	}
+}
+
+// TestKeyFiles: a private key that ssh would try, as ssh itself names it.
+func TestKeyFiles(t *testing.T) {
+	q := ssh(t, "Host *\n IdentityFile none\n")
+	key := filepath.Join(q.Dir, "key")
+	for _, name := range []string{key, key + ".pub"} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]bool{key: true, key + ".pub": false, key + "2": false, q.Dir: false, "key": false, "none": false} {
+		q.Args = []string{"-F", "none", "-o", "IdentityFile=" + name, "host"}
+		if a, err := new(Resolver).Resolve(t.Context(), q); err != nil || a.KeyFile != want {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+	}
+	if !strings.HasPrefix(homeDir(), "/") || isKeyFile("~/none/of/it") {
+		t.Errorf("the home is %q", homeDir())
 	}
 }
 
