@@ -39,6 +39,8 @@ type agentConn struct {
 
 	forwarded atomic.Bool // a bind was for forwarding
 	said      sync.Once   // of the log's line on passkeys
+
+	trace atomic.Pointer[traced] // of the request that is not answered yet
 }
 
 // agentFor returns the agent for one connection. It ends with close.
@@ -123,6 +125,13 @@ func (a *agentConn) reported(ctx context.Context, binds []wire.Bind) wire.Report
 // Sign asks the phone that holds r.Key.
 func (a *agentConn) Sign(ctx context.Context, r sshagent.Request) ([]byte, error) {
 	return a.d.sign(ctx, r, a)
+}
+
+// Answered notes that ssh has what it asked for.
+func (a *agentConn) Answered() {
+	if t := a.trace.Swap(nil); t != nil {
+		t.Mark(session.HopHanded, "", nil)
+	}
 }
 
 // await shows in the asker's terminal that r waits for p, where that may be,

@@ -68,6 +68,7 @@ type Daemon struct {
 	versions sshversion.Versions
 	lines    waitline.Board
 	asked    askedLog
+	traces   traces
 	other    *otherAgent // or nil
 
 	mu        sync.Mutex
