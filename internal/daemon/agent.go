@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"kryptonite/internal/asker"
+	"kryptonite/internal/gitrepo"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/session"
 	"kryptonite/internal/sshagent"
@@ -101,25 +104,57 @@ func (a *agentConn) resolve() {
 }
 
 // reported is what the phone is told about the asker. It waits a moment for
-// the host's name.
+// the host's name, and for the disk that a git repository is on.
 func (a *agentConn) reported(ctx context.Context, binds []wire.Bind) wire.Reported {
+	who := a.asker.Describe()
+	repo := a.repository(who)
 	var host sshname.Answer
+	timer := time.NewTimer(hostPatience)
+	defer timer.Stop()
 	if local(binds) {
 		a.resolve()
-		timer := time.NewTimer(hostPatience)
-		defer timer.Stop()
 		select {
 		case <-a.resolved:
 			host = a.host
 		case <-timer.C:
+			timer.Reset(0)
 		case <-ctx.Done():
 		}
 	}
-	who := a.asker.Describe()
 	r := wire.Reported{Program: who.Program, Directory: who.Directory,
-		Host: host.Host, Port: host.Port, HostKeyAlias: host.Alias}.Checked()
-	a.d.cfg.Log.Debug("asked by", "program", r.Program, "host", r.Host, "port", r.Port, "alias", r.HostKeyAlias)
+		Host: host.Host, Port: host.Port, HostKeyAlias: host.Alias}
+	select {
+	case at := <-repo:
+		r.Remote, r.Branch = at.Remote, at.Branch
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	if who.Path != "" && host.Host != "" { // what git really wants; its settings may say another
+		r.Remote = place(host) + "/" + who.Path
+	}
+	r = r.Checked()
+	a.d.cfg.Log.Debug("asked by", "program", r.Program, "host", r.Host, "port", r.Port, "alias", r.HostKeyAlias, "remote", r.Remote, "branch", r.Branch)
 	return r
+}
+
+// place is a host as in a URL.
+func place(h sshname.Answer) string {
+	if h.Port == 22 {
+		return h.Host
+	}
+	return net.JoinHostPort(h.Host, strconv.Itoa(h.Port))
+}
+
+// repository reads the git repository that who works in, if git asks.
+func (a *agentConn) repository(who asker.Description) <-chan gitrepo.Repo {
+	found := make(chan gitrepo.Repo, 1)
+	dir, ok := a.asker.Directory()
+	if !who.Git || !ok {
+		found <- gitrepo.Repo{}
+		return found
+	}
+	a.bg.Go(func() { found <- gitrepo.At(dir, os.Geteuid()) })
+	return found
 }
 
 // Sign asks the phone that holds r.Key.
