@@ -36,7 +36,7 @@ export function cardSheet(ui: Ui): Node | null {
     h("div", { class: "asks" }, h("p", {}, card.namespace ? t.card.asksSign(outside(card.computer, 32)) : t.card.asks(outside(card.computer, 32))), pager(ui, waiting, group)),
     heading("card-title", id, h("span", { class: card.user.length + hostName(card).length > 48 ? "lengthy" : "" }, card.namespace ? signTitle(ui, card) : who(ui, card))),
     group.length > 1 && h("p", { class: "alike" }, t.card.alike(group.length)),
-    h("div", { class: "scroll", key: which, tabindex: -1 }, which ? choices(ui, group, which, ready) : facts(ui, card)),
+    h("div", { class: "scroll", key: which, tabindex: 0 }, which ? choices(ui, group, which, ready) : facts(ui, card)),
     time(ui, card),
     footer(ui, group, which, ready),
   );
