@@ -22,17 +22,30 @@
 package asker
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
+var (
+	// ErrNoTerminal is what Terminal returns for an asker that has none of this
+	// user, or is not in its foreground.
+	ErrNoTerminal = errors.New("asker: no terminal to write to")
+	// ErrQuiet is what it returns for an asker that wants to hear nothing of us, or
+	// has ended.
+	ErrQuiet = errors.New("asker: it is to be left alone")
+)
+
+const quietVariable = "KR_QUIET" // of the asker's environment, or of ours
+
 const (
 	maxParents = 4   // above the asker
 	maxWord    = 40  // bytes of one program
 	maxDir     = 256 // bytes
 	maxPath    = 128 // bytes of a repository's path
+	maxArgs    = 512 // arguments that are looked at
 )
 
 // Asker is a process, as a pid and its start. The zero value is unknown.
@@ -77,7 +90,7 @@ func (a Asker) status() (s status, ok bool) {
 type Description struct {
 	Program   string // with its parents, outermost first: "bash > git push > ssh"
 	Directory string // where the asker works
-	Git       bool   // git asks, itself or by an ssh of its own
+	Git       bool   // git asks, or an ssh of its own, about the repository that it works in
 	Path      string // what git wants of the server: "ana/shop"; "" if it is not known
 }
 
@@ -89,13 +102,16 @@ func (a Asker) Describe() Description {
 	}
 	var words []string
 	var d Description
+	git := false
 	for pid, n := a.pid, 0; n <= maxParents; n++ {
 		exe := executable(pid)
 		if exe == "" {
 			break
 		}
 		argv, complete := arguments(pid)
-		d.Git = d.Git || filepath.Base(exe) == "git"
+		if filepath.Base(exe) == "git" && !git { // that one of several which is next to the asker
+			git, d.Git = true, gitCommand(argv) != "clone"
+		}
 		if pid == a.pid && complete {
 			d.Path = gitPath(exe, argv)
 		}

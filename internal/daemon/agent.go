@@ -169,23 +169,39 @@ func (a *agentConn) Answered() {
 	}
 }
 
-// await shows in the asker's terminal that r waits for p, where that may be,
-// and returns what must be called with the outcome. It sets opts.Progress.
+// await shows in the asker's terminal that r waits for p, or on the desktop of an
+// asker without one, where that may be, and returns what must be called with the outcome. It sets opts.Progress.
 func (a *agentConn) await(p *phone, r sshagent.Request, host string, opts *session.SignOptions) (end func(error)) {
 	if !a.ownTerminal(r.Binds) {
 		return func(error) {}
 	}
+	ack, decide := p.session.Patience(*opts)
+	var l teller
 	t, err := a.asker.Terminal()
-	if err != nil {
+	switch {
+	case err == nil:
+		l = a.d.lines.Start(t, lineText(p, r.Data, host), ack)
+	case errors.Is(err, asker.ErrNoTerminal):
+		l = a.d.notes.Start(lineText(p, r.Data, host))
+	default:
 		return func(error) {}
 	}
-	ack, decide := p.session.Patience(*opts)
-	l := a.d.lines.Start(t, lineText(p, r.Data, host), ack)
 	opts.Progress = session.Progress{Acked: func() { l.Acked(decide) }, Slow: l.Slow}
 	return func(err error) {
 		tell(l, err)
-		t.Close()
+		if t != nil {
+			t.Close()
+		}
 	}
+}
+
+// teller tells a person who waits how a request does: a waitline.Line or Note.
+type teller interface {
+	Acked(patience time.Duration)
+	Slow()
+	Approved()
+	Failed(why string)
+	Drop()
 }
 
 // ownTerminal reports whether who asks sits at the asker's terminal. An ssh
@@ -194,8 +210,8 @@ func (a *agentConn) ownTerminal(binds []wire.Bind) bool {
 	return local(binds) || len(binds) == 0 && !a.asker.IsSSH()
 }
 
-// tell ends a line with what became of the request.
-func tell(l *waitline.Line, err error) {
+// tell ends a line or note with what became of the request.
+func tell(l teller, err error) {
 	switch {
 	case err == nil:
 		l.Approved()

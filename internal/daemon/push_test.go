@@ -170,14 +170,15 @@ func TestPushReachesAPhoneThatDoesNotListen(t *testing.T) {
 		t.Fatal("login: ", err)
 	}
 	phone := r.d.list()[0]
-	if _, err := (bell{r.d, phone}).Wake(t.Context(), wire.ID{1}, nil, time.Second); err != nil { // the login's may have been given up with it
-		t.Fatal(err)
+	taken, err := bell{r.d, phone}.Wake(t.Context(), wire.ID{1}, nil, time.Second) // the login's may have been given up with it
+	if err != nil || !slices.Equal(taken, []string{"127.0.0.1"}) {
+		t.Fatal(taken, err)
 	}
 	if st := phone.describe().Push; st.State != control.PushYes || st.Host != "127.0.0.1" || st.LastOK.IsZero() {
 		t.Errorf("status %+v", st)
 	}
 	traced := r.d.traces.newest(1)
-	if i := slices.IndexFunc(traced.Traces[0].Steps, func(s control.TraceStep) bool { return s.Hop == "woken" && s.Via == "127.0.0.1" }); i < 0 {
+	if i := slices.IndexFunc(traced.Traces[0].Steps, func(s control.TraceStep) bool { return s.Hop == "waking" }); i < 0 {
 		t.Errorf("no push in the trace: %+v", traced)
 	}
 	r.said.mu.Lock()
