@@ -97,6 +97,8 @@ func TestDesk(t *testing.T) {
 	want := `Kryptonite 0 "" "Waiting for <b>Ana</b>" "‹a href=\"x\"›+ é" [] map[] -1
 Kryptonite 7 "" "no" "" [] map[] -1
 close 7`
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if got := strings.Join(p.saw, "\n"); got != want {
 		t.Errorf("the person saw\n%s\nwant\n%s", got, want)
 	}
