@@ -50,7 +50,8 @@ func NewHouse(bin, dir string) (*House, error) {
 		return nil, err
 	}
 	// One shell for every tester: script(1) runs commands in $SHELL, and what asks is named by its ancestors.
-	h.Env = append(os.Environ(), "SHELL=/bin/sh", "HOME="+dir, "KR_HOME="+h.Path("kr"), "SSH_AUTH_SOCK="+h.Path("kr", "agent.sock"),
+	// No desktop: its person would see the tests' notifications.
+	h.Env = append(os.Environ(), "DBUS_SESSION_BUS_ADDRESS=disabled:", "SHELL=/bin/sh", "HOME="+dir, "KR_HOME="+h.Path("kr"), "SSH_AUTH_SOCK="+h.Path("kr", "agent.sock"),
 		"PATH="+bin+":"+os.Getenv("PATH"))
 	return h, nil
 }

@@ -10,8 +10,8 @@
 //
 // All of it is a hint. A process of the same user can look like any other, so
 // nothing here is proof of anything, and who shows it says so. From arguments
-// only the name of a script and git's subcommand are taken, never what comes
-// after, for people put secrets there; of the environment three variables of
+// only the name of a script, git's subcommand and the path that git wants of a
+// server are taken, never what else comes, for people put secrets there; of the environment three variables of
 // our own interest are read, and none is passed on.
 //
 // Processes in other namespaces (containers, sandboxes) are described, but what
@@ -22,16 +22,30 @@
 package asker
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
+var (
+	// ErrNoTerminal is what Terminal returns for an asker that has none of this
+	// user, or is not in its foreground.
+	ErrNoTerminal = errors.New("asker: no terminal to write to")
+	// ErrQuiet is what it returns for an asker that wants to hear nothing of us, or
+	// has ended.
+	ErrQuiet = errors.New("asker: it is to be left alone")
+)
+
+const quietVariable = "KR_QUIET" // of the asker's environment, or of ours
+
 const (
 	maxParents = 4   // above the asker
 	maxWord    = 40  // bytes of one program
 	maxDir     = 256 // bytes
+	maxPath    = 128 // bytes of a repository's path
+	maxArgs    = 512 // arguments that are looked at
 )
 
 // Asker is a process, as a pid and its start. The zero value is unknown.
@@ -76,6 +90,8 @@ func (a Asker) status() (s status, ok bool) {
 type Description struct {
 	Program   string // with its parents, outermost first: "bash > git push > ssh"
 	Directory string // where the asker works
+	Git       bool   // git asks, or an ssh of its own, about the repository that it works in
+	Path      string // what git wants of the server: "ana/shop"; "" if it is not known
 }
 
 // Describe says what asks; fields are empty where the system does not tell.
@@ -85,12 +101,20 @@ func (a Asker) Describe() Description {
 		return Description{}
 	}
 	var words []string
+	var d Description
+	git := false
 	for pid, n := a.pid, 0; n <= maxParents; n++ {
 		exe := executable(pid)
 		if exe == "" {
 			break
 		}
-		argv, _ := arguments(pid)
+		argv, complete := arguments(pid)
+		if filepath.Base(exe) == "git" && !git { // that one of several which is next to the asker
+			git, d.Git = true, gitCommand(argv) != "clone"
+		}
+		if pid == a.pid && complete {
+			d.Path = gitPath(exe, argv)
+		}
 		words = append([]string{word(exe, argv)}, words...)
 		if s.session == pid || s.parent <= 1 { // the shell of a terminal: above it is the terminal
 			break
@@ -102,11 +126,22 @@ func (a Asker) Describe() Description {
 		}
 		s = parent
 	}
-	d := Description{Program: strings.Join(words, " > "), Directory: shownDirectory(directory(a.pid))}
+	d.Program, d.Directory = strings.Join(words, " > "), shownDirectory(directory(a.pid))
 	if _, ok := a.status(); !ok { // by now the pid may be another's
 		return Description{}
 	}
 	return d
+}
+
+// Directory returns where the asker works, as an absolute path; ok is false where
+// the system does not tell, or where that path means something else here.
+func (a Asker) Directory() (dir string, ok bool) {
+	if _, ok := a.status(); !ok || !sameSystem(a.pid) {
+		return "", false
+	}
+	dir = directory(a.pid)
+	_, ok = a.status() // by now the pid may be another's
+	return dir, ok && filepath.IsAbs(dir)
 }
 
 // Executable returns the path of the asker's program, or "" where the system
@@ -177,7 +212,7 @@ func word(exe string, argv []string) string {
 		}
 	}
 	name = strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(" ._+-@", r) {
+		if nameRune(r) || r == ' ' || r == '@' {
 			return r
 		}
 		return '?'
@@ -199,6 +234,29 @@ func gitCommand(argv []string) string {
 		}
 	}
 	return ""
+}
+
+// gitPath returns the path of the repository that git wants of the server by this
+// ssh: git gives ssh one argument, git-upload-pack 'ana/shop.git'.
+func gitPath(exe string, argv []string) string {
+	if filepath.Base(exe) != "ssh" || len(argv) < 2 {
+		return ""
+	}
+	service, path, _ := strings.Cut(argv[len(argv)-1], " ")
+	quoted := len(path) > 2 && path[0] == '\'' && path[len(path)-1] == '\''
+	if !quoted || service != "git-upload-pack" && service != "git-receive-pack" && service != "git-upload-archive" {
+		return ""
+	}
+	path = strings.TrimSuffix(strings.Trim(path[1:len(path)-1], "/"), ".git")
+	if len(path) > maxPath || strings.ContainsFunc(path, func(r rune) bool { return !nameRune(r) && r != '/' && r != '~' }) {
+		return ""
+	}
+	return path
+}
+
+// nameRune reports whether r may be in the name of a program.
+func nameRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._+-", r)
 }
 
 // shownDirectory makes a path fit to be shown; of a long one the end stays.

@@ -1,19 +1,17 @@
 package asker
 
 import (
-	"bytes"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"strings"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
 
 // This file was never run. What x/sys does not reach (the working directory,
-// sandboxes) is unknown, and so no ssh is asked and no terminal written to.
+// sandboxes) is unknown, and so no ssh is asked, no repository read, and no terminal
+// written to.
 
-const maxArgs = 512
+const noDevice = -1 // NODEV, sys/param.h
 
 func readStatus(pid int) (status, error) {
 	k, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
@@ -21,7 +19,10 @@ func readStatus(pid int) (status, error) {
 		return status{}, fmt.Errorf("asker: process %d cannot be read: %w", pid, err)
 	}
 	s := status{state: 'R', parent: int(k.Eproc.Ppid), group: int(k.Eproc.Pgid), front: int(k.Eproc.Tpgid),
-		start: uint64(k.Proc.P_starttime.Sec)*1e6 + uint64(k.Proc.P_starttime.Usec)}
+		tty: uint64(uint32(k.Eproc.Tdev)), start: uint64(k.Proc.P_starttime.Sec)*1e6 + uint64(k.Proc.P_starttime.Usec)}
+	if k.Eproc.Tdev == noDevice {
+		s.tty = 0
+	}
 	const zombie = 5 // SZOMB, sys/proc.h
 	if k.Proc.P_stat == zombie {
 		s.state = 'Z'
@@ -29,39 +30,28 @@ func readStatus(pid int) (status, error) {
 	return s, nil
 }
 
-// programArgs returns KERN_PROCARGS2: argc(4) ‖ path ‖ zeros ‖ arguments and
-// environment, each with a zero byte at its end. [sysctl(3)]
-func programArgs(pid int) (path string, argv []string) {
+// programArgs is how a process was started; nothing, if the system does not tell.
+func programArgs(pid int) procArgs {
 	b, err := unix.SysctlRaw("kern.procargs2", pid)
-	if err != nil || len(b) < 4 {
-		return "", nil
+	if err != nil {
+		return procArgs{}
 	}
-	n := int(binary.NativeEndian.Uint32(b))
-	name, rest, _ := bytes.Cut(b[4:], []byte{0})
-	for range min(n, maxArgs) {
-		var a []byte
-		if len(argv) == 0 {
-			rest = bytes.TrimLeft(rest, "\x00")
-		}
-		a, rest, _ = bytes.Cut(rest, []byte{0})
-		argv = append(argv, string(a))
-	}
-	return strings.Clone(string(name)), argv
+	return parseProcArgs(b)
 }
 
-func executable(pid int) string {
-	path, _ := programArgs(pid)
-	return path
-}
+func executable(pid int) string { return programArgs(pid).path }
 
 func arguments(pid int) (argv []string, complete bool) {
-	_, argv = programArgs(pid)
-	return argv, false
+	p := programArgs(pid)
+	return p.argv, p.complete
 }
 
 func directory(int) string { return "" }
 
-func environment(int, ...string) (map[string]string, bool) { return nil, false }
+func environment(pid int, names ...string) (map[string]string, bool) {
+	p := programArgs(pid)
+	return variables(p.env, names...), len(p.env) > 0
+}
 
 func sameSystem(int) bool { return false }
 
@@ -69,14 +59,19 @@ func sameRights(int) bool { return false }
 
 func sameFile(int, string) bool { return false }
 
-// ErrNoTerminal is what Terminal returns.
-var ErrNoTerminal = errors.New("asker: no terminal to write to")
-
 // Terminal is where the asker's person sits; there is none yet on macOS.
 type Terminal struct{}
 
-// Terminal returns ErrNoTerminal.
-func (a Asker) Terminal() (*Terminal, error) { return nil, ErrNoTerminal }
+// Terminal returns ErrNoTerminal for an asker that has none, and ErrQuiet for
+// others: what is on their screens is not known here.
+func (a Asker) Terminal() (*Terminal, error) {
+	s, ok := a.status()
+	env, _ := environment(a.pid, quietVariable)
+	if !ok || s.tty != 0 || os.Getenv(quietVariable) != "" || env[quietVariable] != "" {
+		return nil, ErrQuiet
+	}
+	return nil, ErrNoTerminal
+}
 
 // Name is the terminal's path.
 func (t *Terminal) Name() string { return "" }

@@ -108,8 +108,11 @@ func TestFacts(t *testing.T) {
 	cmd.Dir = dir
 	a := At(start(t, cmd))
 	d := a.Describe()
-	if !strings.HasSuffix(d.Program, " > ssh") || d.Directory != dir {
+	if !strings.HasSuffix(d.Program, " > ssh") || d.Directory != dir || d.Git || d.Path != "" {
 		t.Errorf("Describe = %+v", d)
+	}
+	if works, ok := a.Directory(); !ok || works != dir {
+		t.Errorf("Directory = %q, %v", works, ok)
 	}
 	for _, secret := range []string{"s3cret", "t0ken", "bob", "pw", "server", "echo"} {
 		if strings.Contains(d.Program, secret) {
@@ -127,6 +130,9 @@ func TestFacts(t *testing.T) {
 	}
 	if _, ok := a.SSH("KR_TEST_GUARD"); ok {
 		t.Error("after its end its arguments are given")
+	}
+	if _, ok := a.Directory(); ok {
+		t.Error("after its end its directory is given")
 	}
 }
 
@@ -155,8 +161,20 @@ func TestParents(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := At(start(t, exec.Command("bash", script)))
-	if d := a.Describe(); !strings.HasSuffix(d.Program, "deploy.sh > dash > git push") && !strings.HasSuffix(d.Program, "deploy.sh > sh > git push") {
+	if d := a.Describe(); !strings.HasSuffix(d.Program, "deploy.sh > dash > git push") && !strings.HasSuffix(d.Program, "deploy.sh > sh > git push") || !d.Git {
 		t.Errorf("Describe = %+v", d)
+	}
+	for _, c := range []struct {
+		args []string
+		git  bool
+		path string
+	}{
+		{[]string{"-c", `"$0" clone x; :`, git}, false, ""}, // where it works is not what it clones
+		{[]string{"-c", `"$0" git@forge.example "git-receive-pack 'ana/shop.git'"; :`, ssh}, false, "ana/shop"},
+	} {
+		if d := At(start(t, exec.Command("sh", c.args...))).Describe(); d.Git != c.git || d.Path != c.path {
+			t.Errorf("%q: %+v", c.args, d)
+		}
 	}
 	cmd := exec.Command(ssh)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

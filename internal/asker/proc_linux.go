@@ -13,7 +13,6 @@ import (
 const (
 	maxStat = 4 << 10   // bytes of /proc/PID/stat; it has some 350
 	maxArgv = 64 << 10  // bytes of arguments that are looked at
-	maxArgs = 512       // arguments
 	maxEnv  = 512 << 10 // bytes of environment that are looked at
 	deleted = " (deleted)"
 )
@@ -113,15 +112,7 @@ func splitArgs(b []byte, complete bool) ([]string, bool) {
 // started with. ok is false when its environment cannot be read.
 func environment(pid int, names ...string) (env map[string]string, ok bool) {
 	b, ok := readSome(proc(pid, "environ"), maxEnv)
-	env = map[string]string{}
-	for v := range bytes.SplitSeq(b, []byte{0}) {
-		for _, n := range names {
-			if value, found := bytes.CutPrefix(v, []byte(n+"=")); found {
-				env[n] = string(value)
-			}
-		}
-	}
-	return env, ok
+	return variables(strings.Split(string(b), "\x00"), names...), ok
 }
 
 // sameSystem reports whether the process sees the same files, users and

@@ -1,7 +1,6 @@
 package asker
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -18,27 +17,21 @@ type Terminal struct {
 	dumb  bool
 }
 
-// ErrNoTerminal is returned for an asker that has no terminal of this user, is
-// not in its foreground, or wants no lines there.
-var ErrNoTerminal = errors.New("asker: no terminal to write to")
-
-const quietVariable = "KR_QUIET"
-
 // Terminal opens the asker's terminal, without making it ours. Besides being in
 // the foreground, the asker or its parent has it open as one of its standard
 // files: a program that runs git or ssh behind a screen of its own gives them
 // pipes.
 func (a Asker) Terminal() (*Terminal, error) {
 	s, ok := a.status()
-	if !ok || s.tty == 0 || s.front != s.group || os.Getenv(quietVariable) != "" || !sameSystem(a.pid) {
+	env, _ := environment(a.pid, quietVariable, "TERM")
+	if !ok || os.Getenv(quietVariable) != "" || env[quietVariable] != "" {
+		return nil, ErrQuiet
+	}
+	if s.tty == 0 || s.front != s.group || !sameSystem(a.pid) {
 		return nil, ErrNoTerminal
 	}
 	name := terminalName(s.tty)
 	if name == "" || !holds(a.pid, name) && !holds(s.parent, name) {
-		return nil, ErrNoTerminal
-	}
-	env, _ := environment(a.pid, quietVariable, "TERM")
-	if env[quietVariable] != "" {
 		return nil, ErrNoTerminal
 	}
 	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

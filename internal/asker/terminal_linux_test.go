@@ -87,10 +87,10 @@ func TestTerminal(t *testing.T) {
 
 func TestNoTerminal(t *testing.T) {
 	ssh := program(t, "ssh")
+	want := ErrNoTerminal
 	check := func(name string, cmd *exec.Cmd) {
 		t.Run(name, func(t *testing.T) {
-			if term, err := At(start(t, cmd)).Terminal(); !errors.Is(err, ErrNoTerminal) {
-				term.Close()
+			if term, err := At(start(t, cmd)).Terminal(); !errors.Is(err, want) {
 				t.Errorf("Terminal = %v, %v", term, err)
 			}
 		})
@@ -100,10 +100,26 @@ func TestNoTerminal(t *testing.T) {
 	check("none", alone)
 
 	_, tty := pty(t)
-	check("background", in(exec.Command("bash", "-c", `set -m; "$0" <&0 & wait`, ssh), tty))
+	input, open, err := os.Pipe() // who reads a terminal in the background is stopped
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer input.Close()
+	defer open.Close()
+	background := in(exec.Command("bash", "-c", `set -m; "$0" <&4 & wait`, ssh), tty)
+	background.ExtraFiles = []*os.File{input}
+	check("background", background)
 
 	_, tty = pty(t)
+	want = ErrQuiet
 	check("quiet", in(exec.Command("env", "KR_QUIET=1", ssh), tty))
+	alone = exec.Command("env", "KR_QUIET=1", ssh)
+	alone.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	check("none, and quiet", alone)
+	if _, err := (Asker{}).Terminal(); !errors.Is(err, ErrQuiet) {
+		t.Errorf("of a process that is not known: %v", err)
+	}
+	want = ErrNoTerminal
 
 	_, tty = pty(t)
 	pipes := exec.Command(ssh)
@@ -124,6 +140,7 @@ func TestNoTerminal(t *testing.T) {
 
 	_, tty = pty(t)
 	t.Setenv("KR_QUIET", "1")
+	want = ErrQuiet
 	check("krd is quiet", in(exec.Command("env", "-u", "KR_QUIET", ssh), tty))
 }
 

@@ -57,6 +57,30 @@ func FuzzWord(f *testing.F) {
 	})
 }
 
+func TestGitPath(t *testing.T) {
+	for in, want := range map[string]string{
+		"git-upload-pack 'ana/shop.git'":                     "ana/shop",
+		"git-receive-pack '/~ana/shop'":                      "~ana/shop",
+		"git-upload-archive '/srv/x/'":                       "srv/x",
+		"git-upload-pack ''":                                 "",
+		"git-upload-pack '":                                  "",
+		"git-upload-pack 'a b'":                              "",
+		"git-upload-pack 'ana:hunter2@x'":                    "",
+		"git-upload-pack 'a'; cat 's3cret'":                  "",
+		"git-upload-pack 'a\x1b'":                            "",
+		"git-upload-pack '" + strings.Repeat("a", 129) + "'": "",
+		"mysql 's3cret'":                                     "",
+		"host":                                               "",
+	} {
+		if got := gitPath("/usr/bin/ssh", []string{"ssh", "git@forge.example", in}); got != want {
+			t.Errorf("gitPath(%q) = %q, want %q", in, got, want)
+		}
+	}
+	if got := gitPath("/usr/bin/curl", []string{"curl", "git-upload-pack 'a'"}) + gitPath("/usr/bin/ssh", nil); got != "" {
+		t.Errorf("gitPath of others = %q", got)
+	}
+}
+
 func FuzzShownDirectory(f *testing.F) {
 	f.Add("/home/ana/\x1b]0;x\a")
 	f.Add(strings.Repeat("/é", 200))

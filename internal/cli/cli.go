@@ -71,7 +71,7 @@ wants to log in where, you tap Allow, and the login goes on.`,
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
 	root.SetFlagErrorFunc(usage)
-	root.AddCommand(setupCmd(e), uninstallCmd(e), pairCmd(e), unpairCmd(e), statusCmd(e), meCmd(e), keyCmd(e), logCmd(e), checkCmd(e), daemonCmd(e), configCmd(e), channelCmd(e), versionCmd(e),
+	root.AddCommand(setupCmd(e), uninstallCmd(e), pairCmd(e), unpairCmd(e), statusCmd(e), meCmd(e), keyCmd(e), logCmd(e), traceCmd(e), checkCmd(e), daemonCmd(e), configCmd(e), channelCmd(e), versionCmd(e),
 		&cobra.Command{Use: "exit-codes", Short: "What kr's exit codes mean", Long: "Exit codes of kr:\n\n" + exitCodesText})
 	root.AddCommand(formerWords(e)...)
 	err = root.ExecuteContext(ctx)

@@ -17,6 +17,7 @@
 //	GET  /v1/log          Log; ?phone=NAME-OR-ID &n=N (0: all) &before=SEQ; bounded,
 //	                      older ones by before
 //	POST /v1/log/accept   AcceptLog → LogAccepted
+//	GET  /v1/trace        Traces, the newest n=N
 //	POST /v1/stop         krd ends
 //
 // Errors are an Error with a status of 4xx or 5xx. The server refuses requests

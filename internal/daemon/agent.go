@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"kryptonite/internal/asker"
+	"kryptonite/internal/gitrepo"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/session"
 	"kryptonite/internal/sshagent"
@@ -41,6 +44,8 @@ type agentConn struct {
 	forwarded atomic.Bool // a bind was for forwarding
 	said      sync.Once   // of the log's line on passkeys
 	withheld  sync.Once   // of that on limited keys
+
+	trace atomic.Pointer[traced] // of the request that is not answered yet
 }
 
 // agentFor returns the agent for one connection. It ends with close.
@@ -108,24 +113,56 @@ func (a *agentConn) destination(ctx context.Context) sshname.Answer {
 		return sshname.Answer{}
 	}
 	a.resolve()
-	timer := time.NewTimer(hostPatience)
-	defer timer.Stop()
 	select {
 	case <-a.resolved:
 		return a.host
-	case <-timer.C:
 	case <-ctx.Done():
+		return sshname.Answer{}
 	}
-	return sshname.Answer{}
 }
 
-// reported is what the phone is told about the asker, who logs in to host.
-func (a *agentConn) reported(host sshname.Answer) wire.Reported {
+// about is what the phone is told about who asks, and where that logs in. It
+// waits hostPatience for the host's name, and for the disk that a git repository
+// is on.
+func (a *agentConn) about(ctx context.Context) (wire.Reported, sshname.Answer) {
+	ctx, cancel := context.WithTimeout(ctx, hostPatience)
+	defer cancel()
 	who := a.asker.Describe()
+	repo := a.repository(who)
+	host := a.destination(ctx)
 	r := wire.Reported{Program: who.Program, Directory: who.Directory,
-		Host: host.Host, Port: host.Port, HostKeyAlias: host.Alias}.Checked()
-	a.d.cfg.Log.Debug("asked by", "program", r.Program, "host", r.Host, "port", r.Port, "alias", r.HostKeyAlias)
-	return r
+		Host: host.Host, Port: host.Port, HostKeyAlias: host.Alias}
+	select {
+	case at := <-repo:
+		r.Remote, r.Branch = at.Remote, at.Branch
+	case <-ctx.Done():
+	}
+	if who.Path != "" && host.Host != "" { // what git really wants; its settings may say another
+		r.Remote = place(host) + "/" + who.Path
+	}
+	r = r.Checked()
+	a.d.cfg.Log.Debug("asked by", "program", r.Program, "host", r.Host, "port", r.Port, "alias", r.HostKeyAlias, "remote", r.Remote, "branch", r.Branch)
+	return r, host
+}
+
+// place is a host as in a URL.
+func place(h sshname.Answer) string {
+	if h.Port == 22 {
+		return h.Host
+	}
+	return net.JoinHostPort(h.Host, strconv.Itoa(h.Port))
+}
+
+// repository reads the git repository that who works in, if git asks.
+func (a *agentConn) repository(who asker.Description) <-chan gitrepo.Repo {
+	found := make(chan gitrepo.Repo, 1)
+	dir, ok := a.asker.Directory()
+	if !who.Git || !ok {
+		found <- gitrepo.Repo{}
+		return found
+	}
+	a.bg.Go(func() { found <- gitrepo.At(dir, os.Geteuid()) })
+	return found
 }
 
 // Sign asks the phone that holds r.Key.
@@ -133,23 +170,46 @@ func (a *agentConn) Sign(ctx context.Context, r sshagent.Request) ([]byte, error
 	return a.d.sign(ctx, r, a)
 }
 
-// await shows in the asker's terminal that r waits for p, where that may be,
-// and returns what must be called with the outcome. It sets opts.Progress.
+// Answered notes that ssh has what it asked for.
+func (a *agentConn) Answered() {
+	if t := a.trace.Swap(nil); t != nil {
+		t.Mark(session.HopHanded, "", nil)
+	}
+}
+
+// await shows in the asker's terminal that r waits for p, or on the desktop of an
+// asker without one, where that may be, and returns what must be called with the outcome. It sets opts.Progress.
 func (a *agentConn) await(p *phone, r sshagent.Request, host string, opts *session.SignOptions) (end func(error)) {
 	if !a.ownTerminal(r.Binds) {
 		return func(error) {}
 	}
+	ack, decide := p.session.Patience(*opts)
+	var l teller
 	t, err := a.asker.Terminal()
-	if err != nil {
+	switch {
+	case err == nil:
+		l = a.d.lines.Start(t, lineText(p, r.Data, host), ack)
+	case errors.Is(err, asker.ErrNoTerminal):
+		l = a.d.notes.Start(lineText(p, r.Data, host))
+	default:
 		return func(error) {}
 	}
-	ack, decide := p.session.Patience(*opts)
-	l := a.d.lines.Start(t, lineText(p, r.Data, host), ack)
 	opts.Progress = session.Progress{Acked: func() { l.Acked(decide) }, Slow: l.Slow}
 	return func(err error) {
 		tell(l, err)
-		t.Close()
+		if t != nil {
+			t.Close()
+		}
 	}
+}
+
+// teller tells a person who waits how a request does: a waitline.Line or Note.
+type teller interface {
+	Acked(patience time.Duration)
+	Slow()
+	Approved()
+	Failed(why string)
+	Drop()
 }
 
 // ownTerminal reports whether who asks sits at the asker's terminal. An ssh
@@ -158,8 +218,8 @@ func (a *agentConn) ownTerminal(binds []wire.Bind) bool {
 	return local(binds) || len(binds) == 0 && !a.asker.IsSSH()
 }
 
-// tell ends a line with what became of the request.
-func tell(l *waitline.Line, err error) {
+// tell ends a line or note with what became of the request.
+func tell(l teller, err error) {
 	switch {
 	case err == nil:
 		l.Approved()

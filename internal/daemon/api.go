@@ -34,6 +34,7 @@ func (d *Daemon) api() http.Handler {
 	mux.HandleFunc("POST /v1/limit", d.handleLimit)
 	mux.HandleFunc("GET /v1/log", d.handleLog)
 	mux.HandleFunc("POST /v1/log/accept", d.handleAccept)
+	mux.HandleFunc("GET /v1/trace", d.handleTrace)
 	mux.HandleFunc("POST /v1/stop", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, struct{}{})
 		d.stop(ErrStopped)

@@ -45,13 +45,16 @@ import (
 
 const shutdownPatience = 3 * time.Second
 
-// Config is what a Daemon needs; OtherAgent, Passed and Push may be empty.
+// Config is what a Daemon needs; OtherAgent, Passed, Push and Desktop may be empty.
 type Config struct {
 	Dir        *statedir.Dir
 	Version    string
 	Log        *slog.Logger
 	OtherAgent string          // socket of the agent that the user has beside krd
 	Push       webpush.Options // for tests
+
+	// Desktop opens what shows notifications; nil: there is none.
+	Desktop func(context.Context) (waitline.Desk, error)
 
 	Passed map[string]*net.UnixListener // sockets that were made for krd, by path: see peer.Passed
 }
@@ -68,8 +71,10 @@ type Daemon struct {
 	names    sshname.Resolver
 	versions sshversion.Versions
 	lines    waitline.Board
+	notes    waitline.Notes
 	asked    askedLog
 	limits   limits
+	traces   traces
 	other    *otherAgent // or nil
 
 	mu        sync.Mutex
@@ -109,6 +114,7 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	d := &Daemon{cfg: cfg, started: time.Now(), life: life, stop: stop, phones: map[string]*phone{}, farewells: map[string]farewell{}}
+	d.notes.Open, d.notes.Lost = cfg.Desktop, func(err error) { cfg.Log.Debug("no notification on the desktop", "err", err) }
 	agentSock, err := cfg.listen(control.AgentSocket)
 	if err != nil {
 		return fmt.Errorf("open the agent socket: %w", err)

@@ -113,7 +113,8 @@ func (r *snsRig) state(p *phone, want control.PushState) {
 }
 
 func (r *snsRig) wake(p *phone) error {
-	return bell{r.d, p}.Wake(r.t.Context(), wire.ID{1}, []byte("sealed"), time.Minute)
+	_, err := bell{r.d, p}.Wake(r.t.Context(), wire.ID{1}, []byte("sealed"), time.Minute)
+	return err
 }
 
 // unpair ends a pairing as the phone does.

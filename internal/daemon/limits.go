@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -119,7 +120,9 @@ func (a *agentConn) mayOffer(only hostpattern.List) bool {
 	if exe, _ := a.asker.Executable(); slices.Contains([]string{"ssh-add", "ssh-keygen"}, filepath.Base(exe)) {
 		return true
 	}
-	host := a.destination(a.life).Host
+	ctx, cancel := context.WithTimeout(a.life, hostPatience)
+	defer cancel()
+	host := a.destination(ctx).Host
 	if host != "" && only.Match(host) {
 		return true
 	}

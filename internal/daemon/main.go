@@ -9,9 +9,11 @@ import (
 	"os"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/notify"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/term"
+	"kryptonite/internal/waitline"
 )
 
 const usageText = `krd asks your phone when ssh wants a signature. kr starts it; you need not.
@@ -23,8 +25,9 @@ State, sockets and pairings are in ~/.kr, or in the directory that KR_HOME
 names. krd stays in the foreground and logs to stderr; end it with Ctrl-C. It
 takes the sockets that systemd passes (kr setup writes the units), or makes them.
 
-While a request waits for the phone, a line in ssh's terminal says so. KR_QUIET=1,
-for ssh or for krd, turns it off.
+While a request waits for the phone, a line in ssh's terminal says so, or, where
+there is none, a notification on the desktop. KR_QUIET=1, for ssh or for krd, turns
+both off.
 
 Flags:
   --log-level LEVEL   debug, info, warn or error (default info)
@@ -75,5 +78,6 @@ func Main(ctx context.Context, args []string, version string, io *term.IO) int {
 	if err != nil {
 		return io.Fail(err)
 	}
-	return io.Fail(Run(ctx, Config{Dir: dir, Version: version, Log: log, OtherAgent: other, Passed: passed}, func() { io.Printf("ready\n") }))
+	return io.Fail(Run(ctx, Config{Dir: dir, Version: version, Log: log, OtherAgent: other, Passed: passed,
+		Desktop: func(ctx context.Context) (waitline.Desk, error) { return notify.Open(ctx) }}, func() { io.Printf("ready\n") }))
 }

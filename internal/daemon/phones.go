@@ -254,6 +254,7 @@ func (d *Daemon) deleteMailbox(r record, client *relay.Client) {
 
 // close ends all sessions and what else goes on, and waits for it.
 func (d *Daemon) close(end context.CancelFunc) {
+	d.notes.Wait()
 	d.keepHeard(0)
 	for _, p := range d.list() {
 		p.cancel()

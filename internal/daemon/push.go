@@ -62,7 +62,7 @@ type bell struct {
 }
 
 // Wake pushes to the phone, by all ways that it has told.
-func (b bell) Wake(ctx context.Context, id wire.ID, frame []byte, ttl time.Duration) error {
+func (b bell) Wake(ctx context.Context, id wire.ID, frame []byte, ttl time.Duration) (taken []string, err error) {
 	b.p.list.mu.Lock()
 	web, device := b.p.waker, b.p.device
 	b.p.list.mu.Unlock()
@@ -75,7 +75,13 @@ func (b bell) Wake(ctx context.Context, id wire.ID, frame []byte, ttl time.Durat
 		all.Go(func() { errs[1] = b.publish(ctx, device, id, frame, ttl) })
 	}
 	all.Wait()
-	return errors.Join(errs[:]...)
+	if web != nil && errs[0] == nil {
+		taken = append(taken, web.Status().Host)
+	}
+	if device != nil && errs[1] == nil {
+		taken = append(taken, "SNS "+device.Status().Platform)
+	}
+	return taken, errors.Join(errs[:]...)
 }
 
 // push pushes to the phone's browser.

@@ -7,9 +7,11 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,21 +170,27 @@ func TestPushReachesAPhoneThatDoesNotListen(t *testing.T) {
 		t.Fatal("login: ", err)
 	}
 	phone := r.d.list()[0]
-	if err := (bell{r.d, phone}).Wake(t.Context(), wire.ID{1}, nil, time.Second); err != nil { // the login's may have been given up with it
-		t.Fatal(err)
+	taken, err := bell{r.d, phone}.Wake(t.Context(), wire.ID{1}, nil, time.Second) // the login's may have been given up with it
+	if err != nil || !slices.Equal(taken, []string{"127.0.0.1"}) {
+		t.Fatal(taken, err)
 	}
 	if st := r.d.describe(phone).Push; st.State != control.PushYes || st.Host != "127.0.0.1" || st.LastOK.IsZero() {
 		t.Errorf("status %+v", st)
 	}
+	traced := r.d.traces.newest(1)
+	if i := slices.IndexFunc(traced.Traces[0].Steps, func(s control.TraceStep) bool { return s.Hop == "waking" }); i < 0 {
+		t.Errorf("no push in the trace: %+v", traced)
+	}
 	r.said.mu.Lock()
 	defer r.said.mu.Unlock()
-	text := r.said.b.String()
+	text := r.said.b.String() + string(encoded(traced))
 	if !strings.Contains(text, "push sent") {
 		t.Error("the log does not say that a push was sent, so it proves nothing")
 	}
-	for what, secret := range map[string]string{"endpoint": "/push/", "VAPID key": base64.StdEncoding.EncodeToString(r.vapid.Bytes()), "token": p.Token} {
+	for what, secret := range map[string]string{"endpoint": "/push/", "VAPID key": base64.StdEncoding.EncodeToString(r.vapid.Bytes()), "token": p.Token,
+		"mailbox": fmt.Sprintf("%x", r.far.Address())} {
 		if strings.Contains(text, secret) {
-			t.Errorf("the %s is in the log", what)
+			t.Errorf("the %s is in the log or in the trace", what)
 		}
 	}
 }
@@ -223,7 +231,10 @@ func TestSubscriptionEnds(t *testing.T) {
 		}
 		return rec
 	}
-	wake := func() error { return bell{r.d, p}.Wake(t.Context(), wire.ID{1}, nil, time.Second) }
+	wake := func() error {
+		_, err := bell{r.d, p}.Wake(t.Context(), wire.ID{1}, nil, time.Second)
+		return err
+	}
 	r.service.Script(pushtest.Reply{Status: http.StatusForbidden, Body: `{"reason":"BadJwtToken"}`})
 	if err := wake(); err == nil || state().State != control.PushFailing || !strings.Contains(state().LastError, "BadJwtToken") {
 		t.Errorf("refused: %v, status %+v", err, state())

@@ -57,27 +57,38 @@ func (d *Daemon) sign(ctx context.Context, r sshagent.Request, a *agentConn) ([]
 	if err := a.mayUse(key, r); err != nil {
 		return nil, err
 	}
-	host := a.destination(ctx)
+	t := d.traces.begin(phones[i], r.Data)
+	a.trace.Store(t)
+	sig, err := d.ask(ctx, phones[i], key.Fingerprint(), r, a, t, len(phones) > 1)
+	t.end(err)
+	return sig, err
+}
+
+// ask asks p for a signature by the key with this fingerprint. hurry: another
+// phone has keys to try.
+func (d *Daemon) ask(ctx context.Context, p *phone, key string, r sshagent.Request, a *agentConn, t *traced, hurry bool) ([]byte, error) {
+	reported, host := a.about(ctx)
+	t.describe(reported)
 	if err := a.withinLimit(host, r); err != nil {
 		return nil, err
 	}
 	if d.rejected.has(r.Data, time.Now()) {
 		return nil, session.ErrDenied
 	}
-	p, start, report := phones[i], time.Now(), session.Report{}
-	opts := session.SignOptions{Hurry: len(phones) > 1 || r.Others || host.KeyFile, Report: &report}
-	reported := a.reported(host)
+	start, report := time.Now(), session.Report{}
+	opts := session.SignOptions{Hurry: hurry || r.Others || host.KeyFile, Report: &report, Trace: t.Trace}
 	end := a.await(p, r, reported.Host, &opts)
 	fault.Point("krd.request.asked")
 	sig, err := p.session.Sign(ctx, r.Key, wire.SignRequest{
-		Fingerprint: key.Fingerprint(), Payload: r.Data, Binds: r.Binds, Reported: &reported,
+		Fingerprint: key, Payload: r.Data, Binds: r.Binds, Reported: &reported,
 	}, opts)
 	end(err)
 	fault.Point("krd.request.checked")
 	if errors.Is(err, session.ErrDenied) {
 		d.rejected.add(r.Data, time.Now())
 	}
-	d.keepAsked(p, key.Fingerprint(), r.Data, report, time.Since(start), err)
+	t.sent(report.Request)
+	d.keepAsked(p, key, r.Data, report, time.Since(start), err)
 	d.bg.Go(func() { d.keepHeard(heardGrain) })
 	d.cfg.Log.Info("signature asked", "pairing", p.ID, "approved", err == nil, "took", time.Since(start).Round(time.Millisecond), "err", err)
 	return sig, err

@@ -325,6 +325,9 @@ func (p *prompter) draw(c phone.Card) {
 	if c.Reported.Program != "" {
 		field("asked by", reportedText(c.Reported))
 	}
+	if repo := repositoryText(c.Reported); repo != "" {
+		field("for", repo)
+	}
 	field("key", c.KeyName)
 	p.e.io.Printf("%s", question(c, c.Expires.Sub(fault.Now()).Round(time.Second)))
 }
@@ -345,6 +348,19 @@ func reportedText(r wire.Reported) string {
 		s += " in " + r.Directory
 	}
 	return s + " (as it says)"
+}
+
+// repositoryText is the git repository that is asked for.
+func repositoryText(r wire.Reported) string {
+	switch {
+	case r.Remote == "" && r.Branch == "":
+		return ""
+	case r.Remote == "":
+		return "branch " + r.Branch + " (as it says)"
+	case r.Branch == "":
+		return r.Remote + " (as it says)"
+	}
+	return r.Remote + ", branch " + r.Branch + " (as it says)"
 }
 
 func proofText(p hostauth.Proof) string {

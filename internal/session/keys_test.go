@@ -147,7 +147,7 @@ func TestOnlyNewerKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return r.session.receive(wire.NewFrame(wire.HeaderSession, body))
+			return r.session.receive("memory", wire.NewFrame(wire.HeaderSession, body))
 		}
 		good := wire.SSHKey{PublicKey: r.blob, Name: "a"}
 		disk := errors.New("disk is full")

@@ -82,14 +82,14 @@ func (s *Session) keepLinks(ctx context.Context, g *errgroup.Group) error {
 			running[l] = stop
 			g.Go(func() error {
 				defer stop()
-				if err := l.Receive(on, s.receive); on.Err() == nil || ctx.Err() != nil {
+				if err := l.Receive(on, func(frame []byte) error { return s.receive(l.Name(), frame) }); on.Err() == nil || ctx.Err() != nil {
 					return err
 				}
 				return nil // the link was given up
 			})
 		}
 		if tell {
-			s.sayHello(ctx)
+			s.sayHello(ctx, nil)
 		}
 		select {
 		case <-changed:

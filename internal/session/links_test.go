@@ -88,6 +88,7 @@ func TestLinksComeAndGo(t *testing.T) {
 		open := make(chan error, 1)
 		go func() { _, err := r.sign(ctx, SignOptions{}); open <- err }()
 		<-asked
+		synctest.Wait() // its ack is there: one that comes later would say old addresses
 		r.thumb = func(phone.Card) (bool, bool) { return true, true }
 
 		near, far := more()
@@ -215,6 +216,7 @@ func TestOldPhone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w, _ := linksRig(t, memory.Options{}, true)
 		defer r.close()
+		synctest.Wait() // the greeting is over
 		hellos := 0
 		r.crash = func(effects []phone.Effect) bool { // counts
 			for _, e := range effects {

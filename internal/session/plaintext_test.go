@@ -76,7 +76,7 @@ func FuzzPlaintext(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		waits := make(chan *wire.Response, 4)
+		waits := make(chan arrival, 4)
 		s.waiting[asked] = waits
 		s.hello = &hello{greeting, eC, nil}
 		header, seal := wire.HeaderSession, box.Seal
@@ -91,7 +91,7 @@ func FuzzPlaintext(f *testing.F) {
 		frame := wire.NewFrame(header, body)
 		m, bad := wire.Decode(plain)
 		fits := bad == nil && m.FitsHeader(header) && m.Request == nil
-		err = s.receive(frame)
+		err = s.receive("memory", frame)
 		if err != nil && (!errors.Is(err, unpaired) || m.Notice == nil) {
 			t.Errorf("receive(%q) = %v", text, err)
 		}
@@ -100,7 +100,7 @@ func FuzzPlaintext(f *testing.F) {
 			t.Errorf("%q is no message of a phone and was taken: %+v", text, st)
 		}
 		for range len(waits) {
-			r := <-waits
+			r := (<-waits).resp
 			if r == nil || r.Sign == nil {
 				continue
 			}

@@ -114,7 +114,7 @@ type Session struct {
 	hello    *hello        // the e_c on its way, or nil
 	fresh    chan struct{}
 	offset   time.Duration
-	waiting  map[wire.ID]chan *wire.Response
+	waiting  map[wire.ID]chan arrival
 	heard    time.Time
 	away     bool
 	unpaired bool
@@ -124,6 +124,12 @@ type Session struct {
 type epoch struct {
 	sealbox.Epoch
 	since time.Time
+}
+
+// arrival is what came for a request.
+type arrival struct {
+	resp *wire.Response // nil: the pairing has ended
+	via  string         // the link
 }
 
 // hello is an ephemeral key that waits for the phone's.
@@ -147,7 +153,7 @@ func New(cfg Config) (*Session, error) {
 	}
 	s := &Session{cfg: cfg, box: box, offset: cfg.Offset, heard: cfg.Heard, keysSeq: cfg.KeysSeq, over: make(chan struct{}),
 		links: slices.Clone(cfg.Links), addrs: cfg.Addresses, tell: cfg.FirstEpoch == nil, changed: make(chan struct{}),
-		fresh: make(chan struct{}), waiting: map[wire.ID]chan *wire.Response{}}
+		fresh: make(chan struct{}), waiting: map[wire.ID]chan arrival{}}
 	if cfg.FirstEpoch != nil {
 		s.epochs = []epoch{{*cfg.FirstEpoch, time.Now()}}
 	}
@@ -205,27 +211,6 @@ func (s *Session) Farewell() ([]byte, error) {
 	return pairing.UnpairRequest(s.box, s.cfg.Now(), s.cfg.Version)
 }
 
-// send puts frame on all links at once and does not wait.
-func (s *Session) send(ctx context.Context, frame []byte) { s.sendWithin(ctx, frame, sendLimit) }
-
-// sendWithin is send with a limit for each link.
-func (s *Session) sendWithin(ctx context.Context, frame []byte, limit time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return
-	}
-	for _, l := range s.links {
-		s.bg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, limit)
-			defer cancel()
-			if err := l.Send(ctx, frame); err != nil && ctx.Err() == nil {
-				s.cfg.Log.Debug("send failed", "link", l.Name(), "err", err)
-			}
-		})
-	}
-}
-
 // current returns the newest epoch, or nil.
 func (s *Session) current() *epoch {
 	s.mu.Lock()
@@ -268,9 +253,9 @@ func (s *Session) startHello() ([]byte, error) {
 	return s.hello.frame, nil
 }
 
-// receive takes a frame from a link. Whatever does not open or fit is dropped and counted;
+// receive takes a frame from the link named via. Whatever does not open or fit is dropped and counted;
 // only what could not be made durable is an error.
-func (s *Session) receive(frame []byte) error {
+func (s *Session) receive(via string, frame []byte) error {
 	m, h, ok := s.open(frame)
 	if !ok {
 		s.mu.Lock()
@@ -298,7 +283,7 @@ func (s *Session) receive(frame []byte) error {
 		return nil // copies of an ack take no answer's place
 	}
 	select {
-	case ch <- r:
+	case ch <- arrival{r, via}:
 	default: // the asker has an answer already
 	}
 	return nil
@@ -379,7 +364,7 @@ func (s *Session) notice(n *wire.Notice) error {
 	s.dropAllLeases()
 	for _, ch := range s.waiting {
 		select {
-		case ch <- nil:
+		case ch <- arrival{}:
 		default:
 		}
 	}

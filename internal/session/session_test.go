@@ -297,7 +297,7 @@ func TestPhoneThatIsAwayGetsFiveSeconds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.session.send(t.Context(), frame)
+		r.session.send(t.Context(), frame, nil)
 		synctest.Wait()
 		if r.session.Away() {
 			t.Error("a phone that acked a hello is still away")

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"kryptonite/internal/auditlog"
@@ -26,7 +27,12 @@ type SignOptions struct {
 	Hurry bool
 	// Report, when not nil, is filled in by Sign.
 	Report *Report
+	// Trace, when not nil, is told where the request is.
+	Trace *Trace
 }
+
+// errOver is why a channel does not have a copy of a request that ended first.
+var errOver = errors.New("given up: the request was over first")
 
 // Sign asks the phone to sign and returns the signature (SSH wire format),
 // verified over req.Payload with publicKey (an SSH key blob). Errors: those of
@@ -40,10 +46,12 @@ func (s *Session) Sign(ctx context.Context, publicKey []byte, req wire.SignReque
 			return nil, err
 		}
 		if resp.Error == wire.CodeClockSkew && try == 0 {
+			opts.Trace.Mark(HopSkew, "", nil)
 			continue // the answer told the phone's time: once more, with a new id
 		}
 		sig, err := checked(publicKey, req.Payload, resp)
 		if err == nil {
+			opts.Trace.Mark(HopVerified, "", nil)
 			s.keepLease(req.Fingerprint, resp.LeaseToken)
 		}
 		return sig, err
@@ -102,12 +110,13 @@ type request struct {
 	s       *Session
 	id      wire.ID
 	plain   []byte
-	answers chan *wire.Response
+	answers chan arrival
 	acked   bool
 	resends int
 	pushes  int
 	ticket  auditlog.Ticket
 	report  *Report // or nil
+	trace   *Trace  // or nil
 }
 
 // ask sends one request and waits for its final answer.
@@ -116,6 +125,7 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 	if err != nil {
 		return nil, err
 	}
+	r.trace = opts.Trace
 	defer s.forget(r.id)
 	r.begin(opts.Report)
 	patience, decide := s.Patience(opts)
@@ -130,33 +140,38 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 	start := time.Now()
 	fresh := r.post(ctx)
 	if s.Away() {
-		s.sayHello(ctx) // it may have lost the epoch; do not wait to find out
+		s.sayHello(ctx, r.trace) // it may have lost the epoch; do not wait to find out
 	}
 	fault.Point("krd.request.posted")
 	for {
 		select {
-		case resp := <-r.answers:
+		case a := <-r.answers:
+			resp := a.resp
 			r.saw(resp)
 			switch {
 			case resp == nil:
 				return nil, ErrUnpaired
 			case resp.Sign != nil:
+				r.trace.heard(HopAnswered, a)
 				fault.Point("krd.request.answered")
 				s.note(true)
 				return resp.Sign, nil
 			case resp.Error != nil:
+				r.trace.heard(HopAnswered, a)
 				return nil, &RefusedError{"it does not know this kind of request; update the phone app"}
 			case resp.Ack != nil && !r.acked:
 				r.acked = true
+				r.trace.heard(HopAcked, a)
 				fault.Point("krd.request.acked")
 				giveUp.Reset(decide)
 				call(opts.Progress.Acked)
 			}
 		case <-fresh: // a new epoch: the same plaintext under it
+			r.trace.Mark(HopAgreed, "", nil)
 			fresh = r.post(ctx)
 		case <-again.C:
 			if !r.acked {
-				s.sayHello(ctx)
+				s.sayHello(ctx, r.trace)
 			}
 			fresh = r.post(ctx)
 			again.Reset(r.pause())
@@ -170,6 +185,7 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 			}
 		case <-slow.C:
 			if !r.acked {
+				r.trace.Mark(HopSlow, "", nil)
 				call(opts.Progress.Slow)
 			}
 		case <-giveUp.C:
@@ -229,7 +245,7 @@ func (s *Session) newRequest(req wire.SignRequest) (*request, error) {
 	if err != nil {
 		return nil, &RefusedError{"the request is too large"}
 	}
-	r := &request{s: s, id: id, plain: plain, answers: make(chan *wire.Response, 4)}
+	r := &request{s: s, id: id, plain: plain, answers: make(chan arrival, 4)}
 	s.waiting[id] = r.answers
 	return r, nil
 }
@@ -260,19 +276,21 @@ func (r *request) post(ctx context.Context) <-chan struct{} {
 	s.mu.Unlock()
 	e := s.current()
 	if e == nil {
-		s.sayHello(ctx)
+		s.sayHello(ctx, r.trace)
 		return fresh
 	}
 	if body, err := e.Seal(r.plain); err == nil {
-		s.send(ctx, wire.NewFrame(wire.HeaderEpoch, body))
+		r.trace.Mark(HopSealed, "", nil)
+		s.send(ctx, wire.NewFrame(wire.HeaderEpoch, body), r.trace)
 		r.resends++
 	}
 	return fresh
 }
 
-func (s *Session) sayHello(ctx context.Context) {
+func (s *Session) sayHello(ctx context.Context, t *Trace) {
 	if frame, err := s.startHello(); err == nil {
-		s.send(ctx, frame)
+		t.Mark(HopHello, "", nil)
+		s.send(ctx, frame, t)
 	}
 }
 
@@ -280,7 +298,8 @@ func (s *Session) sayHello(ctx context.Context) {
 // in most cases.
 func (r *request) cancel(ctx context.Context) {
 	if frame := r.s.withdrawal(r.id); frame != nil {
-		r.s.sendWithin(context.WithoutCancel(ctx), frame, cancelLimit)
+		r.trace.Mark(HopWithdrawn, "", nil)
+		r.s.sendWithin(context.WithoutCancel(ctx), frame, cancelLimit, r.trace)
 		fault.Point("krd.cancel.sent")
 	}
 }

@@ -29,11 +29,14 @@ type ring struct {
 	ttl   time.Duration
 }
 
-func (b *bell) Wake(_ context.Context, id wire.ID, frame []byte, ttl time.Duration) error {
+func (b *bell) Wake(_ context.Context, id wire.ID, frame []byte, ttl time.Duration) ([]string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.rings = append(b.rings, ring{time.Since(b.start), id, frame, ttl})
-	return b.err
+	if b.err != nil {
+		return nil, b.err
+	}
+	return []string{"push.example"}, nil
 }
 
 // TestPushes: at 300 ms and 2 s, not after an acknowledgement, nor when nobody

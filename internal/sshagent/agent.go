@@ -104,6 +104,9 @@ type Backend interface {
 	// ctx ends nobody waits for it any more. Of a key that is not the backend's
 	// it returns ErrNoKey.
 	Sign(ctx context.Context, r Request) ([]byte, error)
+	// Answered hears that the client's connection has taken the answer to a
+	// request to sign, of whatever key, whatever it was. It never waits.
+	Answered()
 }
 
 var (
@@ -141,6 +144,9 @@ func Serve(ctx context.Context, conn net.Conn, b Backend, other *Other) error {
 		case msg := <-in:
 			if err := write(conn, c.answer(ctx, msg)); err != nil {
 				return nil // the client does not listen any more
+			}
+			if msg[0] == msgSignRequest {
+				b.Answered()
 			}
 		case <-ctx.Done():
 			if cause := context.Cause(ctx); !errors.Is(cause, ErrGone) {

@@ -23,10 +23,11 @@ type backend struct {
 	block chan struct{} // when set, Sign waits for its context
 	gone  chan struct{} // closed when a blocked Sign was let go
 
-	mu    sync.Mutex
-	asked []Request
-	deny  bool
-	bound []int // how many binds there were each time
+	mu       sync.Mutex
+	answered int // what Answered heard
+	asked    []Request
+	deny     bool
+	bound    []int // how many binds there were each time
 }
 
 func newBackend(t testing.TB) *backend {
@@ -48,6 +49,12 @@ func (b *backend) Bound(binds []wire.Bind) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.bound = append(b.bound, len(binds))
+}
+
+func (b *backend) Answered() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answered++
 }
 
 func (b *backend) Sign(ctx context.Context, r Request) ([]byte, error) {
@@ -128,6 +135,9 @@ func TestSameBytesAskOnce(t *testing.T) {
 			}
 		}
 		c.Sign(b.key.PublicKey(), []byte("other data"))
+		if keys, err := c.List(); err != nil || len(keys) != 1 || b.answered != 4 { // the list comes after the fourth
+			t.Errorf("deny = %v: %d answers were given, want 4", deny, b.answered)
+		}
 		agent.NewClient(connect(t, b)).Sign(b.key.PublicKey(), []byte("data")) // another connection
 		if len(b.asked) != 3 {
 			t.Errorf("deny = %v: the phone was asked %d times, want 3", deny, len(b.asked))

@@ -83,6 +83,8 @@ type fixed struct{}
 
 func (fixed) Bound([]wire.Bind) {}
 
+func (fixed) Answered() {}
+
 func (fixed) Keys() []Key { return []Key{{Blob: []byte("k"), Comment: "c"}, {}} }
 
 func (fixed) Sign(context.Context, Request) ([]byte, error) { return []byte("sig"), nil }

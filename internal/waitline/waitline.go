@@ -12,6 +12,8 @@
 // names the request, and an approval is not told.
 //
 // Nothing is written after the method that ended a line has returned.
+//
+// Who has no terminal gets a notification on the desktop instead: see Notes.
 package waitline
 
 import (

@@ -27,7 +27,7 @@ func full() map[string]Message {
 	}
 	return map[string]Message{
 		"me_request": request(Request{Me: &MeRequest{NC: make([]byte, 32), Name: "Zoë's <laptop>", Software: "krd", Addresses: addrs}}),
-		"sign_request": request(Request{Sign: &SignRequest{Fingerprint: "SHA256:x", Payload: []byte{0, 0xff}, Binds: []Bind{{[]byte("k"), []byte("s"), []byte("g"), true}}, Reported: &Reported{Program: "ssh", Directory: "/src", Host: "server.example", Port: 2222, HostKeyAlias: true},
+		"sign_request": request(Request{Sign: &SignRequest{Fingerprint: "SHA256:x", Payload: []byte{0, 0xff}, Binds: []Bind{{[]byte("k"), []byte("s"), []byte("g"), true}}, Reported: &Reported{Program: "ssh", Directory: "/src", Remote: "forge.example/a", Branch: "main", Host: "server.example", Port: 2222, HostKeyAlias: true},
 			LeaseTokens: []LeaseToken{{Rule: "12", Token: sealbox.Key32{1}}, {Rule: "7", Token: sealbox.Key32{2}}}}}),
 		"cancel_request":     request(Request{Cancel: &CancelRequest{ID: ID{9}}}),
 		"unpair_request":     request(Request{Unpair: &Unpair{}}),

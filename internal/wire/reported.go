@@ -9,15 +9,21 @@ import (
 // Limits of Reported. [kr-protocol] §4.1.
 const (
 	maxHost     = 255 // bytes
-	maxReported = 256 // bytes of Program and of Directory
+	maxReported = 256 // bytes of Program, Directory, Remote and Branch
 )
 
 // Reported is what the computer says and nobody can check. It never holds
-// arguments, option values, environment or other places where people put
+// other arguments, option values, environment or other places where people put
 // secrets.
 type Reported struct {
 	Program   string `json:"program,omitempty"`   // what asked, outermost first: "bash > git push > ssh"
 	Directory string `json:"directory,omitempty"` // where it works
+
+	// Remote and Branch are of the git repository that git asks for: host and path
+	// of the one at the other end, without user or password ("github.com/ana/shop"),
+	// and the branch that is checked out here.
+	Remote string `json:"remote,omitempty"`
+	Branch string `json:"branch,omitempty"`
 
 	// Host is the host that the person meant, as ssh itself resolves what was
 	// typed: its HostName, or its HostKeyAlias when HostKeyAlias is true. Lower
@@ -31,11 +37,10 @@ type Reported struct {
 // §4.1. Both sides use it: what is left is short and has no character that
 // could disturb a screen.
 func (r Reported) Checked() Reported {
-	if !plain(r.Program) {
-		r.Program = ""
-	}
-	if !plain(r.Directory) {
-		r.Directory = ""
+	for _, s := range []*string{&r.Program, &r.Directory, &r.Remote, &r.Branch} {
+		if !plain(*s) {
+			*s = ""
+		}
 	}
 	if !ValidHost(r.Host) || r.Port < 1 || r.Port > 65535 {
 		r.Host, r.Port, r.HostKeyAlias = "", 0, false

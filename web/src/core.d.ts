@@ -109,4 +109,4 @@ export interface Entry {
   seq: number; unix: Millis; pairing: string; computer: string; request: Base64; decision: Decision; reason: string;
   key: string; user: string; namespace: string; host: string; hostKey: string; proof: string; rule: string;
 }
-export interface Reported { program: string; directory: string; host: string; port: number; hostKeyAlias: boolean }
+export interface Reported { program: string; directory: string; remote: string; branch: string; host: string; port: number; hostKeyAlias: boolean }

@@ -7,7 +7,7 @@ import type { Data, Registration } from "../src/shelf.ts";
 export const card = (request: string, more: Partial<Card> = {}): Card => ({
   pairing: "p", request, computer: "laptop", keyName: "default", user: "root", namespace: "", name: "server.example", known: "Match", pins: [], knownAs: [],
   host: { proof: "proved", keyType: "", fingerprint: "f", cert: null, local: true, path: [] },
-  reported: { program: "git push", directory: "~/shop", host: "", port: 0, hostKeyAlias: false }, expires: 0, noHostRule: "", noComputerRule: "", ...more,
+  reported: { program: "git push", directory: "~/shop", remote: "", branch: "", host: "", port: 0, hostKeyAlias: false }, expires: 0, noHostRule: "", noComputerRule: "", ...more,
 });
 export const entry = (decision: Entry["decision"], unix: number, pairing = "p"): Entry =>
   ({ pairing, decision, unix, user: "root", host: "server.example", computer: "laptop", rule: "r" }) as Entry;

@@ -8,7 +8,7 @@ import { card, entry, plain } from "./cards.ts";
 test("a request says who wants in where, how that is known, and what asks", () => {
   const n = asks([card("a")], true);
   assert.deepEqual([plain(n.title), plain(n.body)], ["root @ server.example", "laptop asks · Proved\nlaptop says: git push in ~/shop"]);
-  const unproved = asks([card("a", { known: "New", name: "", host: { proof: "unknown", keyType: "", fingerprint: "", cert: null, local: false, path: [] }, reported: { program: "", directory: "", host: "10.0.0.1", port: 2222, hostKeyAlias: false } })], true);
+  const unproved = asks([card("a", { known: "New", name: "", host: { proof: "unknown", keyType: "", fingerprint: "", cert: null, local: false, path: [] }, reported: { program: "", directory: "", remote: "", branch: "", host: "10.0.0.1", port: 2222, hostKeyAlias: false } })], true);
   assert.deepEqual([plain(unproved.title), plain(unproved.body)], ["root @ [10.0.0.1]:2222", "laptop asks · Reported · may be forwarded"]);
   assert.equal(plain(asks([card("a", { namespace: "git", name: "" })], true).title), "Signature for git");
 });

@@ -36,7 +36,7 @@ export function cardSheet(ui: Ui): Node | null {
     h("div", { class: "asks" }, h("p", {}, card.namespace ? t.card.asksSign(outside(card.computer, 32)) : t.card.asks(outside(card.computer, 32))), pager(ui, waiting, group)),
     heading("card-title", id, h("span", { class: card.user.length + hostName(card).length > 48 ? "lengthy" : "" }, card.namespace ? signTitle(ui, card) : who(ui, card))),
     group.length > 1 && h("p", { class: "alike" }, t.card.alike(group.length)),
-    h("div", { class: "scroll", key: which, tabindex: -1 }, which ? choices(ui, group, which, ready) : facts(ui, card)),
+    h("div", { class: "scroll", key: which, tabindex: 0 }, which ? choices(ui, group, which, ready) : facts(ui, card)),
     time(ui, card),
     footer(ui, group, which, ready),
   );
@@ -60,7 +60,8 @@ function pager(ui: Ui, waiting: Group[], group: Group): Child {
 }
 
 function facts(ui: Ui, card: Card): Child {
-  const { program, directory } = card.reported;
+  const { program, directory, remote, branch } = card.reported;
+  const repository = [remote, branch].filter(Boolean).join(" · ");
   const id = cardId(card);
   const computer = outside(card.computer, 32);
   return [
@@ -69,6 +70,7 @@ function facts(ui: Ui, card: Card): Child {
     h("dl", { class: "facts" },
       (program || directory) && fact(t.card.program,
         h("p", {}, program && h("span", { class: "code" }, long(ui, `program ${id}`, program, 80)), directory && [" ", t.card.in, " ", h("span", { class: "code" }, long(ui, `dir ${id}`, directory, 80))]),
+        repository && h("p", {}, h("span", { class: "code" }, long(ui, `repo ${id}`, repository, 80))),
         h("p", { class: "dim" }, t.card.reportedBy(computer))),
       fact(t.card.computer, outside(card.computer, 64)),
       fact(t.card.key, outside(card.keyName, 64)),
