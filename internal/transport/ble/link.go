@@ -272,3 +272,6 @@ func signal(c chan struct{}) {
 	default:
 	}
 }
+
+// Note takes why there is no connection now, for Status.
+func (l *Link) Note(err error) { l.note(err) }
