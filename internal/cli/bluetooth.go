@@ -81,19 +81,12 @@ func runRemoveBluetooth(ctx context.Context, e *env) error {
 }
 
 // bluetooth reports whether the pairing is to use it.
-func (o pairOptions) bluetooth(ctx context.Context, cfg config) (bool, error) {
+func (o pairOptions) bluetooth(cfg config) (bool, error) {
 	switch {
 	case !o.uses(channelBluetooth):
 		return false, nil
 	case o.channels != nil && !cfg.Bluetooth:
 		return false, &term.Problem{Err: errors.New("bluetooth is not set up"), Code: codeUsage, Hints: []string{"kr channel add bluetooth"}}
-	case !cfg.Bluetooth:
-		return false, nil
 	}
-	if len(o.channels) == 1 { // there is no other way
-		if err := checkBluetooth(ctx); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
+	return cfg.Bluetooth, nil
 }

@@ -64,7 +64,7 @@ func runPair(ctx context.Context, e *env, o pairOptions) error {
 	if req.SQS, err = o.sqs(cfg); err != nil {
 		return err
 	}
-	if req.Bluetooth, err = o.bluetooth(ctx, cfg); err != nil {
+	if req.Bluetooth, err = o.bluetooth(cfg); err != nil {
 		return err
 	}
 	if !o.uses(channelRelay) {
@@ -77,6 +77,11 @@ func runPair(ctx context.Context, e *env, o pairOptions) error {
 	case req.Relay == "" && req.SQS == nil && !req.Bluetooth:
 		return &term.Problem{Err: errors.New("no relay is set: computer and phone need a place to meet"), Code: codeUsage,
 			Hints: noRelayHints}
+	}
+	if req.Relay == "" && req.SQS == nil {
+		if err := checkBluetooth(ctx); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
