@@ -19,7 +19,7 @@ import (
 
 type checkOptions struct {
 	app, sqs, sns, bluetooth, json bool
-	url                 string // of the app; "": the configured one
+	url                            string // of the app; "": the configured one
 }
 
 func checkCmd(e *env) *cobra.Command {
