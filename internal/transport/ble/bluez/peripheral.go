@@ -13,6 +13,7 @@ import (
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/ble"
+	"kryptonite/internal/transport/ble/segment"
 )
 
 // What a computer grants to those who are near. [kr-protocol] §5.9.
@@ -38,11 +39,12 @@ type Peripheral struct {
 
 	mu      sync.Mutex
 	ignored map[dbus.ObjectPath]time.Time // until when
+	here    map[dbus.ObjectPath]int       // centrals, of all services, by their device
 }
 
 // NewPeripheral returns the radio of a computer. It does nothing yet.
 func NewPeripheral(o Options) *Peripheral {
-	return &Peripheral{Options: o, slots: make(chan struct{}, maxCentrals), ignored: map[dbus.ObjectPath]time.Time{}}
+	return &Peripheral{Options: o, slots: make(chan struct{}, maxCentrals), ignored: map[dbus.ObjectPath]time.Time{}, here: map[dbus.ObjectPath]int{}}
 }
 
 // Serve shows the service to phones while link wants connections, and drives theirs,
@@ -83,7 +85,7 @@ func (p *Peripheral) serveOn(ctx context.Context, b *bus, adapter dbus.ObjectPat
 	if err := b.call(ctx, adapter, managerIf+".RegisterApplication", s.root, props{}).Err; err != nil {
 		return fmt.Errorf("register the Bluetooth service: %w", err)
 	}
-	if err := b.call(ctx, adapter, advertsIf+".RegisterAdvertisement", s.root, props{}).Err; err != nil {
+	if err := b.call(ctx, adapter, advertsIf+".RegisterAdvertisement", s.advert(), props{}).Err; err != nil {
 		err = fmt.Errorf("advertise the Bluetooth service: %w", err)
 		return errors.Join(err, p.withdraw(b, adapter, s, false))
 	}
@@ -126,9 +128,8 @@ func (p *Peripheral) serveOn(ctx context.Context, b *bus, adapter dbus.ObjectPat
 					p.ignore(c.device)
 				}
 				p.Log.Debug("bluetooth: a central has gone", "err", err)
-				<-p.slots
-				s.leave(c)
-				if serving.Err() == nil {
+				p.release(s, c)
+				if serving.Err() == nil && !errors.Is(err, segment.ErrLeft) {
 					s.refuse(c.device)
 				}
 			})
@@ -149,7 +150,7 @@ func (p *Peripheral) withdraw(b *bus, adapter dbus.ObjectPath, s *service, adver
 	}
 	ctx := context.Background()
 	if advertised {
-		_ = b.call(ctx, adapter, advertsIf+".UnregisterAdvertisement", s.root).Err // may be gone
+		_ = b.call(ctx, adapter, advertsIf+".UnregisterAdvertisement", s.advert()).Err // may be gone
 	}
 	_ = b.call(ctx, adapter, managerIf+".UnregisterApplication", s.root).Err
 	return nil
@@ -164,6 +165,9 @@ func (p *Peripheral) admit(s *service, g greeting) *central {
 	select {
 	case p.slots <- struct{}{}:
 		p.Log.Debug("bluetooth: a central has come", "mtu", g.mtu)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.here[g.device]++
 		return s.welcome(g)
 	default:
 		s.refuse(g.device)
@@ -171,10 +175,23 @@ func (p *Peripheral) admit(s *service, g greeting) *central {
 	}
 }
 
-// disconnect sends a central away: not one that is bonded with this computer, whose
-// music, perhaps, would end, too.
+func (p *Peripheral) release(s *service, c *central) {
+	s.leave(c)
+	<-p.slots
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.here[c.device]--; p.here[c.device] == 0 {
+		delete(p.here, c.device)
+	}
+}
+
+// disconnect sends a central away: not one that another service has, nor one that is
+// bonded with this computer, whose music, perhaps, would end, too.
 func (p *Peripheral) disconnect(ctx context.Context, b *bus, device dbus.ObjectPath) {
-	if d := b.objects[device][deviceIf]; d == nil || flag(d, "Paired") || !flag(d, "Connected") {
+	p.mu.Lock()
+	busy := p.here[device] > 0
+	p.mu.Unlock()
+	if d := b.objects[device][deviceIf]; busy || d == nil || flag(d, "Paired") || !flag(d, "Connected") {
 		return
 	}
 	if err := b.call(ctx, device, deviceIf+".Disconnect").Err; err != nil {

@@ -28,7 +28,7 @@ const (
 type service struct {
 	conn *dbus.Conn
 	uuid string
-	root dbus.ObjectPath // application and advertisement
+	root dbus.ObjectPath // the application
 
 	greeted  chan greeting        // hellos of those who are no centrals yet
 	unwanted chan dbus.ObjectPath // devices that should go
@@ -58,10 +58,11 @@ func newService(conn *dbus.Conn, uuid sealbox.ServiceUUID, clock Clock) *service
 		greeted: make(chan greeting), unwanted: make(chan dbus.ObjectPath, 16), released: make(chan struct{}), over: make(chan struct{})}
 }
 
-func (s *service) path() dbus.ObjectPath { return s.root + "/service0" }
-func (s *service) rx() dbus.ObjectPath   { return s.path() + "/char0" }
-func (s *service) tx() dbus.ObjectPath   { return s.path() + "/char1" }
-func variant(v any) dbus.Variant         { return dbus.MakeVariant(v) }
+func (s *service) advert() dbus.ObjectPath { return s.root + "/advertisement0" }
+func (s *service) path() dbus.ObjectPath   { return s.root + "/service0" }
+func (s *service) rx() dbus.ObjectPath     { return s.path() + "/char0" }
+func (s *service) tx() dbus.ObjectPath     { return s.path() + "/char1" }
+func variant(v any) dbus.Variant           { return dbus.MakeVariant(v) }
 func failed(format string, a ...any) *dbus.Error {
 	return dbus.NewError("org.bluez.Error.Failed", []any{fmt.Sprintf(format, a...)})
 }
@@ -78,15 +79,15 @@ func (s *service) objects() map[dbus.ObjectPath]object {
 
 // export puts the objects on the bus.
 func (s *service) export() error {
-	advert := properties{s.root: {advertIf: {"Type": variant("peripheral"), "ServiceUUIDs": variant([]string{s.uuid})}}}
+	advert := properties{s.advert(): {advertIf: {"Type": variant("peripheral"), "ServiceUUIDs": variant([]string{s.uuid})}}}
 	for _, e := range []struct {
 		methods map[string]any
 		path    dbus.ObjectPath
 		iface   string
 	}{
 		{map[string]any{"GetManagedObjects": func() (map[dbus.ObjectPath]object, *dbus.Error) { return s.objects(), nil }}, s.root, objectsIf},
-		{advert.methods(), s.root, propsIf},
-		{map[string]any{"Release": s.release}, s.root, advertIf},
+		{advert.methods(), s.advert(), propsIf},
+		{map[string]any{"Release": s.release}, s.advert(), advertIf},
 		{properties(s.objects()).methods(), s.path(), propsIf},
 		{properties(s.objects()).methods(), s.rx(), propsIf},
 		{properties(s.objects()).methods(), s.tx(), propsIf},
