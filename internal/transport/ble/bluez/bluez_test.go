@@ -266,6 +266,56 @@ func TestStrangerIsCutOff(t *testing.T) {
 	}
 }
 
+// TestBondedStaysConnected: a device that is bonded with the computer is ignored, too,
+// but not disconnected: it may play music.
+func TestBondedStaysConnected(t *testing.T) {
+	r := newRig(t, bluetest.Options{})
+	r.blue.Bond("hci0", "hci1")
+	t.Cleanup(r.a.Hold())
+	var garbage atomic.Int32
+	r.run(func(ctx context.Context) error {
+		return r.a.Receive(ctx, func([]byte) error { garbage.Add(1); return transport.ErrForged })
+	})
+	for range 3 {
+		ctx, over := context.WithTimeout(t.Context(), patience)
+		if err := r.b.Send(ctx, []byte("garbage")); err != nil {
+			t.Fatal(err)
+		}
+		over()
+	}
+	until(t, "the computer has had enough", func() bool { return garbage.Load() == 3 && !r.a.Status().Connected })
+	if now, _ := r.blue.Connected(); now != 1 {
+		t.Errorf("%d connections", now)
+	}
+}
+
+// TestTwoServices: both go over one connection, which stays as long as one is used.
+func TestTwoServices(t *testing.T) {
+	r := newRig(t, bluetest.Options{})
+	second := sealbox.RendezvousService(sealbox.PublicKey{2})
+	a, b := ble.New(), ble.New()
+	r.run(func(ctx context.Context) error { return r.radio.Serve(ctx, second, a) })
+	r.run(func(ctx context.Context) error { return r.phone.Serve(ctx, second, b) })
+	release := a.Hold()
+	t.Cleanup(b.Hold())
+	carry(t, a, b, []byte("by the second"))
+	t.Cleanup(r.a.Hold()) // a service that comes while the phone is connected
+	carry(t, r.a, r.b, []byte("by the first"))
+	carry(t, b, a, []byte("back by the second"))
+	if now, tries := r.blue.Connected(); now != 1 || tries > 2 {
+		t.Errorf("%d connections, %d tries", now, tries)
+	}
+	release()
+	until(t, "the second is silent", func() bool {
+		return slices.Equal(r.blue.Advertised(), []string{uuid.String()}) && !b.Status().Connected
+	})
+	carry(t, r.a, r.b, []byte("by the first, once more"))
+	carry(t, r.b, r.a, []byte("and back"))
+	if now, tries := r.blue.Connected(); now != 1 || tries > 2 {
+		t.Errorf("then %d connections, %d tries", now, tries)
+	}
+}
+
 // TestFourCentrals: each reads all frames, as they go one after the other; a fifth
 // finds no place.
 func TestFourCentrals(t *testing.T) {

@@ -189,6 +189,18 @@ func (z *BlueZ) Cut() {
 	}
 }
 
+// Bond makes one adapter a bonded device of another, as a person does in the settings.
+func (z *BlueZ) Bond(at, other string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	p, bonded := device(adapterPath(at), adapterPath(other)), props{"Paired": dbus.MakeVariant(true)}
+	if z.objects[p] == nil {
+		z.add(p, newDevice(nil, bonded))
+		return
+	}
+	z.change(p, deviceIf, bonded)
+}
+
 // Advertised are the UUIDs that are advertised now; Ever those that were.
 func (z *BlueZ) Advertised() (now []string) {
 	z.mu.Lock()
