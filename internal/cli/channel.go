@@ -19,9 +19,10 @@ import (
 
 // The channels' words for people, as their links give them.
 const (
-	channelRelay = "relay"
-	channelSQS   = "sqs"
-	channelSNS   = "sns" // only wakes
+	channelRelay     = "relay"
+	channelBluetooth = "bluetooth"
+	channelSQS       = "sqs"
+	channelSNS       = "sns" // only wakes
 )
 
 const usualPrefix = "kryptonite-" // of the names of queues
@@ -32,8 +33,8 @@ func channelCmd(e *env) *cobra.Command {
 	set := control.SQS{Prefix: usualPrefix}
 	var apps []string
 	add := &cobra.Command{
-		Use:   "add relay URL | sqs | sns",
-		Short: "Use a relay, queues at Amazon SQS, or Amazon SNS to wake phones",
+		Use:   "add relay URL | bluetooth | sqs | sns",
+		Short: "Use a relay, Bluetooth, queues at Amazon SQS, or Amazon SNS to wake phones",
 		Long: `relay lets new pairings use a relay, as kr config set relay does. Phones that are paired
 without one get it now, and are told.
 
@@ -48,8 +49,11 @@ documents say; it was not tried against AWS. docs/aws.md has a check of five min
 sns lets krd wake phones by pushes of Apple and Google, at once, also those that are
 paired. It takes a native app on the phone, and that app's credentials for pushes as a
 platform application in your AWS account, one for each platform; the region is in its
-ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
-		Example: "  $ kr channel add sqs --region eu-central-1 --profile me\n" +
+ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.
+
+bluetooth lets pairings, also those that there are, work without any network, on Linux
+by BlueZ. This computer can be seen only while it asks. docs/bluetooth.md has more.`,
+		Example: "  $ kr channel add bluetooth\n  $ kr channel add sqs --region eu-central-1 --profile me\n" +
 			"  $ kr channel add sns --platform-application arn:aws:sns:eu-central-1:123456789012:app/APNS/my-app",
 		Args: channelToAdd,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -62,6 +66,9 @@ ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
 			if len(apps) > 0 {
 				return onlyFor(channelSNS, "platform-application")
 			}
+			if args[0] == channelBluetooth {
+				return runAddBluetooth(c.Context(), e)
+			}
 			return runChannelAdd(c.Context(), e, set)
 		},
 	}
@@ -71,11 +78,13 @@ ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
 	add.Flags().StringVar(&set.Endpoint, "endpoint", "", "URL of the service, if not AWS's own")
 	add.Flags().StringVar(&set.Prefix, "prefix", usualPrefix, "for sqs: what names of queues begin with")
 	c.AddCommand(add,
-		&cobra.Command{Use: "remove relay | sqs | sns", Short: "Use no relay, queues or SNS any more, also for phones that are paired", Args: oneChannel(channelRelay, channelSQS, channelSNS),
+		&cobra.Command{Use: "remove relay | bluetooth | sqs | sns", Short: "Use no relay, Bluetooth, queues or SNS any more, also for phones that are paired", Args: oneChannel(channelRelay, channelBluetooth, channelSQS, channelSNS),
 			RunE: func(c *cobra.Command, args []string) error {
 				switch args[0] {
 				case channelRelay:
 					return runRemoveRelay(c.Context(), e)
+				case channelBluetooth:
+					return runRemoveBluetooth(c.Context(), e)
 				case channelSNS:
 					return e.krd.SetSNS(c.Context(), control.SNS{})
 				}
@@ -113,7 +122,7 @@ func channelToAdd(c *cobra.Command, args []string) error {
 	if len(args) > 0 && args[0] == channelRelay {
 		return wrapUsage(c, cobra.ExactArgs(2)(c, args))
 	}
-	return oneChannel(channelRelay, channelSQS, channelSNS)(c, args)
+	return oneChannel(channelRelay, channelBluetooth, channelSQS, channelSNS)(c, args)
 }
 
 func runChannelAdd(ctx context.Context, e *env, s control.SQS) error {
@@ -206,6 +215,7 @@ func runChannelList(c *cobra.Command, e *env) error {
 	default:
 		row(w, channelSQS, first(s.Region, "the region of AWS's settings")+", experimental")
 	}
+	row(w, channelBluetooth, bluetoothText(c.Context(), cfg))
 	st, err := e.krd.Status(c.Context())
 	if err != nil {
 		return errors.Join(w.Flush(), err)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -47,15 +49,18 @@ to it, and deletes it.`,
 		Args:    func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.MaximumNArgs(1)(c, args)) },
 		RunE: func(c *cobra.Command, args []string) error {
 			o.url = first(args...)
+			ones := map[*bool]func() error{
+				&o.app: func() error { return runCheckApp(c.Context(), e, o, appcheck.Transport()) },
+				&o.sqs: func() error { return runCheckSQS(c.Context(), e, o) },
+				&o.sns: func() error { return runCheckSNS(c.Context(), e, o) },
+			}
+			maps.DeleteFunc(ones, func(chosen *bool, _ func() error) bool { return !*chosen })
 			switch {
-			case o.app && !o.sqs && !o.sns && !o.fix:
-				return runCheckApp(c.Context(), e, o, appcheck.Transport())
-			case o.sqs && !o.app && !o.sns && !o.fix && o.url == "":
-				return runCheckSQS(c.Context(), e, o)
-			case o.sns && !o.app && !o.sqs && !o.fix && o.url == "":
-				return runCheckSNS(c.Context(), e, o)
-			case !o.app && !o.sqs && !o.sns && o.url == "":
+			case o.url != "" && !o.app, o.fix && len(ones) > 0, len(ones) > 1:
+			case len(ones) == 0:
 				return runCheck(c.Context(), e, o)
+			default:
+				return slices.Collect(maps.Values(ones))[0]()
 			}
 			return &term.Problem{Err: errors.New("say one thing to check"), Code: codeUsage,
 				Hints: []string{"everything: kr check", "the phone app: kr check --app [URL]", "Amazon SQS: kr check --sqs", "Amazon SNS: kr check --sns"}}

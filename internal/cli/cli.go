@@ -149,6 +149,8 @@ type config struct {
 	Environment string `json:"environment,omitempty"` // "no": programs of the desktop do not get SSH_AUTH_SOCK from kr setup
 
 	SQS *control.SQS `json:"sqs,omitempty"` // nil: new pairings have no queues
+
+	Bluetooth bool `json:"bluetooth,omitempty"` // new pairings can use it
 }
 
 const (

@@ -44,7 +44,7 @@ func looks() []look {
 	return []look{
 		lookState, lookDisk, lookSettings, lookService, lookKrd, lookSocket,
 		lookSSH, lookSSHConfig, lookAuthSock, lookOtherAgent, lookEnvironment,
-		lookRelay, lookPhones, lookApp,
+		lookRelay, lookBluetooth, lookPhones, lookApp,
 	}
 }
 

@@ -19,8 +19,9 @@ import (
 
 // Names of links.
 const (
-	nameRelay = "relay"
-	nameSQS   = "sqs"
+	nameRelay     = "relay"
+	nameSQS       = "sqs"
+	nameBluetooth = "bluetooth"
 )
 
 // openLinks makes a phone's channels, for its start.
@@ -34,6 +35,9 @@ func (d *Daemon) openLinks(p *phone) error {
 	}
 	if p.SQS != nil {
 		p.links = append(p.links, d.linkSQS(p.ID, p.SQS))
+	}
+	if p.Bluetooth {
+		return d.linkBluetooth(p)
 	}
 	return nil
 }
@@ -73,7 +77,44 @@ func (r *record) addresses() session.Addresses {
 	if r.SQS != nil {
 		out.List = append(out.List, wire.Address{SQS: &r.SQS.SQSAddress})
 	}
+	if at, err := r.service(); r.Bluetooth && err == nil {
+		out.List = append(out.List, wire.Address{Bluetooth: &at})
+	}
 	return out
+}
+
+// channels are the names of the links of r.
+func (r *record) channels() (names []string) {
+	for name, has := range map[string]bool{nameRelay: r.Relay != "", nameSQS: r.SQS != nil, nameBluetooth: r.Bluetooth} {
+		if has {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// gained notes that the phone is told of one more channel.
+func (r *record) gained(name string) {
+	r.Untaken = append(slices.Clip(r.Untaken), name)
+	r.AddressesSeq = nextSeq(r.AddressesSeq)
+}
+
+// lost notes that the phone is told of one channel less.
+func (r *record) lost(name string) {
+	r.Untaken = slices.DeleteFunc(slices.Clone(r.Untaken), func(n string) bool { return n == name })
+	r.AddressesSeq = nextSeq(r.AddressesSeq)
+}
+
+// needs is why the phone cannot do without a channel; nil: it has taken another.
+func (r *record) needs(name string) error {
+	others := slices.DeleteFunc(r.channels(), func(n string) bool { return n == name })
+	switch {
+	case len(others) == 0:
+		return &control.Error{Code: control.CodeChannel, Text: "it has no other channel"}
+	case !slices.ContainsFunc(others, func(n string) bool { return !slices.Contains(r.Untaken, n) }):
+		return &control.Error{Code: control.CodeChannel, Text: "the phone has not taken its other channel yet"}
+	}
+	return nil
 }
 
 // queues are the phone's queues of now, or nil.
@@ -83,26 +124,19 @@ func (p *phone) queues() *queues {
 	return p.SQS
 }
 
-// untold is the link, by name, that the phone has not taken yet, as far as is known;
-// "" if there is none. Of two it has one: that it was told last is the other.
-func (p *phone) untold() string {
+// untaken are the links, by name, that the phone has not taken yet, as far as is known.
+func (p *phone) untaken() []string {
 	p.list.mu.Lock()
 	defer p.list.mu.Unlock()
-	switch {
-	case p.Relay != "" && p.Peer.IsZero():
-		return nameRelay
-	case p.Relay != "" && p.AddressesTold < p.AddressesSeq:
-		return nameSQS
-	}
-	return ""
+	return p.Untaken
 }
 
 // nextSeq numbers a list of addresses that follows last.
 func nextSeq(last int64) int64 { return max(last+1, fault.Now().UnixMilli()) }
 
-// useChannels makes durable that the phone has another relay or other queues, or
-// none, or that its addresses have another number, and goes by that. The session
-// tells the phone. The caller holds p.list.mu.
+// useChannels makes durable that the phone has another relay, other queues or
+// Bluetooth, or none, or that its addresses have another number, and goes by that.
+// The session tells the phone. The caller holds p.list.mu.
 func (d *Daemon) useChannels(p *phone, r record) error {
 	if p.list.over {
 		return errors.New("the pairing has ended")
@@ -114,7 +148,7 @@ func (d *Daemon) useChannels(p *phone, r record) error {
 		return fmt.Errorf("store the pairing's channels: %w", err)
 	}
 	fault.Point("krd.channel.stored")
-	changed := map[string]bool{nameRelay: !r.sameRelay(p.record), nameSQS: r.SQS != p.SQS}
+	changed := map[string]bool{nameRelay: !r.sameRelay(p.record), nameSQS: r.SQS != p.SQS, nameBluetooth: r.Bluetooth != p.Bluetooth}
 	links := slices.DeleteFunc(slices.Clone(p.links), func(l transport.Link) bool { return changed[l.Name()] })
 	if changed[nameRelay] && r.Relay != "" {
 		link, err := p.linkRelay(r)
@@ -127,8 +161,19 @@ func (d *Daemon) useChannels(p *phone, r record) error {
 		links = append(links, d.linkSQS(r.ID, r.SQS))
 	}
 	before, client := p.record, p.client
-	p.links, p.Relay, p.Mailbox, p.Peer, p.SQS = links, r.Relay, r.Mailbox, r.Peer, r.SQS
-	p.AddressesSeq, p.AddressesTold = r.AddressesSeq, r.AddressesTold
+	p.links, p.Relay, p.Mailbox, p.Peer, p.SQS, p.Bluetooth = links, r.Relay, r.Mailbox, r.Peer, r.SQS, r.Bluetooth
+	p.AddressesSeq, p.Untaken = r.AddressesSeq, r.Untaken
+	if changed[nameBluetooth] {
+		if p.radio != nil {
+			d.bg.Go(p.radio.stop)
+			p.radio = nil
+		}
+		if r.Bluetooth {
+			if err := d.linkBluetooth(p); err != nil {
+				return err
+			}
+		}
+	}
 	p.session.SetLinks(p.links, r.addresses())
 	if before.Relay != "" && r.Relay == "" {
 		p.client = nil
@@ -149,7 +194,8 @@ func (d *Daemon) gainQueues(ctx context.Context, p *phone, in control.SQS) (gain
 	p.list.mu.Lock() // until nothing deletes them any more but the pairing's end
 	defer p.list.mu.Unlock()
 	r := p.record
-	r.SQS, r.AddressesSeq = q, nextSeq(r.AddressesSeq)
+	r.SQS = q
+	r.gained(nameSQS)
 	if err := d.useChannels(p, r); err != nil {
 		d.dropQueues(left)
 		return false, err
@@ -160,31 +206,24 @@ func (d *Daemon) gainQueues(ctx context.Context, p *phone, in control.SQS) (gain
 	return true, nil
 }
 
-// noOther is why a phone keeps its only channel.
-func noOther(coming bool) error {
-	if coming {
-		return &control.Error{Code: control.CodeChannel, Text: "the phone has not taken its other channel yet"}
-	}
-	return &control.Error{Code: control.CodeChannel, Text: "it has no other channel"}
-}
-
 // loseQueues takes a phone's queues away, unless they are all it has.
 func (d *Daemon) loseQueues(p *phone) (lost bool, err error) {
 	p.list.mu.Lock()
 	defer p.list.mu.Unlock()
 	r := p.record
-	switch {
-	case r.SQS == nil:
+	if r.SQS == nil {
 		return false, nil
-	case r.Peer.IsZero():
-		return false, noOther(r.Relay != "")
+	}
+	if err := r.needs(nameSQS); err != nil {
+		return false, err
 	}
 	left, err := d.keepLeftover(r.SQS, 0)
 	if err != nil {
 		return false, err
 	}
 	fault.Point("krd.channel.left")
-	r.SQS, r.AddressesSeq = nil, nextSeq(r.AddressesSeq)
+	r.SQS = nil
+	r.lost(nameSQS)
 	if err := d.useChannels(p, r); err != nil {
 		return false, err // the pairing wins over what is left
 	}
@@ -193,7 +232,7 @@ func (d *Daemon) loseQueues(p *phone) (lost bool, err error) {
 }
 
 // addressesTold takes the phone's word on which of our addresses it has, and where
-// it listens. A relay or queues that it does not use go, unless it has nothing else.
+// it listens. A channel that it does not use goes, unless it has no other.
 // It is called from the session's own goroutines.
 func (d *Daemon) addressesTold(p *phone, seq int64, at []wire.Address) (err error) {
 	p.list.mu.Lock()
@@ -208,24 +247,28 @@ func (d *Daemon) addressesTold(p *phone, seq int64, at []wire.Address) (err erro
 	case seq < r.AddressesSeq || at == nil:
 		return nil
 	}
-	r.AddressesTold = seq
+	r.Untaken = nil
 	to, mailbox := mailboxAt(r.Relay, at)
-	queues := r.SQS.among(at)
+	queues, nearby := r.SQS.among(at), r.Bluetooth && listensNearby(at)
 	switch {
 	case mailbox:
 		r.Peer = to
-	case r.Relay != "" && (queues || r.Peer.IsZero()):
+	case r.Relay != "" && (queues || nearby || r.Peer.IsZero()):
 		d.cfg.Log.Info("the phone does not use the relay", "pairing", r.ID)
 		r.leaveRelay()
 	}
-	if r.SQS != nil && !queues && mailbox {
+	if r.Bluetooth && !nearby && (mailbox || queues) {
+		d.cfg.Log.Info("the phone does not use Bluetooth", "pairing", r.ID)
+		r.Bluetooth = false
+	}
+	if r.SQS != nil && !queues && (mailbox || nearby) {
 		if left, err = d.keepLeftover(r.SQS, 0); err != nil {
 			return err
 		}
 		d.cfg.Log.Info("the phone does not use SQS", "pairing", r.ID)
 		r.SQS = nil
 	}
-	if r.sameRelay(p.record) && r.SQS == p.SQS && r.AddressesTold == p.AddressesTold {
+	if r.sameRelay(p.record) && r.SQS == p.SQS && r.Bluetooth == p.Bluetooth && len(p.Untaken) == 0 {
 		return nil
 	}
 	if err := d.useChannels(p, r); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,22 +25,22 @@ func TestAddressesTold(t *testing.T) {
 		seq     int64
 		at      func(record) []wire.Address
 		wantSeq int64 // 0: a new one
-		told    int64
+		taken   bool
 		queues  bool
 	}{
-		"it takes them":               {nil, 7, func(r record) []wire.Address { return r.addresses().List }, 7, 7, true},
-		"it does not use them":        {nil, 7, func(record) []wire.Address { return relay }, 7, 7, false},
-		"an older list":               {nil, 6, func(record) []wire.Address { return relay }, 7, 3, true},
-		"the number alone":            {nil, 7, func(record) []wire.Address { return nil }, 7, 3, true},
-		"one that we know nothing of": {nil, 9, func(record) []wire.Address { return nil }, 0, 3, true},
+		"it takes them":               {nil, 7, func(r record) []wire.Address { return r.addresses().List }, 7, true, true},
+		"it does not use them":        {nil, 7, func(record) []wire.Address { return relay }, 7, true, false},
+		"an older list":               {nil, 6, func(record) []wire.Address { return relay }, 7, false, true},
+		"the number alone":            {nil, 7, func(record) []wire.Address { return nil }, 7, false, true},
+		"one that we know nothing of": {nil, 9, func(record) []wire.Address { return nil }, 0, false, true},
 		"nothing but queues": {func(r *record) { r.Relay, r.Mailbox, r.Peer = "", nil, mailbox.Address{} }, 7,
-			func(record) []wire.Address { return relay }, 7, 7, true},
+			func(record) []wire.Address { return relay }, 7, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDaemon(t)
 			alive(t, d)
 			r := newRecord(t)
-			r.SQS, r.AddressesSeq, r.AddressesTold = made(t), 7, 3
+			r.SQS, r.AddressesSeq, r.Untaken = made(t), 7, []string{nameSQS}
 			if c.change != nil {
 				c.change(&r)
 			}
@@ -60,11 +61,11 @@ func TestAddressesTold(t *testing.T) {
 			if err := d.cfg.Dir.ReadJSON(recordName(r.ID), recordVersion, &now); err != nil {
 				t.Fatal(err)
 			}
-			if c.wantSeq != 0 && now.AddressesSeq != c.wantSeq || now.AddressesSeq < c.seq || now.AddressesTold != c.told || (now.SQS != nil) != c.queues {
-				t.Errorf("on disk: number %d, told %d, queues %v", now.AddressesSeq, now.AddressesTold, now.SQS != nil)
+			if c.wantSeq != 0 && now.AddressesSeq != c.wantSeq || now.AddressesSeq < c.seq || (len(now.Untaken) == 0) != c.taken || (now.SQS != nil) != c.queues {
+				t.Errorf("on disk: number %d, untaken %q, queues %v", now.AddressesSeq, now.Untaken, now.SQS != nil)
 			}
-			if (p.queues() != nil) != c.queues || (p.untold() == nameSQS) != (c.told != 7) {
-				t.Errorf("queues %v, untold %q", p.queues() != nil, p.untold())
+			if (p.queues() != nil) != c.queues || slices.Contains(p.untaken(), nameSQS) == c.taken {
+				t.Errorf("queues %v, untaken %q", p.queues() != nil, p.untaken())
 			}
 			for end := time.Now().Add(30 * time.Second); (s.Attributes(r.SQS.ToPhone) != nil) != c.queues; time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(end) {

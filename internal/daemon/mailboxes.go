@@ -55,7 +55,8 @@ func (d *Daemon) gainRelay(ctx context.Context, p *phone, origin string) (gained
 	p.list.mu.Lock()
 	defer p.list.mu.Unlock()
 	r := p.record
-	r.Relay, r.Mailbox, r.AddressesSeq = origin, key.Seed(), nextSeq(r.AddressesSeq)
+	r.Relay, r.Mailbox = origin, key.Seed()
+	r.gained(nameRelay)
 	if err := d.useChannels(p, r); err != nil {
 		return false, err // the mailbox is empty, and expires
 	}
@@ -67,14 +68,14 @@ func (d *Daemon) loseRelay(p *phone) (lost bool, err error) {
 	p.list.mu.Lock()
 	defer p.list.mu.Unlock()
 	r := p.record
-	switch {
-	case r.Relay == "":
+	if r.Relay == "" {
 		return false, nil
-	case r.SQS == nil || !r.Peer.IsZero() && r.AddressesTold < r.AddressesSeq:
-		return false, noOther(r.SQS != nil)
+	}
+	if err := r.needs(nameRelay); err != nil {
+		return false, err
 	}
 	r.leaveRelay()
-	r.AddressesSeq = nextSeq(r.AddressesSeq)
+	r.lost(nameRelay)
 	if err := d.useChannels(p, r); err != nil {
 		return false, err
 	}

@@ -49,7 +49,10 @@ func TestRelayTold(t *testing.T) {
 			alive(t, d)
 			r := newRecord(t)
 			r.Relay, r.Peer = at.Origin(), mailbox.Address(bytes.Repeat([]byte{c.peer}, 16))
-			r.SQS, r.AddressesSeq, r.AddressesTold = made(t), 7, 3
+			r.SQS, r.AddressesSeq, r.Untaken = made(t), 7, []string{nameSQS}
+			if c.peer == 0 {
+				r.Untaken = []string{nameRelay}
+			}
 			store(t, d, r)
 			if err := d.loadPhones(); err != nil {
 				t.Fatal(err)
@@ -67,8 +70,8 @@ func TestRelayTold(t *testing.T) {
 			if err := d.cfg.Dir.ReadJSON(recordName(r.ID), recordVersion, &now); err != nil {
 				t.Fatal(err)
 			}
-			if now.AddressesSeq != 7 || now.AddressesTold != c.told || (now.Relay != "") != c.relay || (now.SQS != nil) != c.queues || now.Peer != mailbox.Address(bytes.Repeat([]byte{c.wantPeer}, 16)) {
-				t.Errorf("on disk: number %d, told %d, relay %q, queues %v, peer %v", now.AddressesSeq, now.AddressesTold, now.Relay, now.SQS != nil, now.Peer)
+			if now.AddressesSeq != 7 || (len(now.Untaken) == 0) != (c.told == 7) || (now.Relay != "") != c.relay || (now.SQS != nil) != c.queues || now.Peer != mailbox.Address(bytes.Repeat([]byte{c.wantPeer}, 16)) {
+				t.Errorf("on disk: number %d, untaken %q, relay %q, queues %v, peer %v", now.AddressesSeq, now.Untaken, now.Relay, now.SQS != nil, now.Peer)
 			}
 			links := d.describe(p).Links
 			for _, l := range links {
@@ -172,7 +175,7 @@ func TestQueuesUntakenKeepTheRelay(t *testing.T) {
 	d := newDaemon(t)
 	alive(t, d)
 	r := newRecord(t)
-	r.SQS, r.AddressesSeq, r.AddressesTold = made(t), 7, 3
+	r.SQS, r.AddressesSeq, r.Untaken = made(t), 7, []string{nameSQS}
 	store(t, d, r)
 	if err := d.loadPhones(); err != nil {
 		t.Fatal(err)

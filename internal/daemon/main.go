@@ -13,6 +13,7 @@ import (
 	"kryptonite/internal/peer"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/term"
+	"kryptonite/internal/transport/ble/bluez"
 	"kryptonite/internal/waitline"
 )
 
@@ -27,7 +28,7 @@ takes the sockets that systemd passes (kr setup writes the units), or makes them
 
 While a request waits for the phone, a line in ssh's terminal says so, or, where
 there is none, a notification on the desktop. KR_QUIET=1, for ssh or for krd, turns
-both off.
+both off. KR_BLUETOOTH_ADAPTER (hci1) chooses an adapter.
 
 Flags:
   --log-level LEVEL   debug, info, warn or error (default info)
@@ -79,5 +80,5 @@ func Main(ctx context.Context, args []string, version string, io *term.IO) int {
 		return io.Fail(err)
 	}
 	return io.Fail(Run(ctx, Config{Dir: dir, Version: version, Log: log, OtherAgent: other, Passed: passed,
-		Desktop: func(ctx context.Context) (waitline.Desk, error) { return notify.Open(ctx) }}, func() { io.Printf("ready\n") }))
+		Desktop: func(ctx context.Context) (waitline.Desk, error) { return notify.Open(ctx) }, Adapter: os.Getenv(bluez.AdapterVariable)}, func() { io.Printf("ready\n") }))
 }

@@ -36,7 +36,7 @@ type record struct {
 	Name    string             `json:"phone"`
 	Own     sealbox.PrivateKey `json:"c_priv"`
 	Phone   sealbox.PublicKey  `json:"s_pub"`
-	Relay   string             `json:"relay"` // "", without mailboxes: SQS is the only link
+	Relay   string             `json:"relay"` // "", without mailboxes: SQS, or Bluetooth, is the only link
 	Mailbox []byte             `json:"mailbox_seed"`
 	Peer    mailbox.Address    `json:"phone_mailbox"` // zero while the phone has not told one at a relay that it is told of
 	Keys    []wire.SSHKey      `json:"keys"`
@@ -48,10 +48,11 @@ type record struct {
 	PushGone    time.Time `json:"push_gone,omitzero"` // when the last Push was found to have ended, while there is no other
 	SNS         *endpoint `json:"sns,omitempty"`      // where PushToken is at Amazon SNS; nil: nowhere
 
-	SQS *queues `json:"sqs,omitempty"` // nil: the relay is the only link
+	SQS       *queues `json:"sqs,omitempty"`       // nil: no queues
+	Bluetooth bool    `json:"bluetooth,omitempty"` // the phone comes by it, too
 
-	AddressesSeq  int64 `json:"addresses_seq,omitempty"`      // of what the phone is told of Relay and SQS; 0: the pairing did
-	AddressesTold int64 `json:"told_addresses_seq,omitempty"` // the newest that it has
+	AddressesSeq int64    `json:"addresses_seq,omitempty"`    // of what the phone is told of channels; 0: the pairing did
+	Untaken      []string `json:"channels_untaken,omitempty"` // links, by name, that the phone has not said to have
 }
 
 // UnmarshalJSON reads a record and checks it, so that a file with a key or an
@@ -87,7 +88,7 @@ func (r *record) check() error {
 	if r.PushToken != nil && r.PushToken.Check() != nil || r.SNS != nil && r.SNS.Check() != nil {
 		return errors.New("the token of the phone's device, or its endpoint at SNS, is none")
 	}
-	if r.SQS != nil && r.SQS.Check() != nil || r.AddressesSeq < 0 || r.AddressesTold > r.AddressesSeq {
+	if r.SQS != nil && r.SQS.Check() != nil || r.AddressesSeq < 0 {
 		return errors.New("its queues at SQS are not well named, or its addresses not numbered")
 	}
 	if slices.ContainsFunc(r.Keys, func(k wire.SSHKey) bool { return len(k.PublicKey) == 0 }) {
@@ -96,9 +97,9 @@ func (r *record) check() error {
 	return nil
 }
 
-// checkRelay is check for the relay, which may be missing if there is SQS.
+// checkRelay is check for the relay, which may be missing if there is another link.
 func (r *record) checkRelay() error {
-	if r.Relay == "" && r.Mailbox == nil && r.Peer.IsZero() && r.SQS != nil {
+	if r.Relay == "" && r.Mailbox == nil && r.Peer.IsZero() && (r.SQS != nil || r.Bluetooth) {
 		return nil
 	}
 	if _, err := mailbox.KeyFromSeed(r.Mailbox); err != nil {
@@ -107,7 +108,7 @@ func (r *record) checkRelay() error {
 	if origin, err := mailbox.CanonicalOrigin(r.Relay); err != nil || origin != r.Relay {
 		return fmt.Errorf("its relay is no canonical origin: %q", r.Relay)
 	}
-	if r.Peer.IsZero() && (r.SQS == nil || r.AddressesTold == r.AddressesSeq) {
+	if r.Peer.IsZero() && (!slices.Contains(r.Untaken, nameRelay) || r.needs(nameRelay) != nil) {
 		return errors.New("the phone's mailbox is missing")
 	}
 	return nil
@@ -115,9 +116,10 @@ func (r *record) checkRelay() error {
 
 // phone is a pairing at work.
 type phone struct {
-	record  // Relay, Mailbox, Peer, Keys, KeysSeq, Wakers, PushGone, SNS, SQS and those of addresses belong to list
+	record  // Relay, Mailbox, Peer, Keys, KeysSeq, Wakers, PushGone, SNS, SQS, Bluetooth and those of addresses belong to list
 	list    keyList
 	links   []transport.Link // belong to list
+	radio   *radio           // for Bluetooth, else nil; belongs to list
 	waker   *webpush.Waker   // for Push; belongs to list; nil: there is none, or pushErr says why not
 	pushErr error
 	device  *snsowner.Waker // the same for PushToken
@@ -179,7 +181,7 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 		Heard: d.lastHeard(r), Now: fault.Now, Witness: witness{d, r.ID},
 		Unpaired: func() error { return d.phoneLeft(p) },
 		Told:     func(seq int64, at []wire.Address) error { return d.addressesTold(p, seq, at) },
-		KeysSeq:  r.KeysSeq, Waker: bell{d, p},
+		KeysSeq:  r.KeysSeq, Waker: bell{d, p}, Asking: p.asking,
 		Keys: func(seq int64, keys []wire.SSHKey, wake wire.Wakers) error { return d.keysTold(p, seq, keys, wake) },
 	})
 	if err != nil {
@@ -227,6 +229,7 @@ func (d *Daemon) phoneLeft(p *phone) (err error) {
 	p.cancel()
 	d.bg.Go(func() {
 		<-p.done
+		p.silence()
 		d.deleteMailbox(was, p.client)
 		d.dropQueues(left)
 		d.dropEndpoint(device)
@@ -324,6 +327,10 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 			undo()
 		}
 	}()
+	nearby, err := p.nearby()
+	if err != nil {
+		return false, err
+	}
 	left, err := d.keepLeftover(was.SQS, farewellLife)
 	if err != nil {
 		return false, err
@@ -333,7 +340,7 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 		return false, err
 	}
 	fault.Point("krd.unpair.queues")
-	f := farewell{ID: p.ID, Name: p.Name, Relay: was.Relay, To: was.Peer, SQS: was.SQS, Frame: frame, Since: fault.Now().Truncate(time.Second)}
+	f := farewell{ID: p.ID, Name: p.Name, Relay: was.Relay, To: was.Peer, SQS: was.SQS, Bluetooth: nearby, Frame: frame, Since: fault.Now().Truncate(time.Second)}
 	if err := d.keepFarewell(f); err != nil {
 		return false, err
 	}
@@ -345,6 +352,7 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 	d.mu.Lock()
 	delete(d.phones, p.ID)
 	d.mu.Unlock()
+	p.silence() // the last word has the service to itself
 	done := d.tell(f)
 	p.cancel()
 	<-p.done
@@ -386,9 +394,9 @@ func (d *Daemon) describe(p *phone) control.Phone {
 		out.Keys = append(out.Keys, control.Key{Name: k.Name, Fingerprint: fp, Type: typ, Hosts: only,
 			AuthorizedKey: sshwire.AuthorizedKey(k.PublicKey, k.Comment(p.Name))})
 	}
-	untold := p.untold()
+	untaken := p.untaken()
 	for name, l := range st.Links {
-		out.Links = append(out.Links, describeLink(name, l, name == untold))
+		out.Links = append(out.Links, describeLink(name, l, slices.Contains(untaken, name)))
 	}
 	slices.SortFunc(out.Links, func(a, b control.Link) int { return cmp.Compare(a.Name, b.Name) })
 	return out

@@ -56,12 +56,12 @@ func TestSQSRecords(t *testing.T) {
 		"half a relay":           {func(r *record) { r.SQS, r.Relay = q, "" }, false},
 		"a relay without a peer": {func(r *record) { r.SQS, r.Peer = q, mailbox.Address{} }, false},
 		"a relay told of": {func(r *record) {
-			r.SQS, r.Peer, r.AddressesSeq, r.AddressesTold = q, mailbox.Address{}, 7, 3
+			r.SQS, r.Peer, r.Untaken = q, mailbox.Address{}, []string{nameRelay}
 		}, true},
-		"told, without a peer": {func(r *record) {
-			r.SQS, r.Peer, r.AddressesSeq, r.AddressesTold = q, mailbox.Address{}, 7, 7
+		"a relay told of, nothing taken": {func(r *record) {
+			r.SQS, r.Peer, r.Untaken = q, mailbox.Address{}, []string{nameRelay, nameSQS}
 		}, false},
-		"a relay told of, alone": {func(r *record) { r.Peer, r.AddressesSeq = mailbox.Address{}, 7 }, false},
+		"a relay told of, alone": {func(r *record) { r.Peer, r.Untaken = mailbox.Address{}, []string{nameRelay} }, false},
 		"a queue of another's":   {func(r *record) { bad := *q; bad.ToPhone = "orders"; r.SQS = &bad }, false},
 	} {
 		r := newRecord(t)

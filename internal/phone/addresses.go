@@ -1,16 +1,20 @@
 package phone
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/sealbox"
 	"kryptonite/internal/wire"
 )
 
 // usable are those of a computer's addresses that the phone uses: at most one
-// relay and one pair of queues, as it listens there, too.
-func (p *pairRecord) usable(theirs []wire.Address) (out []wire.Address) {
-	relay, queues := false, false
+// relay and one pair of queues, as it listens there, too, and of Bluetooth the
+// pairing's service.
+func (c *Core) usable(p *pairRecord, theirs []wire.Address) (out []wire.Address) {
+	relay, queues, service := false, false, false
 	for _, a := range theirs {
 		switch {
 		case a.Relay != nil && !relay && p.trusts(a.Relay):
@@ -19,6 +23,9 @@ func (p *pairRecord) usable(theirs []wire.Address) (out []wire.Address) {
 		case a.SQS != nil && !queues:
 			out = append(out, a)
 			queues = true
+		case a.Bluetooth != nil && !service && c.cfg.Bluetooth && bytes.Equal(a.Bluetooth.Service, p.service().Service):
+			out = append(out, a)
+			service = true
 		}
 	}
 	return out
@@ -41,7 +48,7 @@ func (c *Core) moved(p *pairRecord, me *wire.MeRequest) (moved bool, effects []E
 	if me.AddressesSeq <= p.AddressesSeq || me.AddressesSeq > maxSeq {
 		return false, nil
 	}
-	to := p.usable(me.Addresses)
+	to := c.usable(p, me.Addresses)
 	if len(to) == 0 {
 		c.dropped++
 		return false, nil
@@ -58,8 +65,11 @@ func (c *Core) moved(p *pairRecord, me *wire.MeRequest) (moved bool, effects []E
 	if before != nil && (after == nil || *before != *after) {
 		effects = append(effects, Close{Pairing: p.id, SQS: before})
 	}
+	if hasService(p.To) && !hasService(to) {
+		effects = append(effects, Close{Pairing: p.id, Bluetooth: p.service()})
+	}
 	p.To, p.AddressesSeq = to, me.AddressesSeq
-	return true, append(effects, p.listenSQS()...)
+	return true, append(effects, p.listenTo()...)
 }
 
 // newSeed is that of a mailbox at a relay; none if there is no relay.
@@ -113,14 +123,33 @@ func queuesIn(list []wire.Address) *wire.SQSAddress {
 	return nil
 }
 
-func (p *pairRecord) listenSQS() []Effect {
-	if q := p.sqs(); q != nil {
-		return []Effect{Listen{Pairing: p.id, SQS: q}}
-	}
-	return nil
+// hasService reports whether the pairing's service is among addresses.
+func hasService(list []wire.Address) bool {
+	return slices.ContainsFunc(list, func(a wire.Address) bool { return a.Bluetooth != nil })
 }
 
-// ownAddresses are where the phone listens. Queues it takes by repeating them.
+// service is that of the pairing over Bluetooth, whether or not it is used.
+func (p *pairRecord) service() *wire.BluetoothAddress {
+	u, err := sealbox.PhoneService(p.S, p.C)
+	if err != nil {
+		panic("phone: bug: a pairing by a key of low order: " + err.Error()) // load has refused it
+	}
+	return &wire.BluetoothAddress{Service: u[:]}
+}
+
+// listenTo listens where the computer's addresses say.
+func (p *pairRecord) listenTo() (effects []Effect) {
+	if q := p.sqs(); q != nil {
+		effects = append(effects, Listen{Pairing: p.id, SQS: q})
+	}
+	if hasService(p.To) {
+		effects = append(effects, Listen{Pairing: p.id, Bluetooth: p.service()})
+	}
+	return effects
+}
+
+// ownAddresses are where the phone listens. Queues, and Bluetooth, it takes by
+// repeating them.
 func (p *pairRecord) ownAddresses() []wire.Address {
 	var own []wire.Address
 	if k, err := mailbox.KeyFromSeed(p.Own); err == nil {
@@ -129,6 +158,9 @@ func (p *pairRecord) ownAddresses() []wire.Address {
 	}
 	if q := p.sqs(); q != nil {
 		own = append(own, wire.Address{SQS: q})
+	}
+	if hasService(p.To) {
+		own = append(own, wire.Address{Bluetooth: p.service()})
 	}
 	return own
 }

@@ -50,12 +50,13 @@ type pairRecord struct {
 	Created int64     `json:"created_unix_seconds"`
 	Told    bool      `json:"told_no_hello,omitempty"`
 
-	Link       string           `json:"link"`           // the first Origin comes from here
-	HTTP       bool             `json:"http,omitempty"` // the link was of this machine, http, and relays may be
-	Rendezvous []byte           `json:"rendezvous_seed,omitempty"`
-	Own        []byte           `json:"mailbox_seed,omitempty"` // at Origin, if there is a relay
-	Meeting    *wire.SQSAddress `json:"sqs_rendezvous,omitempty"`
-	Handshake  *pairing.Phone   `json:"handshake,omitempty"` // until the computer uses the pairing
+	Link       string                 `json:"link"`           // the first Origin comes from here
+	HTTP       bool                   `json:"http,omitempty"` // the link was of this machine, http, and relays may be
+	Rendezvous []byte                 `json:"rendezvous_seed,omitempty"`
+	Own        []byte                 `json:"mailbox_seed,omitempty"` // at Origin, if there is a relay
+	Meeting    *wire.SQSAddress       `json:"sqs_rendezvous,omitempty"`
+	Nearby     *wire.BluetoothAddress `json:"bluetooth_rendezvous,omitempty"`
+	Handshake  *pairing.Phone         `json:"handshake,omitempty"` // until the computer uses the pairing
 
 	S        sealbox.PrivateKey `json:"s_priv"`
 	C        sealbox.PublicKey  `json:"c_pub"`
@@ -146,7 +147,7 @@ func (p *pairRecord) check() error {
 		return fmt.Errorf("its state is %q", p.State)
 	case p.State != statePaired && h == nil, p.State == stateWaiting && h.NC != nil, p.State != stateWaiting && h != nil && h.NC == nil:
 		return fmt.Errorf("its handshake does not fit the state %q", p.State)
-	case p.Origin == "" && p.Own == nil && p.Rendezvous == nil: // SQS alone
+	case p.Origin == "" && p.Own == nil && p.Rendezvous == nil: // without a relay
 	case len(p.Own) != mailbox.SeedSize, p.Rendezvous != nil && len(p.Rendezvous) != mailbox.SeedSize:
 		return errors.New("the seed of a mailbox is missing")
 	}
@@ -160,6 +161,9 @@ func (p *pairRecord) check() error {
 	}
 	if p.Meeting != nil && p.Meeting.Check() != nil {
 		return errors.New("the queues where it began are not well named")
+	}
+	if p.Nearby != nil && len(p.Nearby.Service) != len(sealbox.ServiceUUID{}) {
+		return errors.New("the service where it began is none")
 	}
 	if p.AddressesSeq < 0 || p.AddressesSeq > maxSeq {
 		return errors.New("its addresses have no number")

@@ -127,6 +127,9 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 	}
 	r.trace = opts.Trace
 	defer s.forget(r.id)
+	if s.cfg.Asking != nil {
+		defer s.cfg.Asking()()
+	}
 	r.begin(opts.Report)
 	patience, decide := s.Patience(opts)
 	giveUp := time.NewTimer(patience)

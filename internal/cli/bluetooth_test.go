@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"kryptonite/internal/control"
+	"kryptonite/internal/transport/ble/bluez/bluetest"
+)
+
+// TestBluetoothFact: each state in one line, with what to do.
+func TestBluetoothFact(t *testing.T) {
+	c := newCheckup(&env{home: t.TempDir()})
+	says := func(want string) {
+		t.Helper()
+		for _, f := range lookBluetooth(t.Context(), c) {
+			if got := string(f.state) + "|" + f.text + "|" + f.fix; !strings.HasPrefix(got, want) || (f.state == factOK) != (f.fix == "") {
+				t.Errorf("%q, want %q", got, want)
+			}
+			return
+		}
+		if want != "" {
+			t.Errorf("nothing, want %q", want)
+		}
+	}
+	says("") // it is not set up
+	if err := setBluetooth(c.env, true); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(bluetest.Variable, "unix:path="+t.TempDir()+"/none")
+	says("warn|the system's D-Bus cannot be reached|")
+	bus := bluetest.StartBus(t)
+	t.Setenv(bluetest.Variable, bus.Address)
+	says("warn|bluetoothd is not running|")
+	blue := bus.BlueZ(t, bluetest.Options{})
+	says("warn|there is no Bluetooth adapter that can be used|")
+	blue.Plug("hci0")
+	says("ok|it is on|")
+	blue.Power("hci0", false)
+	says("warn|Bluetooth is off|")
+	if got := linkText(control.Link{Name: channelBluetooth}); got != "connects when something is asked" {
+		t.Errorf("a phone that is not here: %q", got)
+	}
+}
