@@ -114,10 +114,17 @@ func (b *Book) Restore(p Pin) { b.pins = append(b.pins, p) }
 
 // Pins lists the pins, by name.
 func (b *Book) Pins() []Pin {
-	out := slices.Clone(b.pins)
-	slices.SortFunc(out, func(x, y Pin) int {
+	all := make([]*Pin, len(b.pins)) // pointers: in a browser, each type that is sorted costs 4 KB
+	for i := range b.pins {
+		all[i] = &b.pins[i]
+	}
+	slices.SortFunc(all, func(x, y *Pin) int {
 		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Scope, y.Scope), cmp.Compare(x.Unix, y.Unix), cmp.Compare(x.Fingerprint, y.Fingerprint))
 	})
+	out := make([]Pin, len(all))
+	for i, p := range all {
+		out[i] = *p
+	}
 	return out
 }
 

@@ -154,12 +154,11 @@ type Computer struct {
 // Computers lists the pairings, by name.
 func (c *Core) Computers() []Computer {
 	var out []Computer
-	for _, p := range c.pairings {
+	all := c.sorted()
+	slices.SortStableFunc(all, func(a, b *pairRecord) int { return cmp.Compare(a.Computer, b.Computer) })
+	for _, p := range all {
 		out = append(out, Computer{p.id, p.Computer, p.State == statePaired, unix(p.Paired), unix(p.Heard), p.Forward})
 	}
-	slices.SortFunc(out, func(a, b Computer) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Pairing, b.Pairing))
-	})
 	return out
 }
 

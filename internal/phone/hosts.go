@@ -2,6 +2,7 @@ package phone
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -73,10 +74,9 @@ func (c *Core) remember(now time.Time, p *pairRecord, v view) []Effect {
 
 func (c *Core) sortedStrangers() []strange {
 	var out []strange
-	for _, s := range c.strangers {
-		out = append(out, s)
+	for _, key := range slices.Sorted(maps.Keys(c.strangers)) {
+		out = append(out, c.strangers[key])
 	}
-	slices.SortFunc(out, func(a, b strange) int { return cmp.Compare(strangeKey(a), strangeKey(b)) })
 	return out
 }
 

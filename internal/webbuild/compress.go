@@ -23,7 +23,7 @@ type coder struct {
 
 var coders = []coder{
 	{".br", func(w io.Writer) io.WriteCloser {
-		return brotli.NewWriterOptions(w, brotli.WriterOptions{Quality: brotli.BestCompression, LGWin: 22})
+		return brotli.NewWriterOptions(w, brotli.WriterOptions{Quality: brotli.BestCompression, LGWin: 24})
 	}, func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil }},
 	{".gz", func(w io.Writer) io.WriteCloser {
 		z, err := gzip.NewWriterLevel(w, gzip.BestCompression)
