@@ -6,7 +6,8 @@
 // and SHA-256. link.json pins what a QR code says and what is no link,
 // padding.json the sizes of plaintexts; gen/text.py printed them.
 // ble_segments.json has segments of Bluetooth LE, and what one end answers to
-// another, step by step; gen/segments.py printed it. ssh_*.json are SSH
+// another, step by step; gen/segments.py printed it. ble_service.json has the UUIDs
+// of its services, by gen/bluetooth.py. ssh_*.json are SSH
 // structures; internal/sshwire made them from recordings of OpenSSH, and
 // ssh_webauthn.json with an authenticator of its own and one of Chromium's.
 package vectors

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"time"
 
 	"kryptonite/internal/sealbox"
@@ -24,6 +25,7 @@ type Self struct {
 	Name      string         // how the phone lists it
 	Version   string         // the program's version
 	Addresses []wire.Address // where it listens for this pairing
+	Bluetooth bool           // it listens there, too: by the pairing's service
 }
 
 // Computer is the computer's side of one QR code. It is not safe for
@@ -71,7 +73,7 @@ func NewComputer(where wire.Invitation, self Self) (*Computer, error) {
 func (p *Computer) Invitation() wire.Invitation { return p.inv }
 
 // Accept takes the phone's first frame (header 0x02) and returns the hello to
-// send and the mailbox to send it to, zeros if they meet at SQS. All but the first valid frame is ErrDrop.
+// send and the mailbox to send it to, zeros if they meet without a relay. All but the first valid frame is ErrDrop.
 func (p *Computer) Accept(now time.Time, frame []byte) (hello []byte, to [16]byte, err error) {
 	if p.step2 != nil {
 		return nil, to, ErrDrop
@@ -99,10 +101,18 @@ func (p *Computer) Accept(now time.Time, frame []byte) (hello []byte, to [16]byt
 	if _, err := rand.Read(p.nC); err != nil {
 		return nil, to, fmt.Errorf("pairing: draw n_c: %w", err)
 	}
+	addresses := p.self.Addresses
+	if p.self.Bluetooth {
+		service, err := sealbox.ComputerService(p.c, s)
+		if err != nil {
+			return nil, to, ErrDrop
+		}
+		addresses = append(slices.Clip(addresses), wire.Address{Bluetooth: &wire.BluetoothAddress{Service: service}})
+	}
 	eC := p.eC.Public()
 	msg := wire.Message{Request: &wire.Request{
 		ID: p.hello, Unix: now.Unix(), K: wire.Protocol, V: p.self.Version, EphemeralC: &eC,
-		Me: &wire.MeRequest{NC: p.nC, Name: p.self.Name, Software: "krd", Addresses: p.self.Addresses},
+		Me: &wire.MeRequest{NC: p.nC, Name: p.self.Name, Software: "krd", Addresses: addresses},
 	}}
 	if p.helloFrame, err = sealSession(box, msg); err != nil {
 		return nil, to, err

@@ -1,14 +1,17 @@
 package phone
 
 import (
+	"slices"
+
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/sealbox"
 	"kryptonite/internal/wire"
 )
 
-// usable are those of a computer's addresses that the phone uses: of queues at
-// SQS one pair at most, as it listens there.
-func usable(theirs []wire.Address) (out []wire.Address) {
-	queues := false
+// usable are those of the computer's addresses that the phone uses: of queues at
+// SQS one pair at most, as it listens there, of Bluetooth the pairing's service.
+func (c *Core) usable(p *pairRecord, theirs []wire.Address) (out []wire.Address) {
+	queues, service := false, false
 	for _, a := range theirs {
 		switch {
 		case a.Relay != nil:
@@ -16,6 +19,9 @@ func usable(theirs []wire.Address) (out []wire.Address) {
 		case a.SQS != nil && !queues:
 			out = append(out, a)
 			queues = true
+		case a.Bluetooth != nil && !service && c.cfg.Bluetooth && *a.Bluetooth == *p.service():
+			out = append(out, a)
+			service = true
 		}
 	}
 	return out
@@ -28,17 +34,20 @@ func (c *Core) moved(p *pairRecord, me *wire.MeRequest) (moved bool, effects []E
 	if me.AddressesSeq <= p.AddressesSeq || me.AddressesSeq > maxSeq {
 		return false, nil
 	}
-	to := usable(me.Addresses)
+	to := c.usable(p, me.Addresses)
 	before, after := p.sqs(), queuesIn(to)
-	if len(to) == 0 || p.Own == nil && after == nil {
+	if len(to) == 0 || p.Own == nil && after == nil && !hasService(to) {
 		c.dropped++
 		return false, nil
 	}
 	if before != nil && (after == nil || *before != *after) {
 		effects = append(effects, Close{Pairing: p.id, SQS: before})
 	}
+	if hasService(p.To) && !hasService(to) {
+		effects = append(effects, Close{Pairing: p.id, Bluetooth: p.service()})
+	}
 	p.To, p.AddressesSeq = to, me.AddressesSeq
-	return true, append(effects, p.listenSQS()...)
+	return true, append(effects, p.listenTo()...)
 }
 
 // sqs are the queues of the pairing, or nil.
@@ -54,14 +63,33 @@ func queuesIn(list []wire.Address) *wire.SQSAddress {
 	return nil
 }
 
-func (p *pairRecord) listenSQS() []Effect {
-	if q := p.sqs(); q != nil {
-		return []Effect{Listen{Pairing: p.id, SQS: q}}
-	}
-	return nil
+// hasService reports whether the pairing's service is among addresses.
+func hasService(list []wire.Address) bool {
+	return slices.ContainsFunc(list, func(a wire.Address) bool { return a.Bluetooth != nil })
 }
 
-// ownAddresses are where the phone listens. Queues it takes by repeating them.
+// service is that of the pairing over Bluetooth, whether or not it is used.
+func (p *pairRecord) service() *wire.BluetoothAddress {
+	u, err := sealbox.PhoneService(p.S, p.C)
+	if err != nil {
+		panic("phone: bug: a pairing by a key of low order: " + err.Error()) // load has refused it
+	}
+	return &wire.BluetoothAddress{Service: u}
+}
+
+// listenTo listens where the computer's addresses say.
+func (p *pairRecord) listenTo() (effects []Effect) {
+	if q := p.sqs(); q != nil {
+		effects = append(effects, Listen{Pairing: p.id, SQS: q})
+	}
+	if hasService(p.To) {
+		effects = append(effects, Listen{Pairing: p.id, Bluetooth: p.service()})
+	}
+	return effects
+}
+
+// ownAddresses are where the phone listens. Queues, and Bluetooth, it takes by
+// repeating them.
 func (p *pairRecord) ownAddresses() []wire.Address {
 	var own []wire.Address
 	if k, err := mailbox.KeyFromSeed(p.Own); err == nil {
@@ -70,6 +98,9 @@ func (p *pairRecord) ownAddresses() []wire.Address {
 	}
 	if q := p.sqs(); q != nil {
 		own = append(own, wire.Address{SQS: q})
+	}
+	if hasService(p.To) {
+		own = append(own, wire.Address{Bluetooth: p.service()})
 	}
 	return own
 }

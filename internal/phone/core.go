@@ -51,6 +51,8 @@ type Config struct {
 	Version string        // the program's version, for people
 	Keys    []wire.SSHKey // public keys that this phone can sign with, the first one first
 	Approve Approve
+
+	Bluetooth bool // this phone can use it
 }
 
 // Core is one phone. See the package documentation.
@@ -315,6 +317,9 @@ func (c *Core) forget(p *pairRecord) []Effect {
 	}
 	if q := p.sqs(); q != nil {
 		effects = append(effects, Close{Pairing: p.id, SQS: q})
+	}
+	if hasService(p.To) {
+		effects = append(effects, Close{Pairing: p.id, Bluetooth: p.service()})
 	}
 	return effects
 }

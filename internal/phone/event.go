@@ -135,7 +135,8 @@ type Store struct {
 }
 
 // Listen receives the frames of a pairing: of a mailbox (the seed of its Ed25519
-// key, 32 bytes) on a relay, or, if SQS is there, of the queue to the phone. When
+// key, 32 bytes) on a relay, or, if SQS is there, of the queue to the phone, or, if
+// Bluetooth is there, those that come by that service. When
 // New is set, the mailbox must exist before a later effect is performed.
 type Listen struct {
 	Pairing string
@@ -143,6 +144,8 @@ type Listen struct {
 	Seed    []byte
 	New     bool
 	SQS     *wire.SQSAddress
+
+	Bluetooth *wire.BluetoothAddress
 }
 
 // Close stops listening and deletes the mailbox; a queue is the computer's to
@@ -152,6 +155,8 @@ type Close struct {
 	Origin  string
 	Seed    []byte
 	SQS     *wire.SQSAddress
+
+	Bluetooth *wire.BluetoothAddress
 }
 
 // Send sends Frame to all addresses, each channel on its own. A Farewell tells

@@ -25,6 +25,9 @@ func (c *Core) openLink(now time.Time, link string) []Effect {
 			return c.reopen(p)
 		}
 	}
+	if inv.Bluetooth && !c.cfg.Bluetooth {
+		return []Effect{Note{Kind: NoteBadLink, Err: errors.New("computer and phone are to meet by Bluetooth, which this phone cannot use")}}
+	}
 	p, effects, err := newPairing(now, inv)
 	if err != nil {
 		return []Effect{Note{Kind: NoteBadLink, Err: err}}
@@ -51,10 +54,13 @@ func (c *Core) reopen(p *pairRecord) []Effect {
 func newPairing(now time.Time, inv wire.Invitation) (*pairRecord, []Effect, error) {
 	p := &pairRecord{State: stateWaiting, Created: now.Unix(), Link: inv.Link(), Origin: inv.Relay, C: inv.CPub}
 	var hello mailbox.Address // where it is awaited
-	if inv.Relay == "" {
+	switch {
+	case inv.Bluetooth:
+		p.Nearby = &wire.BluetoothAddress{Service: sealbox.RendezvousService(inv.CPub)}
+	case inv.Relay == "":
 		queues := inv.SQS.Queues(inv.CPub)
 		p.Meeting = &queues
-	} else {
+	default:
 		rendezvous, err := mailbox.NewKey()
 		if err != nil {
 			return nil, nil, err
@@ -81,7 +87,7 @@ func newPairing(now time.Time, inv wire.Invitation) (*pairRecord, []Effect, erro
 }
 
 // begun reports whether the places where the pairing began are still open.
-func (p *pairRecord) begun() bool { return p.Rendezvous != nil || p.Meeting != nil }
+func (p *pairRecord) begun() bool { return p.Rendezvous != nil || p.Meeting != nil || p.Nearby != nil }
 
 // listenAll listens wherever the pairing does.
 func (p *pairRecord) listenAll(isNew bool) (effects []Effect) {
@@ -93,12 +99,18 @@ func (p *pairRecord) listenAll(isNew bool) (effects []Effect) {
 	if p.Meeting != nil {
 		effects = append(effects, Listen{Pairing: p.id, SQS: p.Meeting})
 	}
-	return append(effects, p.listenSQS()...)
+	if p.Nearby != nil {
+		effects = append(effects, Listen{Pairing: p.id, Bluetooth: p.Nearby})
+	}
+	return append(effects, p.listenTo()...)
 }
 
 func (p *pairRecord) sendFirst(frame []byte) Send {
 	if p.Meeting != nil {
 		return Send{Pairing: p.id, To: []wire.Address{{SQS: p.Meeting}}, Frame: frame}
+	}
+	if p.Nearby != nil {
+		return Send{Pairing: p.id, To: []wire.Address{{Bluetooth: p.Nearby}}, Frame: frame}
 	}
 	to := p.Handshake.Invitation().Rendezvous
 	return Send{Pairing: p.id, To: []wire.Address{{Relay: &wire.RelayAddress{Origin: p.Origin, Mailbox: to[:]}}}, Frame: frame}
@@ -108,7 +120,7 @@ func (p *pairRecord) sendFirst(frame []byte) Send {
 func (c *Core) handshake(now time.Time, p *pairRecord, frame []byte) []Effect {
 	first := p.State == stateWaiting
 	ack, err := p.Handshake.Receive(now, frame, c.cfg.Version, func(theirs []wire.Address) []wire.Address {
-		p.To = usable(theirs)
+		p.To = c.usable(p, theirs)
 		return p.ownAddresses()
 	})
 	switch {
@@ -122,7 +134,7 @@ func (c *Core) handshake(now time.Time, p *pairRecord, frame []byte) []Effect {
 	p.State = stateWords
 	effects := []Effect{c.putPairing(p), Send{Pairing: p.id, To: p.To, Frame: ack}}
 	if first {
-		effects = append(append(effects, p.listenSQS()...), ShowWords{p.id, p.Computer, p.Handshake.Words()})
+		effects = append(append(effects, p.listenTo()...), ShowWords{p.id, p.Computer, p.Handshake.Words()})
 	}
 	return effects
 }
@@ -196,7 +208,7 @@ func (c *Core) closeRendezvous(p *pairRecord) []Effect {
 		return nil
 	}
 	effects := p.closeBegin()
-	p.Rendezvous, p.Meeting = nil, nil
+	p.Rendezvous, p.Meeting, p.Nearby = nil, nil, nil
 	return append([]Effect{c.putPairing(p)}, effects...)
 }
 
@@ -206,6 +218,9 @@ func (p *pairRecord) closeBegin() (effects []Effect) {
 	}
 	if p.Meeting != nil {
 		effects = append(effects, Close{Pairing: p.id, SQS: p.Meeting})
+	}
+	if p.Nearby != nil {
+		effects = append(effects, Close{Pairing: p.id, Bluetooth: p.Nearby})
 	}
 	return effects
 }

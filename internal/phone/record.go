@@ -50,11 +50,12 @@ type pairRecord struct {
 	Created int64     `json:"created_unix_seconds"`
 	Told    bool      `json:"told_no_hello,omitempty"`
 
-	Link       string           `json:"link"` // the relay's origin comes from here
-	Rendezvous []byte           `json:"rendezvous_seed,omitempty"`
-	Own        []byte           `json:"mailbox_seed,omitempty"` // none if they met at SQS, as is Origin
-	Meeting    *wire.SQSAddress `json:"sqs_rendezvous,omitempty"`
-	Handshake  *pairing.Phone   `json:"handshake,omitempty"` // until the computer uses the pairing
+	Link       string                 `json:"link"` // the relay's origin comes from here
+	Rendezvous []byte                 `json:"rendezvous_seed,omitempty"`
+	Own        []byte                 `json:"mailbox_seed,omitempty"` // none if they met without a relay, as is Origin
+	Meeting    *wire.SQSAddress       `json:"sqs_rendezvous,omitempty"`
+	Nearby     *wire.BluetoothAddress `json:"bluetooth_rendezvous,omitempty"`
+	Handshake  *pairing.Phone         `json:"handshake,omitempty"` // until the computer uses the pairing
 
 	S        sealbox.PrivateKey `json:"s_priv"`
 	C        sealbox.PublicKey  `json:"c_pub"`
@@ -145,7 +146,7 @@ func (p *pairRecord) check() error {
 		return fmt.Errorf("its state is %q", p.State)
 	case p.State != statePaired && h == nil, p.State == stateWaiting && h.NC != nil, p.State != stateWaiting && h != nil && h.NC == nil:
 		return fmt.Errorf("its handshake does not fit the state %q", p.State)
-	case p.Origin == "" && p.Own == nil && p.Rendezvous == nil: // they met at SQS
+	case p.Origin == "" && p.Own == nil && p.Rendezvous == nil: // they met without a relay
 	case len(p.Own) != mailbox.SeedSize, p.Rendezvous != nil && len(p.Rendezvous) != mailbox.SeedSize:
 		return errors.New("the seed of a mailbox is missing")
 	}

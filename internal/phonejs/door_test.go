@@ -152,8 +152,8 @@ func TestEffects(t *testing.T) {
 			`{"expires":5000,"fingerprint":"","pairing":"","payload":"","renew":false,"request":"AQAAAAAAAAAAAAAAAAAAAA==","type":"Sign","unwrap":"","wrap":"dw==","wrapped":""}`},
 		{phone.Store{Key: "a"}, `{"key":"a","type":"Store","value":null}`},
 		{phone.Send{To: []wire.Address{{Relay: &wire.RelayAddress{Origin: "o"}}, {SQS: &wire.SQSAddress{Region: "r", ToPhone: "p"}}, {}}},
-			`{"farewell":false,"frame":"","pairing":"","to":[{"relay":{"mailbox":"","origin":"o"},"sqs":null},` +
-				`{"relay":null,"sqs":{"account":"","region":"r","toComputer":"","toPhone":"p"}},{"relay":null,"sqs":null}],"type":"Send"}`},
+			`{"farewell":false,"frame":"","pairing":"","to":[{"bluetooth":null,"relay":{"mailbox":"","origin":"o"},"sqs":null},` +
+				`{"bluetooth":null,"relay":null,"sqs":{"account":"","region":"r","toComputer":"","toPhone":"p"}},{"bluetooth":null,"relay":null,"sqs":null}],"type":"Send"}`},
 		{phone.Withdraw{Request: wire.ID{1}, Why: wire.CodeExpired}, `{"pairing":"","request":"AQAAAAAAAAAAAAAAAAAAAA==","type":"Withdraw","why":"expired"}`},
 		{phone.Note{Kind: phone.NoteBadLink, Err: errors.New("no")}, `{"computer":"","err":"no","kind":"BadLink","pairing":"","rule":"","type":"Note"}`},
 		{phone.Note{Kind: phone.NoteSigned}, `{"computer":"","err":"","kind":"Signed","pairing":"","rule":"","type":"Note"}`},

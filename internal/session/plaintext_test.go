@@ -92,7 +92,10 @@ func FuzzPlaintext(f *testing.F) {
 		m, bad := wire.Decode(plain)
 		fits := bad == nil && m.FitsHeader(header) && m.Request == nil
 		err = s.receive(frame)
-		if err != nil && (!errors.Is(err, unpaired) || m.Notice == nil) {
+		if !fits != errors.Is(err, transport.ErrForged) {
+			t.Errorf("receive(%q) = %v, fits: %t", text, err, fits)
+		}
+		if fits && err != nil && (!errors.Is(err, unpaired) || m.Notice == nil) {
 			t.Errorf("receive(%q) = %v", text, err)
 		}
 		st := s.Status()

@@ -82,6 +82,10 @@ type Config struct {
 	// when that is durable; the frame comes again otherwise.
 	Unpaired func() error
 
+	// Asking is called when a request begins, and what it returns when that is over;
+	// nil: nothing is.
+	Asking func() (over func())
+
 	// Waker wakes the phone when it does not acknowledge; nil: nothing does.
 	Waker Waker
 
@@ -268,15 +272,15 @@ func (s *Session) startHello() ([]byte, error) {
 	return s.hello.frame, nil
 }
 
-// receive takes a frame from a link. Whatever does not open or fit is dropped and counted;
-// only what could not be made durable is an error.
+// receive takes a frame from a link. Whatever does not open or fit is dropped and counted,
+// and said to be transport.ErrForged; what could not be made durable is another error.
 func (s *Session) receive(frame []byte) error {
 	m, h, ok := s.open(frame)
 	if !ok {
 		s.mu.Lock()
 		s.dropped++
 		s.mu.Unlock()
-		return nil
+		return transport.ErrForged
 	}
 	if m.Notice != nil {
 		return s.notice(m.Notice)

@@ -117,6 +117,9 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 		return nil, err
 	}
 	defer s.forget(r.id)
+	if s.cfg.Asking != nil {
+		defer s.cfg.Asking()()
+	}
 	r.begin(opts.Report)
 	patience, decide := s.Patience(opts)
 	giveUp := time.NewTimer(patience)

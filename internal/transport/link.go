@@ -25,6 +25,9 @@ var (
 	// ErrNoMailbox is returned by Send when the channel works but the other
 	// side's mailbox does not exist (yet, or any more).
 	ErrNoMailbox = errors.New("transport: the other side has no mailbox here")
+	// ErrForged is what a handler of frames returns for one that the other side
+	// did not make. It is done with; a Link that sees who sent it may act on it.
+	ErrForged = errors.New("transport: the frame is not the other side's")
 )
 
 // A Link is one untrusted channel between this side and one peer. Its methods
@@ -42,8 +45,8 @@ type Link interface {
 	// Receive calls handle for each frame that comes in, one call at a time,
 	// until ctx ends; it reconnects by itself and returns only ctx's error or
 	// a fault that no retry can mend. When handle returns nil the frame is
-	// acknowledged and will (normally) not come again; when it returns an
-	// error the frame stays with the channel and comes again later. The frame
+	// acknowledged and will (normally) not come again, as when it returns
+	// ErrForged; when it returns another error the frame stays with the channel and comes again later. The frame
 	// belongs to handle.
 	Receive(ctx context.Context, handle func(frame []byte) error) error
 

@@ -16,8 +16,15 @@ const MaxAddresses = 8
 // Address is where one side listens on one channel; one field is set, or none
 // for a channel that this version does not know.
 type Address struct {
-	Relay *RelayAddress `json:"relay,omitempty"`
-	SQS   *SQSAddress   `json:"sqs,omitempty"`
+	Relay     *RelayAddress     `json:"relay,omitempty"`
+	SQS       *SQSAddress       `json:"sqs,omitempty"`
+	Bluetooth *BluetoothAddress `json:"bluetooth,omitempty"`
+}
+
+// BluetoothAddress is the GATT service of a pairing, which both sides can derive.
+// [kr-protocol] §5.9.
+type BluetoothAddress struct {
+	Service sealbox.ServiceUUID `json:"service"`
 }
 
 // RelayAddress is a mailbox (16 bytes) on a relay.
@@ -140,7 +147,13 @@ func (m Message) addressesFit() bool {
 		return false
 	}
 	for _, a := range list {
-		if a.Relay != nil && a.SQS != nil || a.SQS != nil && a.SQS.Check() != nil {
+		fields := 0
+		for _, there := range []bool{a.Relay != nil, a.SQS != nil, a.Bluetooth != nil} {
+			if there {
+				fields++
+			}
+		}
+		if fields > 1 || a.SQS != nil && a.SQS.Check() != nil || a.Bluetooth != nil && a.Bluetooth.Service == (sealbox.ServiceUUID{}) {
 			return false
 		}
 	}

@@ -32,15 +32,17 @@ func (e *LinkVersionError) Error() string {
 //
 //	HTTPS://APP-HOST[:PORT]/#BASE32[/R:RELAY-HOST[:PORT]]
 //	HTTPS://APP-HOST[:PORT]/#BASE32/S:REGION:ACCOUNT[:PREFIX]
+//	HTTPS://APP-HOST[:PORT]/#BASE32/B
 //
 // in capitals only, so that QR codes stay small; BASE32 is version(1) ‖
 // c_pub(32) ‖ rendezvous address(16), unpadded. [kr-protocol] §3.1.
 type Invitation struct {
 	App        string            // origin of the phone app, "https://host[:port]"
-	Relay      string            // origin of the relay; the app's when the link names none; "" when they meet at SQS
-	SQS        Meeting           // zero when they meet at a relay
+	Relay      string            // origin of the relay; the app's when the link names none; "" when they meet elsewhere
+	SQS        Meeting           // zero when they meet elsewhere
+	Bluetooth  bool              // they meet by Bluetooth LE
 	CPub       sealbox.PublicKey // the computer's session key of this pairing
-	Rendezvous [16]byte          // mailbox where the computer waits for the phone; zeros for SQS
+	Rendezvous [16]byte          // mailbox where the computer waits for the phone; zeros without a relay
 }
 
 var b32 = base32.StdEncoding.WithPadding(base32.NoPadding)
@@ -53,6 +55,8 @@ func (i Invitation) Payload() string {
 	switch {
 	case i.SQS != Meeting{}:
 		p += "/S:" + strings.ToUpper(i.SQS.text())
+	case i.Bluetooth:
+		p += "/B"
 	case i.Relay != i.App:
 		_, host, _ := strings.Cut(i.Relay, "://")
 		p += "/R:" + strings.ToUpper(host)
@@ -108,8 +112,12 @@ func (i *Invitation) place(s string) (ok bool) {
 		i.Relay, ok = parseOrigin(strings.ToUpper(scheme) + "://" + host)
 		return ok && i.Relay != i.App
 	}
-	text, isSQS := strings.CutPrefix(s, "S:")
 	i.Relay = ""
+	if s == "B" {
+		i.Bluetooth = true
+		return i.Rendezvous == [16]byte{}
+	}
+	text, isSQS := strings.CutPrefix(s, "S:")
 	i.SQS, ok = parseMeeting(strings.ToLower(text))
 	return isSQS && ok && i.Rendezvous == [16]byte{}
 }

@@ -119,6 +119,9 @@ mine = split(f30, a, 20)
 talk("who is first says hello until it is heard", step(0, "next", out=[hello(A, NONE)]), step(1999, "tick"), step(2000, "tick", out=[hello(A, NONE)]),
      step(2100, "receive", hello(B, NONE), out=[hello(A, B)]), step(2200, "receive", hello(B, A)), step(4200, "tick"),
      step(4300, "receive", hello(B, NONE), out=[hello(A, B)]), comment="an old hello that comes late is answered, once")
+talk("a hello for another central", *met, step(1, "receive", hello(C, NONE), out=[hello(A, C)]), step(2, "receive", hello(B, C)),
+     step(3, "receive", hello(C, A)), step(4, "send", f30, out=mine), step(5, "receive", hello(B, B)), step(6, "receive", ack(a), events=[TAKEN]),
+     comment="BlueZ hands a notification to all who have subscribed")
 talk("nobody is there", *[step(t, "tick", out=[hello(A, NONE)]) for t in range(0, 12000, 2000)], step(12000, "tick", events=["ended no hello"]))
 talk("a frame comes in any order, and again", *met, step(1, "receive", s30[2]), step(2, "receive", s30[0]), step(3, "receive", s30[2]),
      step(4, "receive", s30[1], events=[arrived(9, f30)]), step(5, "receive", s30[0]), step(6, "ack", b"\x09", out=[ack(9)]),

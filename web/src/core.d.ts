@@ -61,8 +61,8 @@ export interface Registered { type: "Registered"; platform: string; token: strin
 // Effects: what to do, in order, after all Store effects of the call are durable.
 export type Effect = Store | Listen | Close | Send | Sign | ShowWords | Ask | Alarm | Withdraw | Note | Subscribe;
 export interface Store { type: "Store"; key: string; value: Base64 | null }
-export interface Listen { type: "Listen"; pairing: string; origin: string; seed: Base64; new: boolean; sqs: SQSAddress | null }
-export interface Close { type: "Close"; pairing: string; origin: string; seed: Base64; sqs: SQSAddress | null }
+export interface Listen { type: "Listen"; pairing: string; origin: string; seed: Base64; new: boolean; sqs: SQSAddress | null; bluetooth: BluetoothAddress | null }
+export interface Close { type: "Close"; pairing: string; origin: string; seed: Base64; sqs: SQSAddress | null; bluetooth: BluetoothAddress | null }
 export interface Send { type: "Send"; pairing: string; to: Address[]; frame: Base64; farewell: boolean }
 export interface Sign {
   type: "Sign"; pairing: string; request: Base64; fingerprint: string; payload: Base64; expires: Millis;
@@ -79,8 +79,9 @@ export interface Subscribe { type: "Subscribe"; vapid: Base64 } // to the push s
 export interface Config { name: string; keys: SSHKey[] }
 export interface SSHKey { publicKey: Base64; name: string }
 export interface Grant { scope: Scope; for: Millis; count: number; closed: boolean }
-export interface Address { relay: RelayAddress | null; sqs: SQSAddress | null }
+export interface Address { relay: RelayAddress | null; sqs: SQSAddress | null; bluetooth: BluetoothAddress | null }
 export interface RelayAddress { origin: string; mailbox: Base64 }
+export interface BluetoothAddress { service: Base64 } // a UUID, 16 bytes
 export interface SQSAddress { region: string; account: string; toComputer: string; toPhone: string }
 export interface Mailbox { address: string; publicKey: Base64 }
 export interface Invitation { app: string; relay: string; region: string; account: string } // relay "": they meet at Amazon SQS

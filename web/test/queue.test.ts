@@ -108,7 +108,7 @@ test("a page that comes back asks beside a poll that may be dead, until that is 
   assert.deepEqual([h.asked.length, h.taken], [7, ["AAAA", "BBBB"]]);
 });
 
-const listen = (n: number): Listen => ({ type: "Listen", pairing: `p${n % 2}`, origin: "", seed: "", new: false, sqs: { ...at, toPhone: `out${n}` } });
+const listen = (n: number): Listen => ({ type: "Listen", pairing: `p${n % 2}`, origin: "", seed: "", new: false, sqs: { ...at, toPhone: `out${n}` }, bluetooth: null });
 
 /** ears listen at SQS, where nothing comes. */
 function ears() {

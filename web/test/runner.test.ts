@@ -9,7 +9,7 @@ import { Dead, Refused } from "../src/wasm.ts";
 import { fakePhone, fakeRelay, fakeSigner, json } from "./fakes.ts";
 
 const sign: Effect = { type: "Sign", pairing: "p", request: "r", fingerprint: "f", payload: "AAAA", expires: Date.now() + 60_000, wrap: "", renew: false, unwrap: "", wrapped: "" };
-const send: Effect = { type: "Send", pairing: "p", to: [{ relay: { origin: "https://r.example", mailbox: "AAAA" }, sqs: null }, { relay: null, sqs: null }], frame: "AAAA", farewell: true };
+const send: Effect = { type: "Send", pairing: "p", to: [{ relay: { origin: "https://r.example", mailbox: "AAAA" }, sqs: null, bluetooth: null }, { relay: null, sqs: null, bluetooth: null }], frame: "AAAA", farewell: true };
 const put = (key: string): Effect => ({ type: "Store", key, value: "AAAA" });
 const unpair: Event = { type: "Unpair", pairing: "p" };
 

@@ -67,7 +67,7 @@ test("a signal ends the tries", async () => {
 test("a frame goes by each channel that is known, and a dead one holds up nothing", async () => {
   const asked = fakeRelay(({ url, body }) => (url.startsWith("https://r.example/") ? json(404, {}) : stored(body["MessageBody"])));
   const events: string[] = [];
-  const to = [{ relay: { origin: "https://r.example", mailbox: "AAAA" }, sqs: null }, { relay: null, sqs: null }, { relay: null, sqs: at }];
+  const to = [{ relay: { origin: "https://r.example", mailbox: "AAAA" }, sqs: null, bluetooth: null }, { relay: null, sqs: null, bluetooth: null }, { relay: null, sqs: at, bluetooth: null }];
   const end = new AbortController();
   const runner = new Runner({
     core: fakePhone(({ type }) => (events.push(type), type === "Unpair" ? [{ type: "Send", pairing: "p", to, frame: "AAAA", farewell: true }] : [])),

@@ -30,6 +30,7 @@ const (
 	maxQueue   = 16               // frames that wait for one connection, besides those that a Send waits for
 	againPause = time.Second      // until a frame that handle refused comes again
 	keep       = 60 * time.Second // a frame that handle refuses
+	maxForged  = 3                // frames in a row, of one connection, that are not the other side's
 )
 
 // Link is one end of one pairing's Bluetooth.
@@ -39,7 +40,9 @@ type Link struct {
 
 	mu      sync.Mutex
 	conns   []*conn
-	waiting []*sending // whose Send has not returned
+	waiting []*sending    // whose Send has not returned
+	holds   int           // of Hold
+	turned  chan struct{} // closed and replaced when there is something to say, or no more
 	inbox   []received
 	status  transport.Status
 	active  bool // Receive runs
@@ -68,7 +71,7 @@ type received struct {
 
 // New returns a Link without any connection.
 func New() *Link {
-	return &Link{receiving: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	return &Link{receiving: make(chan struct{}, 1), changed: make(chan struct{}, 1), turned: make(chan struct{})}
 }
 
 var _ transport.Link = (*Link)(nil)
@@ -86,6 +89,7 @@ func (l *Link) Send(ctx context.Context, frame []byte) error {
 		return err
 	}
 	s := &sending{frame: bytes.Clone(frame), taken: make(chan struct{}, 1)}
+	defer l.Hold()()
 	l.mu.Lock()
 	l.waiting = append(l.waiting, s)
 	for _, c := range l.conns {
@@ -110,6 +114,33 @@ func (l *Link) settle(s *sending, state sendState) {
 	l.waiting = slices.DeleteFunc(l.waiting, func(o *sending) bool { return o == s })
 }
 
+// Hold says that connections are wanted until release is called, as they are while a
+// Send waits. Who has many pairings shows its radio for those only that have
+// something to say.
+func (l *Link) Hold() (release func()) {
+	l.hold(1)
+	return sync.OnceFunc(func() { l.hold(-1) })
+}
+
+func (l *Link) hold(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.holds > 0
+	l.holds += n
+	if l.holds > 0 != before {
+		close(l.turned)
+		l.turned = make(chan struct{})
+	}
+}
+
+// Wanted reports whether connections are wanted now. The channel closes when that
+// changes.
+func (l *Link) Wanted() (yes bool, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.holds > 0, l.turned
+}
+
 // Receive implements [transport.Link]. A frame that handle refuses comes again
 // every second, for a minute. A second concurrent call waits for the first to end.
 func (l *Link) Receive(ctx context.Context, handle func(frame []byte) error) error {
@@ -130,6 +161,11 @@ func (l *Link) Receive(ctx context.Context, handle func(frame []byte) error) err
 			continue
 		}
 		err := handle(bytes.Clone(r.frame))
+		forged := errors.Is(err, transport.ErrForged)
+		l.judge(r.from, forged)
+		if forged {
+			continue
+		}
 		l.note(err)
 		if err == nil {
 			continue
@@ -142,6 +178,18 @@ func (l *Link) Receive(ctx context.Context, handle func(frame []byte) error) err
 		}
 	}
 	return ctx.Err()
+}
+
+// judge counts what one connection brought that was not the other side's.
+func (l *Link) judge(c *conn, forged bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.bad++; !forged {
+		c.bad = 0
+	}
+	if c.bad == maxForged {
+		signal(c.forged)
+	}
 }
 
 // take returns the first frame whose time has come, or how long the next one
@@ -224,3 +272,6 @@ func signal(c chan struct{}) {
 	default:
 	}
 }
+
+// Note takes why there is no connection now, for Status.
+func (l *Link) Note(err error) { l.note(err) }

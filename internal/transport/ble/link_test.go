@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kryptonite/internal/transport"
+	"kryptonite/internal/transport/ble/segment"
 	"kryptonite/internal/transport/transporttest"
 )
 
@@ -121,6 +122,112 @@ func bend(seed uint64) func([]byte) [][]byte {
 		held = b
 		return nil
 	}
+}
+
+// TestForgery: who brings three frames in a row that are not the phone's is cut
+// off; with another one in between, not.
+func TestForgery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		la, lb := New(), New()
+		a, b := newGATT(100, nil)
+		ended := make(chan error, 2)
+		go func() { ended <- la.Serve(t.Context(), a) }()
+		go func() { ended <- lb.Serve(t.Context(), b) }()
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go la.Receive(ctx, func(f []byte) error {
+			if f[0] == 'x' {
+				return transport.ErrForged
+			}
+			return nil
+		})
+		for _, f := range []string{"x", "x", "mine", "x", "x"} {
+			if err := lb.Send(t.Context(), []byte(f)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if len(ended) > 0 {
+			t.Fatal("cut off too early")
+		}
+		if err := lb.Send(t.Context(), []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; !errors.Is(err, transport.ErrForged) {
+			t.Errorf("Serve = %v", err)
+		}
+		close(a.cut)
+		<-ended
+	})
+}
+
+// TestFarewell: when one end's time is over, it says so.
+func TestFarewell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		la, lb := New(), New()
+		a, b := newGATT(100, nil)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- la.Serve(ctx, a) }()
+		other := make(chan error, 1)
+		go func() { other <- lb.Serve(t.Context(), b) }()
+		synctest.Wait()
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Serve = %v", err)
+		}
+		if err := <-other; !errors.Is(err, segment.ErrLeft) {
+			t.Errorf("the other Serve = %v", err)
+		}
+	})
+}
+
+// TestAnswer: an end that answers says hello to the one that has said so, and
+// never before.
+func TestAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New()
+		a, b := newGATT(100, nil)
+		hello := segment.New(time.Now(), segment.Start{1}, 97).Next(time.Now())
+		go l.Answer(t.Context(), a, hello)
+		got, err := b.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := segment.Parse(got); err != nil || s.Kind != segment.Hello || s.Greeting.Seen != (segment.Start{1}) {
+			t.Errorf("%+v, %v", s, err)
+		}
+		close(a.cut)
+	})
+}
+
+// TestWanted: as long as somebody holds it, or a Send waits.
+func TestWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New()
+		yes, changed := l.Wanted()
+		if yes {
+			t.Error("wanted by nobody")
+		}
+		release := l.Hold()
+		<-changed
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- l.Send(ctx, []byte("frame")) }()
+		synctest.Wait()
+		release()
+		release() // does nothing more
+		yes, changed = l.Wanted()
+		if !yes {
+			t.Error("not wanted, while a Send waits")
+		}
+		stop()
+		<-ended
+		<-changed
+		if yes, _ := l.Wanted(); yes {
+			t.Error("wanted by nobody any more")
+		}
+	})
 }
 
 // TestReconnect: a frame whose connection broke in the middle goes over the

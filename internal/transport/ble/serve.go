@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/ble/segment"
 )
 
@@ -25,8 +26,10 @@ type Port interface {
 
 // conn is one connection. The Link's mu guards it.
 type conn struct {
-	queue []*sending
-	woken chan struct{} // holds one token when queue has grown
+	queue  []*sending
+	woken  chan struct{} // holds one token when queue has grown
+	bad    int           // frames in a row that were not the other side's
+	forged chan struct{} // holds one token when those are too many
 }
 
 // enqueue needs mu. Of too many, those go first that nobody waits for.
@@ -55,12 +58,20 @@ func (l *Link) next(c *conn) *sending {
 }
 
 // Serve drives one connection until it breaks, the other end leaves, or ctx
-// ends, and says why it ended. The caller owns the port, and closes it then.
-func (l *Link) Serve(ctx context.Context, p Port) error {
+// ends, and says why it ended; transport.ErrForged: three frames in a row were not
+// the other side's. When ctx ends, the other end is told. The caller owns the port,
+// and closes it then.
+func (l *Link) Serve(ctx context.Context, p Port) error { return l.serve(ctx, p, nil) }
+
+// Answer is Serve for an end that says hello only to one that has said so: hello,
+// which was read from p. What a computer writes, all centrals read.
+func (l *Link) Answer(ctx context.Context, p Port, hello []byte) error { return l.serve(ctx, p, hello) }
+
+func (l *Link) serve(outer context.Context, p Port, hello []byte) error {
 	c := l.join()
 	defer l.leave(c)
 	reads, writes := make(chan []byte), make(chan []byte)
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := errgroup.WithContext(context.WithoutCancel(outer)) // the last word takes a moment
 	g.Go(func() error {
 		for {
 			b, err := p.Read(ctx)
@@ -92,7 +103,14 @@ func (l *Link) Serve(ctx context.Context, p Port) error {
 		}
 	})
 	g.Go(func() error {
-		why := l.talk(ctx, c, p, reads, writes)
+		t := talk{l: l, c: c, p: p, s: segment.New(time.Now(), start(), p.Most()), leave: outer.Done()}
+		if hello != nil {
+			t.take(t.s.Receive(time.Now(), hello))
+		}
+		why := t.run(ctx, reads, writes)
+		if outer.Err() != nil {
+			why = outer.Err()
+		}
 		close(writes)
 		select {
 		case <-written: // the last word, too
@@ -109,67 +127,94 @@ func (l *Link) Serve(ctx context.Context, p Port) error {
 // farewell is how long the last segments may take.
 const farewell = 2 * time.Second
 
-// talk owns the connection's state, until all is said.
-func (l *Link) talk(ctx context.Context, c *conn, p Port, reads <-chan []byte, writes chan<- []byte) error {
-	s := segment.New(time.Now(), start(), p.Most())
+// talk owns the state of one connection.
+type talk struct {
+	l *Link
+	c *conn
+	p Port
+	s *segment.Conn
+
+	leave   <-chan struct{}  // closed when this end is to say farewell
+	late    <-chan time.Time // when that has taken too long
+	current *sending         // is on its way
+	ended   error
+}
+
+// run goes on until all is said.
+func (t *talk) run(ctx context.Context, reads <-chan []byte, writes chan<- []byte) error {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	var out []byte
-	var current *sending // is on its way
-	var ended error
 	for {
 		now := time.Now()
-		s.SetMost(p.Most())
-		if current == nil && ended == nil {
-			if current = l.next(c); current != nil {
-				if err := s.Send(current.frame); err != nil {
-					l.note(err)
-					current = nil
-				}
-			}
-		}
+		t.s.SetMost(t.p.Most())
+		t.begin()
 		if out == nil {
-			out = s.Next(now)
+			out = t.s.Next(now)
 		}
-		if ended != nil && out == nil {
-			return ended
+		if t.ended != nil && out == nil {
+			return t.ended
 		}
 		w := writes
 		if out == nil {
 			w = nil
 		}
-		if due := s.Due(); !due.IsZero() {
+		if due := t.s.Due(); !due.IsZero() {
 			tick.Reset(due.Sub(now))
 		}
-		var events []segment.Event
 		select {
 		case w <- out:
 			out = nil
 		case b := <-reads:
-			events = s.Receive(time.Now(), b)
-		case <-c.woken:
+			t.take(t.s.Receive(time.Now(), b))
+		case <-t.c.woken:
 		case <-tick.C:
-			events = s.Tick(time.Now())
+			t.take(t.s.Tick(time.Now()))
+		case <-t.c.forged:
+			return transport.ErrForged
+		case <-t.leave:
+			t.leave, t.late = nil, time.After(farewell)
+			t.s.Close(segment.Done)
+			t.ended = segment.ErrClosed
+		case <-t.late:
+			return t.ended
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		for _, e := range events {
-			switch e := e.(type) {
-			case segment.Arrived:
-				if l.put(c, e.Frame) {
-					s.Ack(e.ID)
-				} else {
-					s.Refuse(e.ID)
-				}
-			case segment.Taken:
-				signal(current.taken)
-				current = nil
-			case segment.Failed:
-				l.note(e.Err)
-				current = nil
-			case segment.Ended:
-				ended = e.Err
+	}
+}
+
+// begin puts the next frame on its way, if none is.
+func (t *talk) begin() {
+	if t.current != nil || t.ended != nil {
+		return
+	}
+	if t.current = t.l.next(t.c); t.current == nil {
+		return
+	}
+	if err := t.s.Send(t.current.frame); err != nil {
+		t.l.note(err)
+		t.current = nil
+	}
+}
+
+func (t *talk) take(events []segment.Event) {
+	for _, e := range events {
+		switch e := e.(type) {
+		case segment.Arrived:
+			if t.l.put(t.c, e.Frame) {
+				t.s.Ack(e.ID)
+			} else {
+				t.s.Refuse(e.ID)
 			}
+		case segment.Taken:
+			signal(t.current.taken)
+			t.current = nil
+		case segment.Failed:
+			t.l.note(e.Err)
+			t.current = nil
+		case segment.Ended:
+			t.ended = e.Err
 		}
 	}
 }
@@ -183,7 +228,7 @@ func start() (s segment.Start) {
 
 // join makes a connection, for which all waits that no other has taken.
 func (l *Link) join() *conn {
-	c := &conn{woken: make(chan struct{}, 1)}
+	c := &conn{woken: make(chan struct{}, 1), forged: make(chan struct{}, 1)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conns = append(l.conns, c)

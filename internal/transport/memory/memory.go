@@ -117,7 +117,7 @@ func (l *Link) Receive(ctx context.Context, handle func(frame []byte) error) err
 		if err != nil {
 			return err
 		}
-		if err := handle(bytes.Clone(f)); err != nil {
+		if err := handle(bytes.Clone(f)); err != nil && !errors.Is(err, transport.ErrForged) {
 			l.health.Note(time.Now(), err)
 			l.in.giveBack(f)
 			continue

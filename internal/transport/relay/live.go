@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/transport"
 )
 
 // errAgain ends a connection so that the next one brings a refused frame again.
@@ -54,7 +55,7 @@ func (r *receiver) live(ctx context.Context, conn *websocket.Conn) (progress boo
 		if err != nil {
 			return progress, err
 		}
-		if err := r.handle(frame); err != nil {
+		if err := r.handle(frame); err != nil && !errors.Is(err, transport.ErrForged) {
 			r.health.Note(time.Now(), err)
 			select {
 			case refused <- struct{}{}:

@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/transport"
 )
 
 const (
@@ -171,7 +172,7 @@ func (r *receiver) take(ctx context.Context, frames []mailbox.Polled) (took, ref
 		if ctx.Err() != nil {
 			break
 		}
-		if err := r.handle(f.Frame); err != nil {
+		if err := r.handle(f.Frame); err != nil && !errors.Is(err, transport.ErrForged) {
 			r.health.Note(time.Now(), err)
 			refused = true
 			continue

@@ -140,8 +140,10 @@ func (l *link) poll(ctx context.Context, wait int, handle func([]byte) error) er
 		switch {
 		case err != nil:
 			l.log.Debug("a message is dropped", "err", err)
-		case handle(frame) != nil:
-			continue // it comes again
+		default:
+			if err := handle(frame); err != nil && !errors.Is(err, transport.ErrForged) {
+				continue // it comes again
+			}
 		}
 		done = append(done, m.Handle)
 	}

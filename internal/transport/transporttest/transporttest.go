@@ -58,6 +58,7 @@ func Run(t *testing.T, pair func(t *testing.T) (a, b transport.Link), opts ...Op
 		{"RefusedFrameComesAgain", false, refusedComesAgain},
 		{"RefusedFrameDoesNotBlockOthers", false, refusedDoesNotBlock},
 		{"AcknowledgedFrameDoesNotComeAgain", false, acknowledgedStaysAway},
+		{"ForgedFrameDoesNotComeAgain", false, forgedStaysAway},
 		{"ReceiveEndsWithItsContext", false, receiveEnds},
 		{"SendEndsWithItsContext", false, sendEnds},
 		{"ConcurrentSendsAllArriveOneAtATime", false, concurrentSends},
@@ -216,6 +217,31 @@ func acknowledgedStaysAway(t *testing.T, a, b transport.Link) {
 	again := receive(t, b, func(frame []byte) error {
 		if string(frame) == "first" {
 			t.Error("an acknowledged frame came again")
+		}
+		return nil
+	})
+	send(t, a, "third")
+	again.want("third")
+}
+
+// forgedStaysAway: a frame that is said to be forged is done with, and those after
+// it come.
+func forgedStaysAway(t *testing.T, a, b transport.Link) {
+	in := receive(t, b, func(frame []byte) error {
+		if string(frame) == "forged" {
+			return transport.ErrForged
+		}
+		return nil
+	})
+	send(t, a, "forged")
+	in.want("forged")
+	send(t, a, "second")
+	in.want("second")
+	in.end()
+
+	again := receive(t, b, func(frame []byte) error {
+		if string(frame) == "forged" {
+			t.Error("a forged frame came again")
 		}
 		return nil
 	})

@@ -63,6 +63,7 @@ export class Conn {
 
   // greeted: another start is another life of the other end, which knows nothing of what was before.
   #greeted(now: number, g: Hello): Event[] {
+    if (g.seen !== 0 && g.seen !== this.start) return []; // notifications reach all centrals: this one is for another
     if (g.version < version) return this.#end("version", byes.foreign);
     const events: Event[] = [];
     if (this.#peer !== g.start) {

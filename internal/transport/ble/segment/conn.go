@@ -125,6 +125,9 @@ func (c *Conn) Receive(now time.Time, b []byte) []Event {
 // greeted: another start is another life of the other end, which knows nothing
 // of what was before.
 func (c *Conn) greeted(now time.Time, g Greeting) []Event {
+	if g.Seen != (Start{}) && g.Seen != c.start {
+		return nil // notifications reach all centrals: this one is for another
+	}
 	if g.Version < Version {
 		c.bye = Foreign
 		return c.end(ErrVersion)

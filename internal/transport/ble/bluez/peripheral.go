@@ -1,0 +1,201 @@
+package bluez
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+
+	"kryptonite/internal/sealbox"
+	"kryptonite/internal/transport"
+	"kryptonite/internal/transport/ble"
+)
+
+// What a computer grants to those who are near. [kr-protocol] §5.9.
+const (
+	maxCentrals = 4
+	ignoreFor   = 60 * time.Second
+	maxIgnored  = 256
+	leaving     = 2 * time.Second // for centrals to go after the last word
+)
+
+// Options are of both ends; all may be empty but Log.
+type Options struct {
+	Adapter string // "hci1"; "": the first that is on
+	Clock   Clock
+	Log     *slog.Logger
+}
+
+// Peripheral is the radio of a computer. Its method is safe for concurrent use: one
+// call for each pairing.
+type Peripheral struct {
+	Options
+	slots chan struct{} // a token for each central
+
+	mu      sync.Mutex
+	ignored map[dbus.ObjectPath]time.Time // until when
+}
+
+// NewPeripheral returns the radio of a computer. It does nothing yet.
+func NewPeripheral(o Options) *Peripheral {
+	return &Peripheral{Options: o, slots: make(chan struct{}, maxCentrals), ignored: map[dbus.ObjectPath]time.Time{}}
+}
+
+// Serve shows the service to phones while link wants connections, and drives theirs,
+// until ctx ends. It returns ctx's error.
+func (p *Peripheral) Serve(ctx context.Context, service sealbox.ServiceUUID, link *ble.Link) error {
+	return whileWanted(ctx, p.Clock, link, func(on context.Context) error {
+		b, err := open(on)
+		if err != nil {
+			return err
+		}
+		defer b.close()
+		for on.Err() == nil {
+			adapter, err := b.adapter(p.Adapter)
+			if err == nil {
+				err = p.serveOn(on, b, adapter, service, link)
+			}
+			if state := new(StateError); errors.As(err, &state) {
+				link.Note(err)
+				_, err = b.next(on)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// serveOn shows the service by one adapter. It returns nil when ctx has ended, and a
+// *StateError when the adapter, or bluetoothd, has gone.
+func (p *Peripheral) serveOn(ctx context.Context, b *bus, adapter dbus.ObjectPath, uuid sealbox.ServiceUUID, link *ble.Link) (err error) {
+	s := newService(b.conn, uuid)
+	if err := s.export(); err != nil {
+		return err
+	}
+	defer s.close()
+	// BlueZ asks us for the objects before it answers.
+	if err := b.call(ctx, adapter, managerIf+".RegisterApplication", s.root, props{}).Err; err != nil {
+		return fmt.Errorf("register the Bluetooth service: %w", err)
+	}
+	if err := b.call(ctx, adapter, advertsIf+".RegisterAdvertisement", s.root, props{}).Err; err != nil {
+		err = fmt.Errorf("advertise the Bluetooth service: %w", err)
+		return errors.Join(err, p.withdraw(b, adapter, s, false))
+	}
+	p.Log.Debug("bluetooth: advertising", "adapter", adapter)
+	var centrals sync.WaitGroup
+	serving, stop := context.WithCancel(ctx)
+	defer func() {
+		stop() // each central is told
+		centrals.Wait()
+		if err == nil {
+			s.await(b, leaving, p.Clock)
+		}
+		err = errors.Join(err, p.withdraw(b, adapter, s, true))
+		p.Log.Debug("bluetooth: not advertising", "adapter", adapter)
+	}()
+	for {
+		select {
+		case sig, ok := <-b.signals:
+			if !ok {
+				return errLost
+			}
+			if err := b.apply(ctx, sig); err != nil {
+				return err
+			}
+			if sig.Name == ownerMoved { // another bluetoothd knows nothing of us
+				return ErrNoService
+			}
+			if err := b.usable(adapter); err != nil {
+				return err
+			}
+			s.gone(b)
+		case greeting := <-s.greeted:
+			c := p.admit(s, greeting)
+			if c == nil {
+				continue
+			}
+			centrals.Go(func() {
+				err := link.Answer(serving, c, greeting.hello)
+				if errors.Is(err, transport.ErrForged) {
+					p.ignore(c.device)
+				}
+				p.Log.Debug("bluetooth: a central has gone", "err", err)
+				<-p.slots
+				s.leave(c)
+				if serving.Err() == nil {
+					s.refuse(c.device)
+				}
+			})
+		case device := <-s.unwanted:
+			p.disconnect(ctx, b, device)
+		case <-s.released: // BlueZ has taken the advertisement away
+			return errors.New("BlueZ does not advertise the service any more")
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// withdraw takes back what was registered. Without bluetoothd there is nothing to.
+func (p *Peripheral) withdraw(b *bus, adapter dbus.ObjectPath, s *service, advertised bool) error {
+	if !b.running {
+		return nil
+	}
+	ctx := context.Background()
+	if advertised {
+		_ = b.call(ctx, adapter, advertsIf+".UnregisterAdvertisement", s.root).Err // may be gone
+	}
+	_ = b.call(ctx, adapter, managerIf+".UnregisterApplication", s.root).Err
+	return nil
+}
+
+// admit takes a central that has said hello, or sees to it that it goes.
+func (p *Peripheral) admit(s *service, g greeting) *central {
+	if p.isIgnored(g.device) {
+		s.refuse(g.device)
+		return nil
+	}
+	select {
+	case p.slots <- struct{}{}:
+		p.Log.Debug("bluetooth: a central has come", "mtu", g.mtu)
+		return s.welcome(g)
+	default:
+		s.refuse(g.device)
+		return nil
+	}
+}
+
+// disconnect sends a central away: not one that is bonded with this computer, whose
+// music, perhaps, would end, too.
+func (p *Peripheral) disconnect(ctx context.Context, b *bus, device dbus.ObjectPath) {
+	if d := b.objects[device][deviceIf]; d == nil || flag(d, "Paired") || !flag(d, "Connected") {
+		return
+	}
+	if err := b.call(ctx, device, deviceIf+".Disconnect").Err; err != nil {
+		p.Log.Debug("bluetooth: a central was not disconnected", "err", err)
+	}
+}
+
+func (p *Peripheral) ignore(device dbus.ObjectPath) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.Clock.now()
+	for d, until := range p.ignored {
+		if len(p.ignored) >= maxIgnored || !now.Before(until) {
+			delete(p.ignored, d)
+		}
+	}
+	p.ignored[device] = now.Add(ignoreFor)
+}
+
+func (p *Peripheral) isIgnored(device dbus.ObjectPath) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.Clock.now().Before(p.ignored[device])
+}
