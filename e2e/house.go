@@ -41,6 +41,8 @@ type House struct {
 	servers  []*Proc
 	answered int // questions, by the test
 	Phones   map[string]*Proc
+
+	PhoneMore []string // environment of phones
 }
 
 // NewHouse makes an empty house. HOME and all state are in dir.
@@ -51,7 +53,7 @@ func NewHouse(bin, dir string) (*House, error) {
 	}
 	// One shell for every tester: script(1) runs commands in $SHELL, and what asks is named by its ancestors.
 	h.Env = append(os.Environ(), "SHELL=/bin/sh", "HOME="+dir, "KR_HOME="+h.Path("kr"), "SSH_AUTH_SOCK="+h.Path("kr", "agent.sock"),
-		"PATH="+bin+":"+os.Getenv("PATH"))
+		"PATH="+bin+":"+os.Getenv("PATH"), "DBUS_SYSTEM_BUS_ADDRESS=unix:path="+h.Path("nobus")) // no Bluetooth of this machine
 	return h, nil
 }
 
@@ -110,7 +112,7 @@ func (h *House) Kr(args ...string) (string, error) {
 
 // PhoneEnv is the environment of a phone with this name.
 func (h *House) PhoneEnv(name string) []string {
-	return append(slices.Clip(h.Env), "KR_PHONE_HOME="+filepath.Join(h.PhoneDir, "phone-"+name), "KR_PHONE_NAME="+name)
+	return append(append(slices.Clip(h.Env), "KR_PHONE_HOME="+filepath.Join(h.PhoneDir, "phone-"+name), "KR_PHONE_NAME="+name), h.PhoneMore...)
 }
 
 // Phone starts kr-phone for the phone with this name.

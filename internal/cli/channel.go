@@ -20,6 +20,8 @@ const (
 	channelRelay = "relay"
 	channelSQS   = "sqs"
 	channelSNS   = "sns" // only wakes
+
+	channelBluetooth = "bluetooth"
 )
 
 const usualPrefix = "kryptonite-" // of the names of queues
@@ -30,8 +32,8 @@ func channelCmd(e *env) *cobra.Command {
 	set := control.SQS{Prefix: usualPrefix}
 	var apps []string
 	add := &cobra.Command{
-		Use:   "add sqs | sns",
-		Short: "Use queues at Amazon SQS, or Amazon SNS to wake phones",
+		Use:   "add bluetooth | sqs | sns",
+		Short: "Use Bluetooth, queues at Amazon SQS, or Amazon SNS to wake phones",
 		Long: `sqs lets pairings use two queues each at Amazon SQS in your own AWS account, beside the
 relay if there is one, else alone. Phones that are paired get theirs now, and are told.
 Credentials are found as AWS's tools find them: environment, ~/.aws, SSO. krd looks for
@@ -43,8 +45,11 @@ documents say; it was not tried against AWS. docs/aws.md has a check of five min
 sns lets krd wake phones by pushes of Apple and Google, at once, also those that are
 paired. It takes a native app on the phone, and that app's credentials for pushes as a
 platform application in your AWS account, one for each platform; the region is in its
-ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
-		Example: "  $ kr channel add sqs --region eu-central-1 --profile me\n" +
+ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.
+
+bluetooth lets pairings, also those that there are, work without any network, on Linux
+by BlueZ. This computer can be seen only while it asks. docs/bluetooth.md has more.`,
+		Example: "  $ kr channel add bluetooth\n  $ kr channel add sqs --region eu-central-1 --profile me\n" +
 			"  $ kr channel add sns --platform-application arn:aws:sns:eu-central-1:123456789012:app/APNS/my-app",
 		Args: oneChannel,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -53,6 +58,9 @@ ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
 			}
 			if len(apps) > 0 {
 				return onlyFor(channelSNS, "platform-application")
+			}
+			if args[0] == channelBluetooth {
+				return runAddBluetooth(c.Context(), e)
 			}
 			return runChannelAdd(c.Context(), e, set)
 		},
@@ -63,17 +71,23 @@ ARN. No such app is shipped yet; kr-phone plays one. Experimental, too.`,
 	add.Flags().StringVar(&set.Endpoint, "endpoint", "", "URL of the service, if not AWS's own")
 	add.Flags().StringVar(&set.Prefix, "prefix", usualPrefix, "for sqs: what names of queues begin with")
 	c.AddCommand(add,
-		&cobra.Command{Use: "remove sqs | sns", Short: "Delete the queues, and use none for new pairings; or no SNS", Args: oneChannel,
+		&cobra.Command{Use: "remove bluetooth | sqs | sns", Short: "Use no Bluetooth; delete the queues, and use none for new pairings; or no SNS", Args: oneChannel,
 			RunE: func(c *cobra.Command, args []string) error {
-				if args[0] == channelSNS {
+				switch args[0] {
+				case channelSNS:
 					return e.krd.SetSNS(c.Context(), control.SNS{})
+				case channelBluetooth:
+					return runRemoveBluetooth(c.Context(), e)
 				}
 				return runChannelRemove(c.Context(), e)
 			}},
 		&cobra.Command{Use: "policy sqs | sns", Short: "Print the IAM policy that krd's AWS user needs", Args: oneChannel,
 			RunE: func(c *cobra.Command, args []string) error {
-				if args[0] == channelSNS {
+				switch args[0] {
+				case channelSNS:
 					return runPolicySNS(c, e)
+				case channelBluetooth:
+					return &term.Problem{Err: errors.New("bluetooth needs no policy"), Code: codeUsage}
 				}
 				return runChannelPolicy(e)
 			}},
@@ -88,9 +102,9 @@ func oneChannel(c *cobra.Command, args []string) error {
 	if err := oneArg(c, args); err != nil {
 		return err
 	}
-	if args[0] != channelSQS && args[0] != channelSNS {
+	if args[0] != channelSQS && args[0] != channelSNS && args[0] != channelBluetooth {
 		return &term.Problem{Err: fmt.Errorf("%q is no channel that this is for", args[0]), Code: codeUsage,
-			Hints: []string{"there are sqs and sns; the relay: kr config set relay https://relay.example.com"}}
+			Hints: []string{"there are bluetooth, sqs and sns; the relay: kr config set relay https://relay.example.com"}}
 	}
 	return nil
 }
@@ -185,6 +199,7 @@ func runChannelList(c *cobra.Command, e *env) error {
 	default:
 		row(w, channelSQS, first(s.Region, "the region of AWS's settings")+", experimental")
 	}
+	row(w, channelBluetooth, bluetoothText(c.Context(), cfg))
 	st, err := e.krd.Status(c.Context())
 	if err != nil {
 		return errors.Join(w.Flush(), err)

@@ -146,6 +146,8 @@ type config struct {
 	Agent string `json:"agent,omitempty"` // absolute path or "none"; "" means SSH_AUTH_SOCK
 
 	SQS *control.SQS `json:"sqs,omitempty"` // nil: new pairings have no queues
+
+	Bluetooth bool `json:"bluetooth,omitempty"` // new pairings can use it
 }
 
 const (

@@ -40,7 +40,7 @@ are read from stdin; anything else is a no.`,
 	}
 	c.Flags().StringVar(&o.name, "name", "", "how your phone lists this computer (default its host name)")
 	c.Flags().StringVar(&o.relay, "relay", "", "relay to use instead of the configured one")
-	c.Flags().StringSliceVar(&o.channels, "channel", nil, "use only these of the channels that are set up: relay, sqs")
+	c.Flags().StringSliceVar(&o.channels, "channel", nil, "use only these of the channels that are set up: relay, sqs, bluetooth")
 	c.Flags().BoolVar(&o.noQR, "no-qr", false, "print a link instead of a QR code")
 	return c
 }
@@ -64,16 +64,24 @@ func runPair(ctx context.Context, e *env, o pairOptions) error {
 	if req.SQS, err = o.sqs(cfg); err != nil {
 		return err
 	}
+	if req.Bluetooth, err = o.bluetooth(cfg); err != nil {
+		return err
+	}
 	if !o.uses(channelRelay) {
 		req.Relay = ""
 	}
 	switch {
-	case req.Relay == "" && req.SQS != nil && req.App == "":
+	case req.Relay == "" && (req.SQS != nil || req.Bluetooth) && req.App == "":
 		return &term.Problem{Err: errors.New("without a relay the link needs an address of the phone app, although kr-phone does not open it"), Code: codeUsage,
 			Hints: []string{"set one: kr config set app https://app.example.com"}}
-	case req.Relay == "" && req.SQS == nil:
+	case req.Relay == "" && req.SQS == nil && !req.Bluetooth:
 		return &term.Problem{Err: errors.New("no relay is set: computer and phone need a place to meet"), Code: codeUsage,
 			Hints: noRelayHints}
+	}
+	if req.Relay == "" && req.SQS == nil {
+		if err := checkBluetooth(ctx); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -100,14 +108,14 @@ func (o pairOptions) sqs(cfg config) (*control.SQS, error) {
 		return nil, &term.Problem{Err: fmt.Errorf(format, args...), Code: codeUsage, Hints: []string{"list the channels: kr channel list"}}
 	}
 	for _, c := range o.channels {
-		if c != channelRelay && c != channelSQS {
+		if c != channelRelay && c != channelSQS && c != channelBluetooth {
 			return wrong("there is no channel %q", c)
 		}
 	}
 	switch {
 	case !o.uses(channelSQS):
 		return nil, nil
-	case o.channels != nil && cfg.SQS == nil:
+	case slices.Contains(o.channels, channelSQS) && cfg.SQS == nil:
 		return wrong("sqs is not set up: kr channel add sqs")
 	}
 	return cfg.SQS, nil

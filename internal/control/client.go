@@ -78,6 +78,18 @@ func (c *Client) CheckSQS(ctx context.Context, account SQS) (SQSCheck, error) {
 	return out, c.call(ctx, http.MethodPost, "/v1/sqs/check", account, &out)
 }
 
+// AddBluetooth lets all phones come by Bluetooth, too.
+func (c *Client) AddBluetooth(ctx context.Context) (ChangedChannels, error) {
+	var out ChangedChannels
+	return out, c.call(ctx, http.MethodPost, "/v1/bluetooth/add", struct{}{}, &out)
+}
+
+// RemoveBluetooth ends that for those that have another channel.
+func (c *Client) RemoveBluetooth(ctx context.Context) (ChangedChannels, error) {
+	var out ChangedChannels
+	return out, c.call(ctx, http.MethodPost, "/v1/bluetooth/remove", struct{}{}, &out)
+}
+
 // SetSNS says how Amazon SNS is used from now on.
 func (c *Client) SetSNS(ctx context.Context, how SNS) error {
 	return c.call(ctx, http.MethodPost, "/v1/sns", how, nil)

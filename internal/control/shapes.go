@@ -9,6 +9,7 @@
 //	POST /v1/sqs/add      SQS → ChangedChannels: phones without queues get some
 //	POST /v1/sqs/remove   ChangedChannels: they lose them
 //	POST /v1/sqs/check    SQS → SQSCheck
+//	POST /v1/bluetooth/add, /v1/bluetooth/remove   ChangedChannels: all may come by it, or none
 //	POST /v1/sns          SNS: how Amazon SNS is used from now on
 //	POST /v1/sns/check    → SNSCheck
 //	GET  /v1/log          Log; ?phone=NAME-OR-ID &n=N (0: all) &before=SEQ; bounded,
@@ -113,6 +114,8 @@ type PairRequest struct {
 	Relay string `json:"relay"`         // origin
 	App   string `json:"app"`           // origin of the phone app
 	SQS   *SQS   `json:"sqs,omitempty"` // queues beside the relay; nil: none
+
+	Bluetooth bool `json:"bluetooth,omitempty"` // the phone comes by it, too, or alone
 }
 
 // SQS is how to reach an AWS account's queues. All may be empty; AWS's own

@@ -27,6 +27,8 @@ func (d *Daemon) api() http.Handler {
 	mux.HandleFunc("POST /v1/sqs/add", d.handleAddSQS)
 	mux.HandleFunc("POST /v1/sqs/remove", d.handleRemoveSQS)
 	mux.HandleFunc("POST /v1/sqs/check", d.handleCheckSQS)
+	mux.HandleFunc("POST /v1/bluetooth/add", d.handleAddBluetooth)
+	mux.HandleFunc("POST /v1/bluetooth/remove", d.handleRemoveBluetooth)
 	mux.HandleFunc("POST /v1/sns", d.handleSetSNS)
 	mux.HandleFunc("POST /v1/sns/check", d.handleCheckSNS)
 	mux.HandleFunc("GET /v1/log", d.handleLog)
@@ -72,7 +74,7 @@ func (d *Daemon) handlePair(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	relay, err1 := in.Relay, error(nil)
-	if relay != "" || in.SQS == nil {
+	if relay != "" || in.SQS == nil && !in.Bluetooth {
 		relay, err1 = mailbox.CanonicalOrigin(in.Relay)
 	}
 	app, err2 := mailbox.CanonicalOrigin(in.App)

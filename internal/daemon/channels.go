@@ -16,7 +16,11 @@ import (
 	"kryptonite/internal/wire"
 )
 
-const nameSQS = "sqs" // of a link
+// The names of links.
+const (
+	nameRelay = "relay"
+	nameSQS   = "sqs"
+)
 
 // openLinks makes a phone's channels, for its start.
 func (d *Daemon) openLinks(p *phone) (err error) {
@@ -31,6 +35,9 @@ func (d *Daemon) openLinks(p *phone) (err error) {
 	}
 	if p.SQS != nil {
 		p.links = append(p.links, d.linkSQS(p.ID, p.SQS))
+	}
+	if p.Bluetooth {
+		return d.linkBluetooth(p)
 	}
 	return nil
 }
@@ -56,6 +63,9 @@ func (r *record) addresses() session.Addresses {
 	if r.SQS != nil {
 		out.List = append(out.List, wire.Address{SQS: &r.SQS.SQSAddress})
 	}
+	if at, err := r.service(); r.Bluetooth && err == nil {
+		out.List = append(out.List, wire.Address{Bluetooth: &at})
+	}
 	return out
 }
 
@@ -77,10 +87,10 @@ func (p *phone) untold() bool {
 // nextSeq numbers a list of addresses that follows last.
 func nextSeq(last int64) int64 { return max(last+1, fault.Now().UnixMilli()) }
 
-// useQueues makes durable that the phone has other queues, or none, or that its
-// addresses have another number, and goes by that. The session tells the phone. The
-// caller holds p.list.mu.
-func (d *Daemon) useQueues(p *phone, r record) error {
+// useChannels makes durable that the phone has other queues, or none, that it comes
+// by Bluetooth, or not, or that its addresses have another number, and goes by that.
+// The session tells the phone. The caller holds p.list.mu.
+func (d *Daemon) useChannels(p *phone, r record) error {
 	if p.list.over {
 		return errors.New("the pairing has ended")
 	}
@@ -89,20 +99,35 @@ func (d *Daemon) useQueues(p *phone, r record) error {
 	}
 	fault.Point("krd.channel.stored")
 	if r.SQS != p.SQS {
-		var links []transport.Link
-		for _, l := range p.links {
-			if l.Name() != nameSQS {
-				links = append(links, l)
+		p.links = without(p.links, nameSQS)
+		if r.SQS != nil {
+			p.links = append(p.links, d.linkSQS(r.ID, r.SQS))
+		}
+	}
+	if r.Bluetooth != p.Bluetooth {
+		if p.links = without(p.links, nameBluetooth); p.radio != nil {
+			d.bg.Go(p.radio.stop)
+			p.radio = nil
+		}
+		if r.Bluetooth {
+			if err := d.linkBluetooth(p); err != nil {
+				return err
 			}
 		}
-		if r.SQS != nil {
-			links = append(links, d.linkSQS(r.ID, r.SQS))
-		}
-		p.links = links
 	}
-	p.SQS, p.AddressesSeq, p.AddressesTold = r.SQS, r.AddressesSeq, r.AddressesTold
+	p.SQS, p.Bluetooth, p.AddressesSeq, p.AddressesTold = r.SQS, r.Bluetooth, r.AddressesSeq, r.AddressesTold
 	p.session.SetLinks(p.links, r.addresses())
 	return nil
+}
+
+// without are the links but for those of one name.
+func without(links []transport.Link, name string) (out []transport.Link) {
+	for _, l := range links {
+		if l.Name() != name {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // gainQueues makes queues for a phone that is paired and has none.
@@ -118,7 +143,7 @@ func (d *Daemon) gainQueues(ctx context.Context, p *phone, in control.SQS) (gain
 	defer p.list.mu.Unlock()
 	r := p.record
 	r.SQS, r.AddressesSeq = q, nextSeq(r.AddressesSeq)
-	if err := d.useQueues(p, r); err != nil {
+	if err := d.useChannels(p, r); err != nil {
 		d.dropQueues(left)
 		return false, err
 	}
@@ -136,7 +161,7 @@ func (d *Daemon) loseQueues(p *phone) (lost bool, err error) {
 	switch {
 	case r.SQS == nil:
 		return false, nil
-	case r.Relay == "":
+	case r.Relay == "" && !r.Bluetooth:
 		return false, &control.Error{Code: control.CodeChannel, Text: "it was paired without a relay, and has no other channel"}
 	}
 	left, err := d.keepLeftover(r.SQS, 0)
@@ -145,7 +170,7 @@ func (d *Daemon) loseQueues(p *phone) (lost bool, err error) {
 	}
 	fault.Point("krd.channel.left")
 	r.SQS, r.AddressesSeq = nil, nextSeq(r.AddressesSeq)
-	if err := d.useQueues(p, r); err != nil {
+	if err := d.useChannels(p, r); err != nil {
 		return false, err // the pairing wins over what is left
 	}
 	d.dropQueues(left)
@@ -160,12 +185,13 @@ func (d *Daemon) addressesTold(p *phone, seq int64, at []wire.Address) (err erro
 	defer p.list.mu.Unlock()
 	r, left := p.record, leftover{}
 	unused := r.SQS != nil && r.Relay != "" && !r.SQS.among(at)
+	deaf := r.Bluetooth && r.Relay != "" && !listensNearby(at)
 	switch {
 	case p.list.over:
 		return nil
 	case seq > r.AddressesSeq: // one of us is a restored copy, and the phone takes only what is newer
 		r.AddressesSeq = nextSeq(seq)
-	case seq < r.AddressesSeq || at == nil || r.AddressesTold == seq && !unused:
+	case seq < r.AddressesSeq || at == nil || r.AddressesTold == seq && !unused && !deaf:
 		return nil
 	case unused:
 		if left, err = d.keepLeftover(r.SQS, 0); err != nil {
@@ -176,7 +202,11 @@ func (d *Daemon) addressesTold(p *phone, seq int64, at []wire.Address) (err erro
 	default:
 		r.AddressesTold = seq
 	}
-	if err := d.useQueues(p, r); err != nil {
+	if deaf && r.AddressesTold == seq {
+		d.cfg.Log.Info("the phone does not use Bluetooth", "pairing", r.ID)
+		r.Bluetooth = false
+	}
+	if err := d.useChannels(p, r); err != nil {
 		return err
 	}
 	d.dropQueues(left)
@@ -215,7 +245,7 @@ func (d *Daemon) changeAll(change func(*phone) (bool, error)) control.ChangedCha
 
 func describeLink(name string, s transport.Status, untold bool) control.Link {
 	out := control.Link{Name: name, Connected: s.Connected, Mode: s.Mode, LastOK: s.LastOK, TookMS: float64(s.Took.Microseconds()) / 1000,
-		Untold: name == nameSQS && untold}
+		Untold: name != nameRelay && untold}
 	if s.LastError != nil {
 		out.LastError = s.LastError.Error()
 	}

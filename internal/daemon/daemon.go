@@ -38,19 +38,21 @@ import (
 	"kryptonite/internal/sshname"
 	"kryptonite/internal/sshversion"
 	"kryptonite/internal/statedir"
+	"kryptonite/internal/transport/ble/bluez"
 	"kryptonite/internal/waitline"
 	"kryptonite/internal/wake/webpush"
 )
 
 const shutdownPatience = 3 * time.Second
 
-// Config is what a Daemon needs; OtherAgent, Passed and Push may be empty.
+// Config is what a Daemon needs; OtherAgent, Passed, Push and Adapter may be empty.
 type Config struct {
 	Dir        *statedir.Dir
 	Version    string
 	Log        *slog.Logger
 	OtherAgent string          // socket of the agent that the user has beside krd
 	Push       webpush.Options // for tests
+	Adapter    string          // of Bluetooth, "hci1"; "": the first that is on
 
 	Passed map[string]*net.UnixListener // sockets that were made for krd, by path: see peer.Passed
 }
@@ -76,6 +78,8 @@ type Daemon struct {
 	pair      *pairRun            // the pairing that runs, or nil
 
 	channels sync.Mutex // held while channels of pairings change
+
+	peripheral *bluez.Peripheral // does nothing until a pairing uses Bluetooth
 
 	pushOnce sync.Once
 	push     *webpush.Client // by pushClient
@@ -106,7 +110,8 @@ func Run(ctx context.Context, cfg Config, ready func()) error {
 	defer stop(nil)
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	d := &Daemon{cfg: cfg, started: time.Now(), life: life, stop: stop, phones: map[string]*phone{}, farewells: map[string]farewell{}}
+	d := &Daemon{cfg: cfg, started: time.Now(), life: life, stop: stop, phones: map[string]*phone{}, farewells: map[string]farewell{},
+		peripheral: bluez.NewPeripheral(bluez.Options{Adapter: cfg.Adapter, Log: cfg.Log})}
 	agentSock, err := cfg.listen(control.AgentSocket)
 	if err != nil {
 		return fmt.Errorf("open the agent socket: %w", err)

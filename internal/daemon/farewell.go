@@ -13,6 +13,7 @@ import (
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/relay"
+	"kryptonite/internal/wire"
 )
 
 // Times of a farewell. [kr-protocol] §4.6.
@@ -34,8 +35,11 @@ type farewell struct {
 	Relay string          `json:"relay"`
 	To    mailbox.Address `json:"phone_mailbox"`
 	SQS   *queues         `json:"sqs,omitempty"`
-	Frame []byte          `json:"frame"`
-	Since time.Time       `json:"since"`
+
+	Bluetooth *wire.BluetoothAddress `json:"bluetooth,omitempty"`
+
+	Frame []byte    `json:"frame"`
+	Since time.Time `json:"since"`
 
 	// Attempt marks a pairing that was begun and is not live. It is written
 	// before the phone hears of us, so that a phone which agreed while krd died
@@ -140,6 +144,8 @@ func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
 			return nil
 		case f.Attempt && errors.Is(err, transport.ErrNoMailbox):
 			return nil // the phone gave it up, too
+		case f.Attempt && f.Relay == "" && f.SQS == nil && fault.Now().Sub(f.Since) >= pairLife:
+			return nil // here, too; nobody listens any more
 		case fault.Now().Add(pause).Sub(f.Since) >= farewellLife:
 			return err
 		}
@@ -176,6 +182,9 @@ func (d *Daemon) sendEverywhere(ctx context.Context, f farewell) error {
 			}
 			return link.Send(ctx, f.Frame)
 		})
+	}
+	if f.Bluetooth != nil {
+		ways = append(ways, func(ctx context.Context) error { return d.sendNearby(ctx, *f.Bluetooth, f.Frame) })
 	}
 	results := make(chan error, len(ways))
 	for _, way := range ways {

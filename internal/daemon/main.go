@@ -12,6 +12,7 @@ import (
 	"kryptonite/internal/peer"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/term"
+	"kryptonite/internal/transport/ble/bluez"
 )
 
 const usageText = `krd asks your phone when ssh wants a signature. kr starts it; you need not.
@@ -24,7 +25,7 @@ names. krd stays in the foreground and logs to stderr; end it with Ctrl-C. It
 takes the sockets that systemd passes (kr setup writes the units), or makes them.
 
 While a request waits for the phone, a line in ssh's terminal says so. KR_QUIET=1,
-for ssh or for krd, turns it off.
+for ssh or for krd, turns it off. KR_BLUETOOTH_ADAPTER (hci1) chooses an adapter.
 
 Flags:
   --log-level LEVEL   debug, info, warn or error (default info)
@@ -75,5 +76,5 @@ func Main(ctx context.Context, args []string, version string, io *term.IO) int {
 	if err != nil {
 		return io.Fail(err)
 	}
-	return io.Fail(Run(ctx, Config{Dir: dir, Version: version, Log: log, OtherAgent: other, Passed: passed}, func() { io.Printf("ready\n") }))
+	return io.Fail(Run(ctx, Config{Dir: dir, Version: version, Log: log, OtherAgent: other, Passed: passed, Adapter: os.Getenv(bluez.AdapterVariable)}, func() { io.Printf("ready\n") }))
 }

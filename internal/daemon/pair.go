@@ -13,6 +13,7 @@ import (
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/pairing"
 	"kryptonite/internal/sealbox"
+	"kryptonite/internal/transport/ble"
 	"kryptonite/internal/transport/relay"
 	"kryptonite/internal/wire"
 )
@@ -33,15 +34,18 @@ type pairRun struct {
 	d          *Daemon
 	req        control.PairRequest
 	emit       func(control.PairEvent) error
-	answers    chan bool       // the person at kr pair
-	client     *relay.Client   // nil: they meet at SQS
-	rendezvous mailbox.Key     // at the relay
-	own        mailbox.Key     // at the relay
-	to         mailbox.Address // where the phone waits for the hello at the relay
-	queues     *queues         // nil: no SQS, or the phone does not use it
-	left       leftover        // of queues
-	meeting    *queues         // where they meet, without a relay
-	meetLeft   leftover        // of meeting
+	answers    chan bool              // the person at kr pair
+	client     *relay.Client          // nil: they meet elsewhere
+	rendezvous mailbox.Key            // at the relay
+	own        mailbox.Key            // at the relay
+	to         mailbox.Address        // where the phone waits for the hello at the relay
+	queues     *queues                // nil: no SQS, or the phone does not use it
+	left       leftover               // of queues
+	meeting    *queues                // where they meet, without a relay
+	meetLeft   leftover               // of meeting
+	radios     []*radio               // the services that are served
+	ownNearby  *ble.Link              // by Bluetooth alone: of the pairing's service
+	begun      *wire.BluetoothAddress // where they meet then
 	computer   *pairing.Computer
 
 	first, later func(context.Context, func([]byte) error) error // receive the phone's first frame, and the others
@@ -76,6 +80,7 @@ func (r *pairRun) run(ctx context.Context) (*phone, error) {
 	if err := g.Wait(); !errors.Is(err, errDone) {
 		result = err
 	}
+	r.silence() // the pairing, or the word that there is none, has the service to itself
 	if cause := context.Cause(ctx); cause != nil && result != nil {
 		result = cause
 	}
@@ -121,7 +126,8 @@ func (r *pairRun) prepare(ctx context.Context) (err error) {
 			where.SQS = wire.Meeting{Region: r.queues.Region, Account: r.queues.Account, Prefix: r.req.SQS.Prefix}
 		}
 	}
-	r.computer, err = pairing.NewComputer(where, pairing.Self{Name: r.req.Name, Version: r.d.cfg.Version, Addresses: addresses})
+	where.Bluetooth = r.req.Bluetooth && r.req.Relay == "" && r.req.SQS == nil
+	r.computer, err = pairing.NewComputer(where, pairing.Self{Name: r.req.Name, Version: r.d.cfg.Version, Addresses: addresses, Bluetooth: r.req.Bluetooth})
 	if err != nil {
 		return err
 	}
@@ -129,7 +135,11 @@ func (r *pairRun) prepare(ctx context.Context) (err error) {
 		return &control.Error{Code: control.CodeBadRequest,
 			Text: "no QR code can carry the address of this relay or app: use a host name of letters, digits, dots and hyphens, or 127.0.0.1"}
 	}
-	if r.client == nil {
+	switch {
+	case where.Bluetooth:
+		r.meetNearby()
+		return nil
+	case r.client == nil:
 		return r.makeMeeting(ctx)
 	}
 	return r.openMailboxes(ctx)
@@ -179,10 +189,11 @@ func (r *pairRun) steps(ctx context.Context, first, later <-chan []byte) error {
 			fault.Point("krd.pair.accepted")
 			qr.Stop()
 			r.to = to
-			if err := r.keepAttempt(to, r.meeting); err != nil {
+			if err := r.keepAttempt(to, r.meeting, r.begun); err != nil {
 				return err
 			}
 			fault.Point("krd.pair.attempt")
+			r.knowNearby()
 			r.post(ctx, hello)
 			fault.Point("krd.pair.hello")
 		case frame := <-later:
@@ -230,8 +241,8 @@ func (r *pairRun) take(frame []byte) error {
 		if !r.queues.among(r.computer.Peer().Addresses) {
 			r.dropQueues()
 		}
-		if to, ok := relayAddress(r.computer.Peer().Addresses); ok || r.client == nil && r.queues != nil {
-			if err := r.keepAttempt(to, r.queues); err != nil {
+		if to, ok := relayAddress(r.computer.Peer().Addresses); ok || r.client == nil && r.queues != nil || r.ownNearby != nil {
+			if err := r.keepAttempt(to, r.queues, r.service()); err != nil {
 				return err
 			}
 		}
@@ -242,8 +253,12 @@ func (r *pairRun) take(frame []byte) error {
 }
 
 // keepAttempt makes sure that the phone, which listens at to, or without a relay
-// to the queue of q, is told if nothing comes of this, even if krd dies.
-func (r *pairRun) keepAttempt(to mailbox.Address, q *queues) error {
+// to the queue of q, or by Bluetooth alone, is told if nothing comes of this, even if
+// krd dies.
+func (r *pairRun) keepAttempt(to mailbox.Address, q *queues, nearby *wire.BluetoothAddress) error {
+	if r.ownNearby == nil {
+		nearby = nil
+	}
 	if r.client != nil {
 		q = nil
 	}
@@ -253,7 +268,7 @@ func (r *pairRun) keepAttempt(to mailbox.Address, q *queues) error {
 	}
 	own, s, _ := r.computer.Keys()
 	r.attempt = farewell{ID: pairing.ID(own.Public(), s), Name: "a phone that was not paired", Relay: r.req.Relay, To: to,
-		SQS: q, Frame: frame, Since: fault.Now().Truncate(time.Second), Attempt: true}
+		SQS: q, Bluetooth: nearby, Frame: frame, Since: fault.Now().Truncate(time.Second), Attempt: true}
 	return r.d.keepFarewell(r.attempt)
 }
 
@@ -303,12 +318,13 @@ func (r *pairRun) finish() (*phone, error) {
 	own, s, epoch := r.computer.Keys()
 	peer := r.computer.Peer()
 	to, ok := relayAddress(peer.Addresses)
-	if r.client != nil && !ok || r.client == nil && r.queues == nil {
+	nearby := r.req.Bluetooth && listensNearby(peer.Addresses)
+	if r.client != nil && !ok || r.client == nil && r.queues == nil && !nearby {
 		return nil, &control.Error{Code: control.CodeChannel, Text: "the phone did not say where it listens"}
 	}
 	rec := record{
 		ID: pairing.ID(own.Public(), s), Name: r.d.freeName(phoneName(peer.Name)), Own: own, Phone: s,
-		Keys: peer.Keys, Paired: time.Now().Truncate(time.Millisecond), App: r.req.App, Wakers: peer.Wakers, SQS: r.queues,
+		Keys: peer.Keys, Paired: time.Now().Truncate(time.Millisecond), App: r.req.App, Wakers: peer.Wakers, SQS: r.queues, Bluetooth: nearby,
 	}
 	if r.client != nil {
 		rec.Relay, rec.Mailbox, rec.Peer = r.req.Relay, r.own.Seed(), to

@@ -36,7 +36,7 @@ type record struct {
 	Name    string             `json:"phone"`
 	Own     sealbox.PrivateKey `json:"c_priv"`
 	Phone   sealbox.PublicKey  `json:"s_pub"`
-	Relay   string             `json:"relay"` // "", without mailboxes: SQS is the only link
+	Relay   string             `json:"relay"` // "", without mailboxes: SQS, or Bluetooth, is the only link
 	Mailbox []byte             `json:"mailbox_seed"`
 	Peer    mailbox.Address    `json:"phone_mailbox"`
 	Keys    []wire.SSHKey      `json:"keys"`
@@ -48,7 +48,8 @@ type record struct {
 	PushGone    time.Time `json:"push_gone,omitzero"` // when the last Push was found to have ended, while there is no other
 	SNS         *endpoint `json:"sns,omitempty"`      // where PushToken is at Amazon SNS; nil: nowhere
 
-	SQS *queues `json:"sqs,omitempty"` // nil: the relay is the only link
+	SQS       *queues `json:"sqs,omitempty"`       // nil: no queues
+	Bluetooth bool    `json:"bluetooth,omitempty"` // the phone comes by it, too
 
 	AddressesSeq  int64 `json:"addresses_seq,omitempty"`      // of what the phone is told of Relay and SQS; 0: the pairing did
 	AddressesTold int64 `json:"told_addresses_seq,omitempty"` // the newest that it has
@@ -96,9 +97,9 @@ func (r *record) check() error {
 	return nil
 }
 
-// checkRelay is check for the relay, which may be missing if there is SQS.
+// checkRelay is check for the relay, which may be missing if there is another link.
 func (r *record) checkRelay() error {
-	if r.Relay == "" && r.Mailbox == nil && r.Peer.IsZero() && r.SQS != nil {
+	if r.Relay == "" && r.Mailbox == nil && r.Peer.IsZero() && (r.SQS != nil || r.Bluetooth) {
 		return nil
 	}
 	if _, err := mailbox.KeyFromSeed(r.Mailbox); err != nil {
@@ -115,9 +116,10 @@ func (r *record) checkRelay() error {
 
 // phone is a pairing at work.
 type phone struct {
-	record  // Keys, KeysSeq, Wakers, PushGone, SNS, SQS and those of addresses belong to list
+	record  // Keys, KeysSeq, Wakers, PushGone, SNS, SQS, Bluetooth and those of addresses belong to list
 	list    keyList
 	links   []transport.Link // belong to list
+	radio   *radio           // for Bluetooth, else nil; belongs to list
 	waker   *webpush.Waker   // for Push; belongs to list; nil: there is none, or pushErr says why not
 	pushErr error
 	device  *snsowner.Waker // the same for PushToken
@@ -180,7 +182,7 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 		Heard: d.lastHeard(r), Now: fault.Now, Witness: witness{d, r.ID},
 		Unpaired: func() error { return d.phoneLeft(p) },
 		Told:     func(seq int64, at []wire.Address) error { return d.addressesTold(p, seq, at) },
-		KeysSeq:  r.KeysSeq, Waker: bell{d, p},
+		KeysSeq:  r.KeysSeq, Waker: bell{d, p}, Asking: p.asking,
 		Keys: func(seq int64, keys []wire.SSHKey, wake wire.Wakers) error { return d.keysTold(p, seq, keys, wake) },
 	})
 	if err != nil {
@@ -228,6 +230,7 @@ func (d *Daemon) phoneLeft(p *phone) (err error) {
 	p.cancel()
 	d.bg.Go(func() {
 		<-p.done
+		p.silence()
 		d.deleteMailbox(p)
 		d.dropQueues(left)
 		d.dropEndpoint(device)
@@ -319,6 +322,10 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 			undo()
 		}
 	}()
+	nearby, err := p.nearby()
+	if err != nil {
+		return false, err
+	}
 	left, err := d.keepLeftover(queues, farewellLife)
 	if err != nil {
 		return false, err
@@ -328,7 +335,7 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 		return false, err
 	}
 	fault.Point("krd.unpair.queues")
-	f := farewell{ID: p.ID, Name: p.Name, Relay: p.Relay, To: p.Peer, SQS: queues, Frame: frame, Since: fault.Now().Truncate(time.Second)}
+	f := farewell{ID: p.ID, Name: p.Name, Relay: p.Relay, To: p.Peer, SQS: queues, Bluetooth: nearby, Frame: frame, Since: fault.Now().Truncate(time.Second)}
 	if err := d.keepFarewell(f); err != nil {
 		return false, err
 	}
@@ -340,6 +347,7 @@ func (d *Daemon) unpair(ctx context.Context, p *phone) (told bool, err error) {
 	d.mu.Lock()
 	delete(d.phones, p.ID)
 	d.mu.Unlock()
+	p.silence() // the last word has the service to itself
 	done := d.tell(f)
 	p.cancel()
 	<-p.done

@@ -54,10 +54,14 @@ func (r *runner) link(a wire.SQSAddress) (transport.Link, error) {
 	return l, nil
 }
 
-// listen receives a mailbox, or a queue, until it is closed or ctx ends.
+// listen receives a mailbox, a queue, or a service nearby, until it is closed or ctx ends.
 func (r *runner) listen(ctx context.Context, e phone.Listen) error {
-	if e.SQS != nil {
+	switch {
+	case e.SQS != nil:
 		return r.listenSQS(ctx, e)
+	case e.Bluetooth != nil:
+		r.listenNearby(ctx, e)
+		return nil
 	}
 	if r.ears[string(e.Seed)] != nil {
 		return nil
@@ -132,11 +136,14 @@ func (r *runner) close(ctx context.Context, e phone.Close) {
 		name = e.SQS.ToPhone
 		delete(r.queues, name)
 	}
+	if e.Bluetooth != nil {
+		name = e.Bluetooth.Service.String()
+	}
 	if cancel := r.ears[name]; cancel != nil {
 		cancel()
 		delete(r.ears, name)
 	}
-	if e.SQS != nil {
+	if e.SQS != nil || e.Bluetooth != nil {
 		return
 	}
 	c, err := r.client(e.Origin)
@@ -169,6 +176,10 @@ func (r *runner) send(ctx context.Context, e phone.Send) {
 		r.bg.Go(func() {
 			sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendLimit)
 			defer cancel()
+			if a.Bluetooth != nil {
+				sending, cancel = soon(sending, ctx)
+				defer cancel()
+			}
 			if err := post(sending, e.Frame); err != nil {
 				r.log.Warn("frame not sent", "pairing", e.Pairing, "err", err)
 				return
@@ -184,6 +195,8 @@ func (r *runner) send(ctx context.Context, e phone.Send) {
 // sender sends frames to an address; nil if its channel is not known.
 func (r *runner) sender(a wire.Address) (func(context.Context, []byte) error, error) {
 	switch {
+	case a.Bluetooth != nil:
+		return r.near(a.Bluetooth.Service).Send, nil
 	case a.SQS != nil:
 		l, err := r.link(*a.SQS)
 		if err != nil {

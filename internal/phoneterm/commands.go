@@ -73,6 +73,11 @@ func runPair(ctx context.Context, e *env, file string) error {
 	if err != nil {
 		return badLink(err)
 	}
+	if inv.Bluetooth {
+		if err := canBluetooth(); err != nil {
+			return err
+		}
+	}
 	p := &pairing1{e: e, shown: make(chan phone.Effect, 16), link: inv}
 	r := newRunner(core, o.journal, nil, p.show, log)
 	ctx, stop := context.WithCancel(ctx)

@@ -182,6 +182,7 @@ func lockPhone(dir *statedir.Dir) (*statedir.Lock, error) {
 func (o *opened) core(approve phone.Approve) (*phone.Core, error) {
 	return phone.New(phone.Config{
 		Name: phoneName(), Version: version.String(), Approve: approve, Keys: o.keys.public(),
+		Bluetooth: canBluetooth() == nil,
 	}, o.records)
 }
 

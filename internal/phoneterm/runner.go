@@ -6,14 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
 	"kryptonite/internal/fault"
 	"kryptonite/internal/keystore"
 	"kryptonite/internal/phone"
+	"kryptonite/internal/sealbox"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/transport"
+	"kryptonite/internal/transport/ble"
+	"kryptonite/internal/transport/ble/bluez"
 	"kryptonite/internal/transport/relay"
 	"kryptonite/internal/transport/sqs"
 )
@@ -33,7 +37,13 @@ type runner struct {
 	clients map[string]*relay.Client      // by origin; the loop's own
 	sqs     *sqs.Client                   // nil until it is needed; the loop's own
 	queues  map[string]transport.Link     // by name of the queue to the phone; the loop's own
-	ears    map[string]context.CancelFunc // by mailbox seed, or name of the queue; the loop's own
+	ears    map[string]context.CancelFunc // by mailbox seed, name of the queue, or service; the loop's own
+
+	central  *bluez.Central
+	services map[sealbox.ServiceUUID]*ble.Link // the loop's own
+	radios   sync.WaitGroup                    // that serve them
+	air      context.Context                   // of radios: ends after bg
+	still    context.CancelFunc
 }
 
 // look lets f look at the core, in the loop, where nothing changes it meanwhile.
@@ -56,8 +66,11 @@ type posted struct {
 }
 
 func newRunner(core *phone.Core, j *statedir.Journal, keys signer, show func(phone.Effect), log *slog.Logger) *runner {
-	return &runner{core: core, journal: j, keys: keys, show: show, log: log,
-		events: make(chan posted), clients: map[string]*relay.Client{}, queues: map[string]transport.Link{}, ears: map[string]context.CancelFunc{}}
+	air, still := context.WithCancel(context.Background())
+	return &runner{core: core, journal: j, keys: keys, show: show, log: log, air: air, still: still,
+		central:  bluez.NewCentral(bluez.Options{Adapter: os.Getenv(bluez.AdapterVariable), Log: log}),
+		services: map[sealbox.ServiceUUID]*ble.Link{},
+		events:   make(chan posted), clients: map[string]*relay.Client{}, queues: map[string]transport.Link{}, ears: map[string]context.CancelFunc{}}
 }
 
 // post hands an event to the loop and waits until it is durable.
@@ -83,6 +96,8 @@ func (r *runner) hand(ctx context.Context, p posted) error {
 // or with the error of a store that does not take a decision.
 func (r *runner) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	defer r.radios.Wait()
+	defer r.still()
 	defer r.bg.Wait()
 	defer cancel()
 	if err := r.handle(ctx, phone.Start{}); err != nil {

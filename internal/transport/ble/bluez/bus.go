@@ -33,6 +33,10 @@ const (
 	toPhone    = "9b84207a-2edc-41f1-817d-98f27c7679fe"
 )
 
+// AdapterVariable is the environment's word on which adapter to use ("hci1"), where
+// there are several.
+const AdapterVariable = "KR_BLUETOOTH_ADAPTER"
+
 // callPatience is how long BlueZ may take for what needs no radio.
 const callPatience = 10 * time.Second
 

@@ -1,0 +1,60 @@
+package phoneterm
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"kryptonite/internal/phone"
+	"kryptonite/internal/sealbox"
+	"kryptonite/internal/transport/ble"
+	"kryptonite/internal/transport/ble/bluez"
+)
+
+// askLimit is how long D-Bus may take to say whether there is Bluetooth.
+const askLimit = 3 * time.Second
+
+// partLimit is how long a frame may still look for its computer when kr-phone ends.
+const partLimit = 3 * time.Second
+
+// canBluetooth reports whether this machine has Bluetooth, if perhaps switched off.
+func canBluetooth() error {
+	ctx, cancel := context.WithTimeout(context.Background(), askLimit)
+	defer cancel()
+	if err := bluez.Check(ctx, os.Getenv(bluez.AdapterVariable)); err != nil && !errors.Is(err, bluez.ErrOff) {
+		return err
+	}
+	return nil
+}
+
+// near is the phone's end of a service over Bluetooth. A computer is looked for while
+// something listens, or a frame waits.
+func (r *runner) near(service sealbox.ServiceUUID) *ble.Link {
+	if l := r.services[service]; l != nil {
+		return l
+	}
+	l := ble.New()
+	r.services[service] = l
+	r.radios.Go(func() { _ = r.central.Serve(r.air, service, l) }) // only air's error
+	return l
+}
+
+func (r *runner) listenNearby(ctx context.Context, e phone.Listen) {
+	name := e.Bluetooth.Service.String()
+	if r.ears[name] != nil {
+		return
+	}
+	l := r.near(e.Bluetooth.Service)
+	r.hear(ctx, name, e.Pairing, func(ctx context.Context, handle func([]byte) error) error {
+		defer l.Hold()()
+		return l.Receive(ctx, handle)
+	})
+}
+
+// soon is ctx, but ends shortly after outer does.
+func soon(ctx, outer context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(outer, func() { time.AfterFunc(partLimit, cancel) })
+	return ctx, func() { stop(); cancel() }
+}
