@@ -32,6 +32,7 @@ while :; do
 	wait "$bluetoothd"
 	sleep 1 # as systemd does
 done &
+# Not -L alone for being small: see neighbour in package scenarios.
 btvirt -L -l3 >/dev/null &
 
 # An ordinary user may kill bluetoothd, by a line in here.

@@ -2,6 +2,7 @@ package bluetooth
 
 import (
 	"context"
+	"flag"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -16,6 +17,8 @@ const (
 	sentinel = "machine: exit "
 	limit    = 6 * time.Minute
 )
+
+var only = flag.String("scenarios", ".", "which ones TestVM runs, as go test's -run")
 
 // TestVM boots the machine once; each scenario that ran inside is a subtest.
 func TestVM(t *testing.T) {
@@ -34,7 +37,7 @@ func TestVM(t *testing.T) {
 	dir := t.TempDir()
 	scenarios := build(t, ctx, dir)
 	m := Machine{Kernel: filepath.Join(kernel, "vmlinuz"), Initramfs: filepath.Join(dir, "initramfs")}
-	must(t, writeRoot(ctx, m.Initramfs, kernel, dir, "-test.v -test.timeout 5m"))
+	must(t, writeRoot(ctx, m.Initramfs, kernel, dir, "-test.v -test.timeout 5m -test.run '"+*only+"'"))
 
 	begun := time.Now()
 	exit, results := "", map[string]string{}
@@ -102,7 +105,7 @@ func build(t *testing.T, ctx context.Context, dir string) (scenarios []string) {
 			t.Fatalf("go %s: %v\n%s", args[0], err, out)
 		}
 	}
-	list, err := output(ctx, "", filepath.Join(dir, "scenarios"), "-test.list", ".")
+	list, err := output(ctx, "", filepath.Join(dir, "scenarios"), "-test.list", *only)
 	must(t, err)
 	return strings.Fields(list)
 }
