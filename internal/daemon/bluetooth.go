@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"kryptonite/internal/control"
@@ -15,7 +16,7 @@ const nameBluetooth = "bluetooth" // of a link
 // service is the pairing's over Bluetooth, whether or not it is used.
 func (r *record) service() (wire.BluetoothAddress, error) {
 	u, err := sealbox.ComputerService(r.Own, r.Phone)
-	return wire.BluetoothAddress{Service: u}, err
+	return wire.BluetoothAddress{Service: u[:]}, err
 }
 
 // listensNearby reports whether Bluetooth is among the addresses of a phone.
@@ -36,12 +37,13 @@ type radio struct {
 
 // serve begins to serve a service.
 func (d *Daemon) serve(at wire.BluetoothAddress, link *ble.Link) *radio {
+	service := sealbox.ServiceUUID(at.Service)
 	ctx, cancel := context.WithCancel(d.life)
 	r := &radio{link: link}
 	done := make(chan struct{})
 	d.bg.Go(func() {
 		defer close(done)
-		_ = d.peripheral.Serve(ctx, at.Service, r.link) // only ctx's
+		_ = d.peripheral.Serve(ctx, service, r.link) // only ctx's
 	})
 	r.stop = func() { cancel(); <-done }
 	return r
@@ -128,6 +130,9 @@ func (d *Daemon) handleRemoveBluetooth(w http.ResponseWriter, _ *http.Request) {
 
 // sendNearby sends a frame to the phone that looks for a service.
 func (d *Daemon) sendNearby(ctx context.Context, at wire.BluetoothAddress, frame []byte) error {
+	if len(at.Service) != len(sealbox.ServiceUUID{}) {
+		return errors.New("the service to tell it by is none")
+	}
 	r := d.serve(at, ble.New())
 	defer r.stop()
 	return r.link.Send(ctx, frame)
@@ -140,7 +145,8 @@ func (r *pairRun) meetNearby() {
 	first, own := ble.New(), ble.New()
 	first.Hold() // both until they are silenced
 	own.Hold()
-	r.begun = &wire.BluetoothAddress{Service: sealbox.RendezvousService(c)}
+	u := sealbox.RendezvousService(c)
+	r.begun = &wire.BluetoothAddress{Service: u[:]}
 	r.radios, r.ownNearby = append(r.radios, r.d.serve(*r.begun, first)), own
 	r.first, r.hello, r.later = first.Receive, first.Send, own.Receive
 }
@@ -159,7 +165,7 @@ func (r *pairRun) service() *wire.BluetoothAddress {
 	if err != nil {
 		panic("daemon: bug: a phone's key of low order: " + err.Error()) // Accept has refused it
 	}
-	return &wire.BluetoothAddress{Service: u}
+	return &wire.BluetoothAddress{Service: u[:]}
 }
 
 func (r *pairRun) silence() {

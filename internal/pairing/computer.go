@@ -107,7 +107,7 @@ func (p *Computer) Accept(now time.Time, frame []byte) (hello []byte, to [16]byt
 		if err != nil {
 			return nil, to, ErrDrop
 		}
-		addresses = append(slices.Clip(addresses), wire.Address{Bluetooth: &wire.BluetoothAddress{Service: service}})
+		addresses = append(slices.Clip(addresses), wire.Address{Bluetooth: &wire.BluetoothAddress{Service: service[:]}})
 	}
 	eC := p.eC.Public()
 	msg := wire.Message{Request: &wire.Request{

@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"bytes"
 	"slices"
 
 	"kryptonite/internal/mailbox"
@@ -19,7 +20,7 @@ func (c *Core) usable(p *pairRecord, theirs []wire.Address) (out []wire.Address)
 		case a.SQS != nil && !queues:
 			out = append(out, a)
 			queues = true
-		case a.Bluetooth != nil && !service && c.cfg.Bluetooth && *a.Bluetooth == *p.service():
+		case a.Bluetooth != nil && !service && c.cfg.Bluetooth && bytes.Equal(a.Bluetooth.Service, p.service().Service):
 			out = append(out, a)
 			service = true
 		}
@@ -74,7 +75,7 @@ func (p *pairRecord) service() *wire.BluetoothAddress {
 	if err != nil {
 		panic("phone: bug: a pairing by a key of low order: " + err.Error()) // load has refused it
 	}
-	return &wire.BluetoothAddress{Service: u}
+	return &wire.BluetoothAddress{Service: u[:]}
 }
 
 // listenTo listens where the computer's addresses say.

@@ -56,7 +56,8 @@ func newPairing(now time.Time, inv wire.Invitation) (*pairRecord, []Effect, erro
 	var hello mailbox.Address // where it is awaited
 	switch {
 	case inv.Bluetooth:
-		p.Nearby = &wire.BluetoothAddress{Service: sealbox.RendezvousService(inv.CPub)}
+		u := sealbox.RendezvousService(inv.CPub)
+		p.Nearby = &wire.BluetoothAddress{Service: u[:]}
 	case inv.Relay == "":
 		queues := inv.SQS.Queues(inv.CPub)
 		p.Meeting = &queues

@@ -161,6 +161,9 @@ func (p *pairRecord) check() error {
 	if p.Meeting != nil && p.Meeting.Check() != nil {
 		return errors.New("the queues where it began are not well named")
 	}
+	if p.Nearby != nil && len(p.Nearby.Service) != len(sealbox.ServiceUUID{}) {
+		return errors.New("the service where it began is none")
+	}
 	if p.AddressesSeq < 0 || p.AddressesSeq > maxSeq {
 		return errors.New("its addresses have no number")
 	}

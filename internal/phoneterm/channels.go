@@ -137,7 +137,7 @@ func (r *runner) close(ctx context.Context, e phone.Close) {
 		delete(r.queues, name)
 	}
 	if e.Bluetooth != nil {
-		name = e.Bluetooth.Service.String()
+		name = string(e.Bluetooth.Service)
 	}
 	if cancel := r.ears[name]; cancel != nil {
 		cancel()
@@ -196,7 +196,7 @@ func (r *runner) send(ctx context.Context, e phone.Send) {
 func (r *runner) sender(a wire.Address) (func(context.Context, []byte) error, error) {
 	switch {
 	case a.Bluetooth != nil:
-		return r.near(a.Bluetooth.Service).Send, nil
+		return r.near(*a.Bluetooth).Send, nil
 	case a.SQS != nil:
 		l, err := r.link(*a.SQS)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/transport/ble"
 	"kryptonite/internal/transport/ble/bluez"
+	"kryptonite/internal/wire"
 )
 
 // askLimit is how long D-Bus may take to say whether there is Bluetooth.
@@ -30,7 +31,9 @@ func canBluetooth() error {
 
 // near is the phone's end of a service over Bluetooth. A computer is looked for while
 // something listens, or a frame waits.
-func (r *runner) near(service sealbox.ServiceUUID) *ble.Link {
+func (r *runner) near(at wire.BluetoothAddress) *ble.Link {
+	var service sealbox.ServiceUUID
+	copy(service[:], at.Service)
 	if l := r.services[service]; l != nil {
 		return l
 	}
@@ -41,11 +44,11 @@ func (r *runner) near(service sealbox.ServiceUUID) *ble.Link {
 }
 
 func (r *runner) listenNearby(ctx context.Context, e phone.Listen) {
-	name := e.Bluetooth.Service.String()
+	name := string(e.Bluetooth.Service)
 	if r.ears[name] != nil {
 		return
 	}
-	l := r.near(e.Bluetooth.Service)
+	l := r.near(*e.Bluetooth)
 	r.hear(ctx, name, e.Pairing, func(ctx context.Context, handle func([]byte) error) error {
 		defer l.Hold()()
 		return l.Receive(ctx, handle)

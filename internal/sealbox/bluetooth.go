@@ -3,9 +3,7 @@ package sealbox
 import (
 	"crypto/hkdf"
 	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"strings"
+	"fmt"
 )
 
 const bluetoothSalt = "kryptonite bluetooth v1"
@@ -54,23 +52,5 @@ func service(ikm []byte, info string) (u ServiceUUID) {
 
 // String returns the 36 characters.
 func (u ServiceUUID) String() string {
-	h := hex.EncodeToString(u[:])
-	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
-}
-
-// MarshalText returns the 36 characters.
-func (u ServiceUUID) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
-
-// UnmarshalText reads what MarshalText wrote, and nothing else.
-func (u *ServiceUUID) UnmarshalText(t []byte) error {
-	var v ServiceUUID
-	b, err := hex.DecodeString(strings.ReplaceAll(string(t), "-", ""))
-	if err == nil && len(b) == len(v) {
-		copy(v[:], b)
-	}
-	if v[6]>>4 != 8 || v[8]>>6 != 2 || v.String() != string(t) {
-		return errors.New("sealbox: not the UUID of a service")
-	}
-	*u = v
-	return nil
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }

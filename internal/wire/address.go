@@ -24,7 +24,7 @@ type Address struct {
 // BluetoothAddress is the GATT service of a pairing, which both sides can derive.
 // [kr-protocol] §5.9.
 type BluetoothAddress struct {
-	Service sealbox.ServiceUUID `json:"service"`
+	Service []byte `json:"service"` // a UUID, 16 bytes
 }
 
 // RelayAddress is a mailbox (16 bytes) on a relay.
@@ -153,7 +153,7 @@ func (m Message) addressesFit() bool {
 				fields++
 			}
 		}
-		if fields > 1 || a.SQS != nil && a.SQS.Check() != nil || a.Bluetooth != nil && a.Bluetooth.Service == (sealbox.ServiceUUID{}) {
+		if fields > 1 || a.SQS != nil && a.SQS.Check() != nil || a.Bluetooth != nil && len(a.Bluetooth.Service) != len(sealbox.ServiceUUID{}) {
 			return false
 		}
 	}

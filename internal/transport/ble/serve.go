@@ -3,6 +3,7 @@ package ble
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -120,7 +121,9 @@ func (l *Link) serve(outer context.Context, p Port, hello []byte) error {
 		return why
 	})
 	err := g.Wait()
-	l.note(err)
+	if !errors.Is(err, segment.ErrLeft) { // all was said
+		l.note(err)
+	}
 	return err
 }
 

@@ -63,14 +63,19 @@ func (c *central) Read(ctx context.Context) ([]byte, error) {
 
 // Write implements ble.Port. All centrals read it.
 func (c *central) Write(ctx context.Context, b []byte) error {
+	done, err := c.s.turns.take(ctx, c, b)
+	if err != nil {
+		return err
+	}
+	defer done()
+	c.s.mu.Lock()
+	f, started := c.s.notify, c.s.started
+	c.s.mu.Unlock()
 	select {
 	case <-c.gone:
 		return io.ErrClosedPipe
 	default:
 	}
-	c.s.mu.Lock()
-	f, started := c.s.notify, c.s.started
-	c.s.mu.Unlock()
 	switch {
 	case f != nil:
 		_ = f.SetWriteDeadline(time.Now().Add(writeLimit)) // BlueZ reads at once

@@ -74,7 +74,7 @@ func (p *Peripheral) Serve(ctx context.Context, service sealbox.ServiceUUID, lin
 // serveOn shows the service by one adapter. It returns nil when ctx has ended, and a
 // *StateError when the adapter, or bluetoothd, has gone.
 func (p *Peripheral) serveOn(ctx context.Context, b *bus, adapter dbus.ObjectPath, uuid sealbox.ServiceUUID, link *ble.Link) (err error) {
-	s := newService(b.conn, uuid)
+	s := newService(b.conn, uuid, p.Clock)
 	if err := s.export(); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (p *Peripheral) serveOn(ctx context.Context, b *bus, adapter dbus.ObjectPat
 		stop() // each central is told
 		centrals.Wait()
 		if err == nil {
-			s.await(b, leaving, p.Clock)
+			s.await(b, leaving)
 		}
 		err = errors.Join(err, p.withdraw(b, adapter, s, true))
 		p.Log.Debug("bluetooth: not advertising", "adapter", adapter)

@@ -36,6 +36,8 @@ type service struct {
 	once     sync.Once
 	over     chan struct{} // closed by close
 	bg       sync.WaitGroup
+	turns    turns
+	clock    Clock
 
 	mu       sync.Mutex
 	centrals map[dbus.ObjectPath]*central
@@ -51,8 +53,8 @@ type greeting struct {
 	hello  []byte
 }
 
-func newService(conn *dbus.Conn, uuid sealbox.ServiceUUID) *service {
-	return &service{conn: conn, uuid: uuid.String(), root: "/kryptonite", centrals: map[dbus.ObjectPath]*central{},
+func newService(conn *dbus.Conn, uuid sealbox.ServiceUUID, clock Clock) *service {
+	return &service{conn: conn, clock: clock, uuid: uuid.String(), root: "/kryptonite", centrals: map[dbus.ObjectPath]*central{},
 		greeted: make(chan greeting), unwanted: make(chan dbus.ObjectPath, 16), released: make(chan struct{}), over: make(chan struct{})}
 }
 
@@ -244,6 +246,7 @@ func (s *service) welcome(g greeting) *central {
 
 func (s *service) leave(c *central) {
 	c.cut()
+	s.turns.leave(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.centrals[c.device] == c {
@@ -271,8 +274,8 @@ func (s *service) gone(b *bus) {
 }
 
 // await waits until no central has subscribed any more, or d is over.
-func (s *service) await(b *bus, d time.Duration, clock Clock) {
-	late := clock.after(d)
+func (s *service) await(b *bus, d time.Duration) {
+	late := s.clock.after(d)
 	for {
 		s.mu.Lock()
 		there := s.notify != nil || s.started
