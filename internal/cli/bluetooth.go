@@ -36,6 +36,24 @@ func bluetoothFact(ctx context.Context) control.Fact {
 	return f
 }
 
+func runCheckBluetooth(ctx context.Context, e *env, o checkOptions) error {
+	f := bluetoothFact(ctx)
+	if o.json {
+		if err := e.printJSON(struct {
+			SchemaVersion int            `json:"schema_version"`
+			Facts         []control.Fact `json:"facts"`
+		}{control.SchemaVersion, []control.Fact{f}}); err != nil {
+			return err
+		}
+	} else {
+		e.showFacts([]control.Fact{f})
+	}
+	if f.Problem != "" {
+		return &term.Problem{Err: errors.New("Bluetooth cannot be used now"), Code: codeNoAnswer, Hints: []string{"what an answer means: docs/bluetooth.md"}}
+	}
+	return nil
+}
+
 // bluetoothText is that in a list of channels.
 func bluetoothText(ctx context.Context, cfg config) string {
 	if !cfg.Bluetooth {

@@ -18,18 +18,20 @@ import (
 )
 
 type checkOptions struct {
-	app, sqs, sns, json bool
-	url                 string // of the app; "": the configured one
+	app, sqs, sns, bluetooth, json bool
+	url                            string // of the app; "": the configured one
 }
 
 func checkCmd(e *env) *cobra.Command {
 	var o checkOptions
 	c := &cobra.Command{
-		Use:   "check --app [URL] | --sqs | --sns",
+		Use:   "check --app [URL] | --bluetooth | --sqs | --sns",
 		Short: "Try what is set up: the phone app of a server, Amazon SQS or Amazon SNS",
 		Long: `With --sqs krd makes two queues in your AWS account, uses them as this computer and as
 a phone without credentials, and deletes them. It says which right is missing, or
 that your account does not allow it. It takes a minute or two.
+
+With --bluetooth it says whether this computer can use it now.
 
 With --sns it makes, for each platform application, an endpoint of no device, publishes
 to it, and deletes it.
@@ -46,6 +48,9 @@ other files to others, and no check from outside shows that.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.url = first(args...)
 			switch {
+			case o.bluetooth && !o.app && !o.sqs && !o.sns && o.url == "":
+				return runCheckBluetooth(c.Context(), e, o)
+			case o.bluetooth:
 			case o.app && !o.sqs && !o.sns:
 				return runCheck(c.Context(), e, o, appcheck.Transport())
 			case o.sqs && !o.app && !o.sns && o.url == "":
@@ -60,6 +65,7 @@ other files to others, and no check from outside shows that.`,
 	c.Flags().BoolVar(&o.app, "app", false, "check the phone app")
 	c.Flags().BoolVar(&o.sqs, "sqs", false, "check that Amazon SQS can be used")
 	c.Flags().BoolVar(&o.sns, "sns", false, "check that Amazon SNS can be used")
+	c.Flags().BoolVar(&o.bluetooth, "bluetooth", false, "check that Bluetooth can be used")
 	c.Flags().BoolVar(&o.json, "json", false, "print JSON (schema_version 1)")
 	return c
 }

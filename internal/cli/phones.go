@@ -165,6 +165,8 @@ func linkText(l control.Link) string {
 		text = "connected by " + l.Mode
 	case l.Connected:
 		text = "connected"
+	case l.Name == channelBluetooth && l.LastError == "":
+		text = "connects when something is asked"
 	}
 	if l.Untold {
 		text += ", the phone has not taken it yet"
