@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,38 +17,51 @@ import (
 	"kryptonite/internal/transport/ble/bluez"
 )
 
-// TestHouse: phone and computer pair and log in by Bluetooth alone: after each
-// other, after bluetoothd was killed, after the adapter was off, and with a stranger
-// who floods the computer.
+// TestHouse: phone and computer pair and log in by Bluetooth alone, also with a
+// stranger who floods the computer, after bluetoothd was killed, and after the
+// adapter was off.
 func TestHouse(t *testing.T) {
+	t.Parallel()
 	bus := inMachine(t)
 	h, err := e2e.NewHouse("/usr/bin", t.TempDir())
 	must(t, err)
 	defer func() { must(t, h.Close()) }()
-	h.Env = append(h.Env, "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket", bluez.AdapterVariable+"="+computerAdapter)
+	h.Env = append(h.Env, "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket", bluez.AdapterVariable+"="+krdAdapter)
 	h.PhoneMore = []string{bluez.AdapterVariable + "=" + phoneAdapter}
 	for _, args := range [][]string{{"config", "set", "app", "https://app.example.com"}, {"channel", "add", "bluetooth"}} {
 		_, err := h.Kr(args...)
 		must(t, err)
 	}
 	must(t, h.StartKrd())
-	neighbour(t, bus)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("krd:\n%s", h.Krd.Output())
+		}
+	})
+	neighbour(t, bus, krdAdapter)
 	timed(t, "pair", func() error { return h.Pair("ana") })
 	must(t, h.StartSshd())
 	must(t, h.RunPhone("ana", "always"))
-	timed(t, "the first login", h.Login)
+	timed(t, "a login", h.Login)
 	signatures(t, h)
 
+	stop := flood(t, bus)
+	timed(t, "a login with a stranger", h.Login)
+	signatures(t, h)
+	stop()
+
 	must(t, os.WriteFile("/run/kill", []byte("now\n"), 0))
-	neighbour(t, inMachine(t))
 	timed(t, "a login after bluetoothd was killed", h.Login)
 
 	power := func(on bool) error {
-		return adapter(bus, computerAdapter).SetProperty("org.bluez.Adapter1.Powered", dbus.MakeVariant(on))
+		return adapter(bus, krdAdapter).SetProperty("org.bluez.Adapter1.Powered", dbus.MakeVariant(on))
 	}
 	must(t, power(false))
-	_, err = h.Kr("check")
-	t.Log(err)
+	out, err := h.Kr("channel", "list")
+	must(t, err)
+	if !strings.Contains(out, "\nbluetooth    Bluetooth is off: switch it on: bluetoothctl power on\n") {
+		t.Errorf("kr channel list:\n%s", out)
+	}
 	must(t, power(true))
 	timed(t, "a login after the adapter was off", h.Login)
 }

@@ -3,18 +3,20 @@ package scenarios
 import (
 	"errors"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/godbus/dbus/v5"
 )
 
+// Adapters of the machine: of the house, and of a computer and a phone beside it.
 const (
-	computerAdapter = "hci0"
-	phoneAdapter    = "hci1"
-	strangerAdapter = "hci2"
-	patience        = 90 * time.Second // for anything that must happen
+	krdAdapter, phoneAdapter, strangerAdapter = "hci0", "hci1", "hci2"
+	otherComputer, otherPhone                 = "hci3", "hci4"
 )
+
+const patience = 90 * time.Second // for anything that must happen
 
 // inMachine skips a scenario where there is no virtual Bluetooth, and waits until
 // its adapters are on.
@@ -29,7 +31,7 @@ func inMachine(t *testing.T) *dbus.Conn {
 	bus, err := dbus.ConnectSystemBus()
 	must(t, err)
 	t.Cleanup(func() { bus.Close() })
-	for _, a := range []string{computerAdapter, phoneAdapter, strangerAdapter} {
+	for _, a := range []string{krdAdapter, phoneAdapter, strangerAdapter, otherComputer, otherPhone} {
 		until(t, a+" is on", func() bool {
 			on, err := adapter(bus, a).GetProperty("org.bluez.Adapter1.Powered")
 			return err == nil && on.Value() == true
@@ -38,24 +40,42 @@ func inMachine(t *testing.T) *dbus.Conn {
 	return bus
 }
 
+type props = map[string]dbus.Variant
+
 func adapter(bus *dbus.Conn, name string) dbus.BusObject {
 	return bus.Object("org.bluez", dbus.ObjectPath("/org/bluez/"+name))
 }
 
-// neighbour is another program of the computer that advertises something, until the
+// neighbour is another program of a computer that advertises something, until the
 // test ends. A radio repeats its advertisement. btvirt sends it when it is switched
 // on, or somebody's scan is, and the kernel drops the latter where it comes before
 // that scan is known to have begun. Two that take turns, as an old controller can
 // send only one, are switched on again and again.
-func neighbour(t *testing.T, bus *dbus.Conn) {
+func neighbour(t *testing.T, bus *dbus.Conn, at string) {
 	t.Helper()
-	type props = map[string]dbus.Variant
 	const path = dbus.ObjectPath("/neighbour")
-	all := props{"Type": dbus.MakeVariant("peripheral"), "ServiceUUIDs": dbus.MakeVariant([]string{"180f"})}
+	all := props{"Type": dbus.MakeVariant("peripheral"), "ServiceUUIDs": dbus.MakeVariant([]string{"180f"}), "Duration": dbus.MakeVariant(uint16(1))}
 	must(t, errors.Join(
 		bus.ExportMethodTable(map[string]any{"GetAll": func(string) (props, *dbus.Error) { return all, nil }}, path, "org.freedesktop.DBus.Properties"),
 		bus.ExportMethodTable(map[string]any{"Release": func() *dbus.Error { return nil }}, path, "org.bluez.LEAdvertisement1"),
-		adapter(bus, computerAdapter).Call("org.bluez.LEAdvertisingManager1.RegisterAdvertisement", 0, path, props{}).Err))
+		bus.AddMatchSignal(dbus.WithMatchSender("org.bluez"), dbus.WithMatchMember("InterfacesAdded"))))
+	register := func() error {
+		return adapter(bus, at).Call("org.bluez.LEAdvertisingManager1.RegisterAdvertisement", 0, path, props{}).Err
+	}
+	signals := make(chan *dbus.Signal, 100)
+	bus.Signal(signals)
+	must(t, register())
+	var bg sync.WaitGroup
+	bg.Go(func() {
+		for s := range signals { // of an adapter of another bluetoothd
+			if s.Name == "org.freedesktop.DBus.ObjectManager.InterfacesAdded" && len(s.Body) > 0 && s.Body[0] == adapter(bus, at).Path() {
+				if err := register(); err != nil {
+					t.Errorf("the neighbour: %v", err)
+				}
+			}
+		}
+	})
+	t.Cleanup(func() { bus.Close(); bg.Wait() })
 }
 
 // until waits for a condition.

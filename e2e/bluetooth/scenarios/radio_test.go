@@ -6,12 +6,9 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/godbus/dbus/v5"
 
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/transport"
@@ -51,20 +48,9 @@ func (e *end) serve(t *testing.T, radio server, service sealbox.ServiceUUID) {
 	t.Cleanup(e.stop)
 }
 
-func options(adapter string) bluez.Options {
-	return bluez.Options{Adapter: adapter, Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug})).With("at", adapter)}
-}
-
-// ends are a computer and a phone that may meet.
-func ends(t *testing.T) (computer, phone *end, service sealbox.ServiceUUID) {
-	neighbour(t, inMachine(t))
-	private, err := sealbox.NewKey()
-	must(t, err)
-	service = sealbox.RendezvousService(private.Public())
-	computer, phone = newEnd(t), newEnd(t)
-	computer.serve(t, bluez.NewPeripheral(options(computerAdapter)), service)
-	phone.serve(t, bluez.NewCentral(options(phoneAdapter)), service)
-	return computer, phone, service
+func options(t *testing.T, adapter string) bluez.Options {
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return bluez.Options{Adapter: adapter, Log: log.With("at", adapter)}
 }
 
 // pass sends a frame from one end to the other.
@@ -75,7 +61,6 @@ func pass(t *testing.T, from, to *end, frame []byte) time.Duration {
 	defer cancel()
 	defer to.Hold()() // as who waits for an answer
 	if err := from.Send(ctx, frame); err != nil {
-		dump(t)
 		t.Fatalf("%v; from: %+v, to: %+v", err, from.Status(), to.Status())
 	}
 	for {
@@ -96,38 +81,25 @@ func random(n int) []byte {
 	return b
 }
 
-// TestLargestFrame both ways.
-func TestLargestFrame(t *testing.T) {
-	computer, phone, _ := ends(t)
+// TestRadio passes frames of the largest size both ways. Then the phone leaves and
+// comes back six times, and what was sent in between is there.
+func TestRadio(t *testing.T) {
+	t.Parallel()
+	bus := inMachine(t)
+	neighbour(t, bus, otherComputer)
+	private, err := sealbox.NewKey()
+	must(t, err)
+	service := sealbox.RendezvousService(private.Public())
+	computer, phone := newEnd(t), newEnd(t)
+	computer.serve(t, bluez.NewPeripheral(options(t, otherComputer)), service)
+	phone.serve(t, bluez.NewCentral(options(t, otherPhone)), service)
 	t.Logf("met after %v", pass(t, phone, computer, []byte("hello")))
-	t.Logf("to the computer: %v", pass(t, phone, computer, random(transport.MaxFrame)))
-	t.Logf("to the phone: %v", pass(t, computer, phone, random(transport.MaxFrame)))
-}
-
-// TestReconnects: a phone leaves and comes back, and what was sent in between is
-// there then.
-func TestReconnects(t *testing.T) {
-	computer, phone, service := ends(t)
-	pass(t, phone, computer, []byte("first"))
+	t.Logf("64 KiB to the computer: %v", pass(t, phone, computer, random(transport.MaxFrame)))
+	t.Logf("64 KiB to the phone: %v", pass(t, computer, phone, random(transport.MaxFrame)))
 	for i := range 6 {
 		phone.stop()
-		phone.serve(t, bluez.NewCentral(options(phoneAdapter)), service)
+		phone.serve(t, bluez.NewCentral(options(t, otherPhone)), service)
 		t.Logf("again: %v", pass(t, computer, phone, fmt.Appendf(nil, "question %d", i)))
 		pass(t, phone, computer, fmt.Appendf(nil, "answer %d", i))
-	}
-}
-
-func dump(t *testing.T) {
-	bus, err := dbus.ConnectSystemBus()
-	must(t, err)
-	defer bus.Close()
-	var all map[dbus.ObjectPath]map[string]map[string]dbus.Variant
-	must(t, bus.Object("org.bluez", "/").Call("org.freedesktop.DBus.ObjectManager.GetManagedObjects", 0).Store(&all))
-	for p, o := range all {
-		for i, props := range o {
-			if i == "org.bluez.Device1" || i == "org.bluez.Adapter1" || i == "org.bluez.LEAdvertisingManager1" {
-				t.Log(p, i, props)
-			}
-		}
 	}
 }
