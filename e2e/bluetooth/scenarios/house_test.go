@@ -17,16 +17,14 @@ import (
 	"kryptonite/internal/transport/ble/bluez"
 )
 
-// TestHouse: phone and computer pair and log in by Bluetooth alone, also with a
-// stranger who floods the computer, after bluetoothd was killed, and after the
-// adapter was off.
+// TestHouse: phone and computer pair and log in by Bluetooth alone, also after
+// bluetoothd was killed, and after the adapter was off.
 func TestHouse(t *testing.T) {
-	t.Parallel()
 	bus := inMachine(t)
 	h, err := e2e.NewHouse("/usr/bin", t.TempDir())
 	must(t, err)
 	defer func() { must(t, h.Close()) }()
-	h.Env = append(h.Env, "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket", bluez.AdapterVariable+"="+krdAdapter)
+	h.Env = append(h.Env, "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket", bluez.AdapterVariable+"="+computerAdapter)
 	h.PhoneMore = []string{bluez.AdapterVariable + "=" + phoneAdapter}
 	for _, args := range [][]string{{"config", "set", "app", "https://app.example.com"}, {"channel", "add", "bluetooth"}} {
 		_, err := h.Kr(args...)
@@ -38,23 +36,18 @@ func TestHouse(t *testing.T) {
 			t.Logf("krd:\n%s", h.Krd.Output())
 		}
 	})
-	neighbour(t, bus, krdAdapter)
+	neighbour(t, bus, computerAdapter)
 	timed(t, "pair", func() error { return h.Pair("ana") })
 	must(t, h.StartSshd())
 	must(t, h.RunPhone("ana", "always"))
 	timed(t, "a login", h.Login)
 	signatures(t, h)
 
-	stop := flood(t, bus)
-	timed(t, "a login with a stranger", h.Login)
-	signatures(t, h)
-	stop()
-
 	must(t, os.WriteFile("/run/kill", []byte("now\n"), 0))
 	timed(t, "a login after bluetoothd was killed", h.Login)
 
 	power := func(on bool) error {
-		return adapter(bus, krdAdapter).SetProperty("org.bluez.Adapter1.Powered", dbus.MakeVariant(on))
+		return adapter(bus, computerAdapter).SetProperty("org.bluez.Adapter1.Powered", dbus.MakeVariant(on))
 	}
 	must(t, power(false))
 	out, err := h.Kr("channel", "list")

@@ -84,21 +84,20 @@ func random(n int) []byte {
 // TestRadio passes frames of the largest size both ways. Then the phone leaves and
 // comes back six times, and what was sent in between is there.
 func TestRadio(t *testing.T) {
-	t.Parallel()
 	bus := inMachine(t)
-	neighbour(t, bus, otherComputer)
+	neighbour(t, bus, computerAdapter)
 	private, err := sealbox.NewKey()
 	must(t, err)
 	service := sealbox.RendezvousService(private.Public())
 	computer, phone := newEnd(t), newEnd(t)
-	computer.serve(t, bluez.NewPeripheral(options(t, otherComputer)), service)
-	phone.serve(t, bluez.NewCentral(options(t, otherPhone)), service)
+	computer.serve(t, bluez.NewPeripheral(options(t, computerAdapter)), service)
+	phone.serve(t, bluez.NewCentral(options(t, phoneAdapter)), service)
 	t.Logf("met after %v", pass(t, phone, computer, []byte("hello")))
 	t.Logf("64 KiB to the computer: %v", pass(t, phone, computer, random(transport.MaxFrame)))
 	t.Logf("64 KiB to the phone: %v", pass(t, computer, phone, random(transport.MaxFrame)))
 	for i := range 6 {
 		phone.stop()
-		phone.serve(t, bluez.NewCentral(options(t, otherPhone)), service)
+		phone.serve(t, bluez.NewCentral(options(t, phoneAdapter)), service)
 		t.Logf("again: %v", pass(t, computer, phone, fmt.Appendf(nil, "question %d", i)))
 		pass(t, phone, computer, fmt.Appendf(nil, "answer %d", i))
 	}
