@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,11 +44,16 @@ type House struct {
 	Phones   map[string]*Proc
 
 	PhoneMore []string // environment of phones
+	user      string   // who runs this, and logs in
 }
 
 // NewHouse makes an empty house. HOME and all state are in dir.
 func NewHouse(bin, dir string) (*House, error) {
-	h := &House{Bin: bin, Dir: dir, PhoneDir: dir, Name: "laptop", Phones: map[string]*Proc{}}
+	self, err := user.Current()
+	if err != nil {
+		return nil, err
+	}
+	h := &House{user: self.Username, Bin: bin, Dir: dir, PhoneDir: dir, Name: "laptop", Phones: map[string]*Proc{}}
 	if err := os.WriteFile(filepath.Join(dir, "passphrase"), []byte("correct horse\n"), 0o600); err != nil {
 		return nil, err
 	}

@@ -129,7 +129,7 @@ func (h *House) Login() error {
 }
 
 func (h *House) ssh() *exec.Cmd {
-	cmd := exec.Command("ssh", "-F", h.Path("ssh_config"), "root@server", "echo", "in")
+	cmd := exec.Command("ssh", "-F", h.Path("ssh_config"), h.user+"@server", "echo", "in")
 	cmd.Env = h.Env
 	return cmd
 }

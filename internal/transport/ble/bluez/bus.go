@@ -28,6 +28,9 @@ const (
 	propsMoved = propsIf + ".PropertiesChanged"
 	ownerMoved = "org.freedesktop.DBus.NameOwnerChanged"
 
+	// A service that devices have, and do not advertise.
+	genericAttribute = "00001801-0000-1000-8000-00805f9b34fb"
+
 	// The two characteristics, [kr-protocol] §5.9.
 	toComputer = "b27531e6-2f4a-4321-909c-3015e5869d77"
 	toPhone    = "9b84207a-2edc-41f1-817d-98f27c7679fe"

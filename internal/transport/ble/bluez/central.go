@@ -84,6 +84,12 @@ func (s *search) run(ctx context.Context) error {
 		if err := s.b.usable(s.adapter); err != nil {
 			return err
 		}
+		if old, heard := s.outdated(); heard {
+			if err := s.forget(ctx, old); err != nil {
+				return err
+			}
+			continue
+		}
 		device, found := s.find()
 		if found && s.again == nil {
 			if err := s.visit(ctx, device); err != nil {
@@ -131,6 +137,37 @@ func (s *search) find() (device dbus.ObjectPath, found bool) {
 		}
 	}
 	return "", false
+}
+
+// outdated returns a device that was heard advertising something of which BlueZ does
+// not tell: once it has found out what services a device has, it keeps those, and
+// takes no more from advertisements.
+func (s *search) outdated() (device dbus.ObjectPath, heard bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for path, o := range s.b.objects {
+		d := o[deviceIf]
+		if d == nil || !strings.HasPrefix(string(path), string(s.adapter)+"/") {
+			continue
+		}
+		uuids, _ := d["UUIDs"].Value().([]string)
+		_, near := d["RSSI"]
+		if near && slices.Contains(uuids, genericAttribute) && !slices.Contains(uuids, s.uuid) &&
+			!flag(d, "Connected") && !flag(d, "Paired") && !flag(d, "Trusted") && s.users[path] == 0 {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// forget lets BlueZ forget a device that is nothing to anybody, so that it reads what
+// it advertises the next time.
+func (s *search) forget(ctx context.Context, device dbus.ObjectPath) error {
+	delete(s.b.objects, device) // its signal is yet to come
+	if err := s.b.call(ctx, s.adapter, adapterIf+".RemoveDevice", device).Err; err != nil {
+		s.Log.Debug("bluetooth: a device was not forgotten", "err", err)
+	}
+	return ctx.Err()
 }
 
 // service is that of a device, once BlueZ has found out what it has.

@@ -16,11 +16,13 @@ const (
 	adapterIf = "org.bluez.Adapter1"
 	deviceIf  = "org.bluez.Device1"
 	serviceIf = "org.bluez.GattService1"
-	chrIf     = "org.bluez.GattCharacteristic1"
-	managerIf = "org.bluez.GattManager1"
-	advertsIf = "org.bluez.LEAdvertisingManager1"
-	objectsIf = "org.freedesktop.DBus.ObjectManager"
-	propsIf   = "org.freedesktop.DBus.Properties"
+
+	genericAttribute = "00001801-0000-1000-8000-00805f9b34fb" // what a device has whose services are known
+	chrIf            = "org.bluez.GattCharacteristic1"
+	managerIf        = "org.bluez.GattManager1"
+	advertsIf        = "org.bluez.LEAdvertisingManager1"
+	objectsIf        = "org.freedesktop.DBus.ObjectManager"
+	propsIf          = "org.freedesktop.DBus.Properties"
 )
 
 type (
@@ -105,7 +107,8 @@ func (b *Bus) BlueZ(t testing.TB, o Options, adapters ...string) *BlueZ {
 	}
 	z.bg.Go(func() { z.listen(signals) })
 	for iface, methods := range map[string]map[string]any{
-		adapterIf: {"SetDiscoveryFilter": z.setFilter, "StartDiscovery": z.startDiscovery, "StopDiscovery": z.stopDiscovery},
+		adapterIf: {"SetDiscoveryFilter": z.setFilter, "StartDiscovery": z.startDiscovery, "StopDiscovery": z.stopDiscovery,
+			"RemoveDevice": z.removeDevice},
 		deviceIf:  {"Connect": z.connect, "Disconnect": z.disconnect},
 		managerIf: {"RegisterApplication": z.registerApp, "UnregisterApplication": z.unregisterApp},
 		advertsIf: {"RegisterAdvertisement": z.registerAdvert, "UnregisterAdvertisement": z.unregisterAdvert},

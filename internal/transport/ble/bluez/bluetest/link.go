@@ -65,12 +65,18 @@ func (z *BlueZ) connect(m dbus.Message) *dbus.Error {
 			z.change(l.there(), deviceIf, props{"Connected": yes})
 		}
 		z.change(p, deviceIf, props{"Connected": yes})
+		uuids := union(z.uuids(p), []string{genericAttribute})
 		for _, app := range z.apps {
 			if app.adapter == a.adapter {
 				z.show(l, app)
+				for _, o := range app.objects {
+					if o[serviceIf] != nil {
+						uuids = union(uuids, []string{text(o[serviceIf], "UUID")})
+					}
+				}
 			}
 		}
-		z.change(p, deviceIf, props{"ServicesResolved": yes})
+		z.change(p, deviceIf, props{"ServicesResolved": yes, "UUIDs": dbus.MakeVariant(uuids)})
 		return nil
 	}
 	return failed("Failed", "le-connection-abort-by-local")

@@ -160,15 +160,43 @@ func (z *BlueZ) hear() {
 				z.add(p, newDevice(a.uuids(), props{"RSSI": rssi}))
 				continue
 			}
-			uuids, _ := z.objects[p][deviceIf]["UUIDs"].Value().([]string)
-			for _, u := range a.uuids() {
-				if !slices.Contains(uuids, u) {
-					uuids = append(slices.Clip(uuids), u)
-				}
+			changed := props{"RSSI": rssi}
+			if uuids := z.uuids(p); !slices.Contains(uuids, genericAttribute) { // else it knows better
+				changed["UUIDs"] = dbus.MakeVariant(union(uuids, a.uuids()))
 			}
-			z.change(p, deviceIf, props{"RSSI": rssi, "UUIDs": dbus.MakeVariant(uuids)})
+			z.change(p, deviceIf, changed)
 		}
 	}
+}
+
+// uuids are those of a device. The caller holds mu.
+func (z *BlueZ) uuids(device path) []string {
+	uuids, _ := z.objects[device][deviceIf]["UUIDs"].Value().([]string)
+	return uuids
+}
+
+func union(a, b []string) []string {
+	for _, u := range b {
+		if !slices.Contains(a, u) {
+			a = append(slices.Clip(a), u)
+		}
+	}
+	return a
+}
+
+// removeDevice forgets a device, which is heard anew if somebody listens.
+func (z *BlueZ) removeDevice(_ dbus.Message, device path) *dbus.Error {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.objects[device] == nil {
+		return failed("DoesNotExist", "Does Not Exist")
+	}
+	if l := z.links[device]; l != nil {
+		z.hangUp(l)
+	}
+	z.remove(device)
+	z.hear()
+	return nil
 }
 
 func newDevice(uuids []string, more props) object {
