@@ -143,19 +143,20 @@ func (c *Core) Dropped() int { return c.dropped }
 
 // Computer is one pairing, for lists.
 type Computer struct {
-	Pairing string
-	Name    string
-	Live    bool      // the person agreed
-	Paired  time.Time // zero while not live
-	Heard   time.Time // the last request; zero: never
-	Forward bool      // the person is asked about what it forwards
+	Pairing   string
+	Name      string
+	Bluetooth bool      // it can be had so, if it is near
+	Live      bool      // the person agreed
+	Paired    time.Time // zero while not live
+	Heard     time.Time // the last request; zero: never
+	Forward   bool      // the person is asked about what it forwards
 }
 
 // Computers lists the pairings, by name.
 func (c *Core) Computers() []Computer {
 	var out []Computer
 	for _, p := range c.pairings {
-		out = append(out, Computer{p.id, p.Computer, p.State == statePaired, unix(p.Paired), unix(p.Heard), p.Forward})
+		out = append(out, Computer{p.id, p.Computer, p.Nearby != nil || hasService(p.To), p.State == statePaired, unix(p.Paired), unix(p.Heard), p.Forward})
 	}
 	slices.SortFunc(out, func(a, b Computer) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Pairing, b.Pairing))

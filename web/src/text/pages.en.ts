@@ -77,7 +77,7 @@ export const pages = {
     byYou: "by you", byRule: "by a rule", noPlace: "Log",
     why: "Why", user: "User", host: "Host", hostKey: "Host key", rule: "Rule", ruleOver: "a rule that is over", number: "Entry",
   },
-  channel: { relay: "Relay", sqs: "Amazon SQS", up: "connected", down: "no connection" },
+  channel: { relay: "Relay", sqs: "Amazon SQS", bluetooth: "Bluetooth", up: "connected", down: "no connection" },
   computer: {
     heard: (when: string) => `last heard ${when}`, notLive: "not confirmed at the computer yet",
     notLiveSays: "Pairing is not complete: answer y at the computer.",

@@ -1,5 +1,6 @@
 // Pairing: by camera or by link, then two words to compare.
 import { t } from "../text/en.ts";
+import { air } from "./air.ts";
 import type { Ui } from "./context.ts";
 import { type Child, h } from "./dom.ts";
 import { icon } from "./icon.ts";
@@ -65,12 +66,13 @@ export function steps(ui: Ui, p: Pairing): Child {
     case "link":
       return h("div", { class: "steps-page" }, banners(ui),
         h("div", { ...words, class: "body" }, h("div", { class: "big good" }, icon("computers")), h("h1", { tabindex: -1 }, t.pair.askTitle), h("p", { class: "center" }, t.pair.askSays),
-          p.place && h("dl", { class: "facts card" }, fact(t.channel[p.place.kind], outside(p.place.name, 120))), h("p", { class: "center dim" }, t.pair.nothingSent)),
+          p.place && h("dl", { class: "facts card" }, p.place.name ? fact(t.channel[p.place.kind], outside(p.place.name, 120)) : h("div", { class: "fact" }, h("dt", {}, t.channel.bluetooth))), h("p", { class: "center dim" }, t.pair.nothingSent), p.place?.kind === "bluetooth" && !ui.view.air[p.id]?.can && air(ui, p.id)),
         foot(h("div", { class: "answer" }, button(ui, t.cancel, () => ui.actions.dropLink()), button(ui, t.pair.pair, { id: "pair", run: () => ui.actions.pair() }, { class: "primary" }))));
     case "waiting":
       return h("div", { class: "steps-page" }, banners(ui),
         h("div", { ...words, class: "body" }, h("div", { class: "big dim pulse" }, icon("computers")), h("h1", { tabindex: -1, role: "status" }, t.pair.waiting), !p.slow && h("p", { class: "center dim" }, t.pair.waitingSays),
-          p.slow && h("div", { role: "alert" }, note("warn", "alert", h("strong", {}, t.pair.slow), " ", t.pair.slowSays))),
+          p.slow && h("div", { role: "alert" }, note("warn", "alert", h("strong", {}, t.pair.slow), " ", t.pair.slowSays)),
+          (p.slow || p.place?.kind === "bluetooth") && air(ui, p.id)),
         foot(button(ui, t.pair.stop, end, { class: "plain wide" })));
     case "words": {
       const subject = `words ${p.id}`;
