@@ -27,7 +27,7 @@ export class Link {
   readonly #end = new AbortController();
   readonly #signal: AbortSignal;
   #wake: () => void = () => undefined; // whoever waits
-  #up = false;
+  up = false; // the computer is connected, and has answered
   #leaving = false;
   #hearing = 0;
 
@@ -35,11 +35,6 @@ export class Link {
   constructor(private readonly device: Device, private readonly service: string, private readonly around: Around, signal: AbortSignal) {
     this.#signal = AbortSignal.any([signal, this.#end.signal]);
     this.#signal.addEventListener("abort", () => this.#wake(), { once: true });
-  }
-
-  /** up is whether the computer is connected, and has answered. */
-  get up(): boolean {
-    return this.#up;
   }
 
   /** run connects again and again while the page is seen. */
@@ -64,18 +59,15 @@ export class Link {
   /** leave ends the link: if it is connected, once what is still said in a moment was taken. */
   leave(): void {
     const end = (): void => this.#end.abort(new Error("Bluetooth was ended"));
-    if (!this.#up) return end();
+    if (!this.up) return end();
     setTimeout(end, lastWords);
-    setTimeout(() => {
-      this.#leaving = true;
-      this.#wake();
-    }, moment);
+    setTimeout(() => ((this.#leaving = true), this.#wake()), moment);
   }
 
   #show(up: boolean): void {
-    if (this.#up === up) return;
-    this.#up = up;
-    this.around.changed();
+    const changed = this.up !== up;
+    this.up = up;
+    if (changed) this.around.changed();
   }
 
   // once is one connection, until it ends.
