@@ -17,12 +17,12 @@ export interface Channel extends Place {
   up: boolean; // it works now
 }
 
-/** Nearby is Bluetooth: services of computers, each of one pairing. */
+/** Nearby is Bluetooth: services of computers, each of one pairing, by their UUIDs as bytes. */
 export interface Nearby {
-  listen(service: string, pairing: string): void;
-  close(service: string): void;
+  listen(service: Base64, pairing: string): void;
+  close(service: Base64): void;
   /** send resolves when the computer has the frame; undefined if nobody has chosen one. */
-  send(service: string, frame: Base64, signal: AbortSignal): Promise<void> | undefined;
+  send(service: Base64, frame: Base64, signal: AbortSignal): Promise<void> | undefined;
 }
 
 interface Ear extends Channel {

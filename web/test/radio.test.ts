@@ -10,6 +10,7 @@ import { FakeBluetooth, page, Peripheral } from "./radio.ts";
 
 const own = "11111111-1111-8111-8111-111111111111";
 const meeting = "22222222-2222-8222-8222-222222222222";
+const bytes = (uuid: string): string => Buffer.from(uuid.replaceAll("-", ""), "hex").toString("base64");
 const laptop: Computer = { pairing: "p", name: "laptop", bluetooth: true, live: true, paired: 0, heard: 0, forward: false };
 const live = new AbortController().signal;
 
@@ -43,7 +44,7 @@ async function world(t: TestContext, services = [own], browser: FakeBluetooth | 
     },
     came: (pairing) => came.push(pairing), changed: () => undefined, note: () => undefined,
   }, end.signal);
-  for (const s of services) radio.listen(s, "p");
+  for (const s of services) radio.listen(bytes(s), "p");
   const until = async (what: string, true_: () => boolean): Promise<void> => {
     for (let i = 0; i < 4_000; i++) {
       await new Promise((next) => setImmediate(next));
@@ -75,7 +76,7 @@ test("frames go both ways, in segments as long as the computer's", async (t) => 
   assert.deepEqual(w.browser.filters, [[own]]);
   assert.deepEqual(w.radio.channels("p"), [{ kind: "bluetooth", name: words.nearby, up: true }]);
   assert.deepEqual(w.radio.air("p"), { can: true, on: true, says: words.up, tap: words.end });
-  const small = w.radio.send(own, toBase64(pattern(100)), live);
+  const small = w.radio.send(bytes(own), toBase64(pattern(100)), live);
   await w.until("the first frame is there", () => w.at.heard.length === 1);
   await small;
   assert.ok(Math.max(...w.at.sizes) <= 20, "before anything long came, the MTU may be 23");
@@ -83,7 +84,7 @@ test("frames go both ways, in segments as long as the computer's", async (t) => 
   await w.until("the computer's frame is kept", () => w.at.events.some((e) => e.type === "taken"));
   assert.deepEqual(w.heard, [["p", pattern(3_000)]]);
   w.at.sizes.length = 0;
-  await Promise.all([w.radio.send(own, toBase64(pattern(64 << 10)), live), w.until("the large one is there", () => w.at.heard.length === 2)]);
+  await Promise.all([w.radio.send(bytes(own), toBase64(pattern(64 << 10)), live), w.until("the large one is there", () => w.at.heard.length === 2)]);
   assert.deepEqual(w.at.heard, [pattern(100), pattern(64 << 10)]);
   assert.equal(Math.max(...w.at.sizes), 244);
 });
@@ -95,7 +96,7 @@ test("a frame that cannot be stored comes again, and an endless crowd of them is
   await w.until("the frame is taken in the end", () => w.at.events.some((e) => e.type === "taken"));
   assert.deepEqual(w.heard, [["p", pattern(50)]]);
   for (let i = 0; i < 5_000; i++) w.at.notify(Uint8Array.from([0x11, i & 255, 0, 0, 1, 0, 0, 0, 7])); // a stranger's
-  await w.radio.send(own, toBase64(pattern(30)), live);
+  await w.radio.send(bytes(own), toBase64(pattern(30)), live);
   assert.ok(w.heard.length < 1_100, `${w.heard.length}`);
 });
 
@@ -105,7 +106,7 @@ test("it connects again without a tap, a frame goes over the next connection, an
   w.at.lose();
   await w.until("it is down", () => !up(w));
   assert.equal(w.radio.air("p")?.says, words.down);
-  const sent = w.radio.send(own, toBase64(pattern(300)), live);
+  const sent = w.radio.send(bytes(own), toBase64(pattern(300)), live);
   const tries = (): number => w.at.asked.filter((a) => a === "connect").length;
   await w.until("it has tried", () => tries() >= 4);
   w.document.visibilityState = "hidden";
@@ -139,8 +140,8 @@ test("where they met is asked for, too, and each service has a link of its own",
   await w.tap();
   await w.until("it is up", () => up(w));
   assert.deepEqual(w.browser.filters, [[own, meeting]]);
-  await Promise.all([w.radio.send(meeting, "AAAA", live), w.until("the frame is there", () => at.heard.length === 1)]);
-  w.radio.close(meeting);
+  await Promise.all([w.radio.send(bytes(meeting), "AAAA", live), w.until("the frame is there", () => at.heard.length === 1)]);
+  w.radio.close(bytes(meeting));
   await w.until("it left", () => at.events.some((e) => e.type === "ended"));
   at.services[0] = own;
   await w.until("it is up by the other", () => up(w));
@@ -152,8 +153,8 @@ test("two pairings at one device take turns", async (t) => {
   w.computers.push({ ...laptop, pairing: "q" });
   const failed: unknown[] = [];
   w.at.addEventListener("gattserverdisconnected", () => failed.push("lost"));
-  const sent = w.radio.send(own, toBase64(pattern(4_000)), live);
-  w.radio.listen(meeting, "q"); // which it has not
+  const sent = w.radio.send(bytes(own), toBase64(pattern(4_000)), live);
+  w.radio.listen(bytes(meeting), "q"); // which it has not
   await w.tap("q");
   await Promise.all([sent?.catch((err: unknown) => failed.push(err)), w.until("the frame is there", () => w.at.heard.length === 1 || failed.length > 0)]);
   assert.deepEqual(failed, [], "an operation began during another");
@@ -161,9 +162,9 @@ test("two pairings at one device take turns", async (t) => {
 
 test("the last word goes out before the end", async (t) => {
   const w = await connected(t);
-  const said = w.radio.send(own, toBase64(pattern(700)), live);
-  w.radio.close(own);
-  const farewell = w.radio.send(own, toBase64(pattern(20)), live);
+  const said = w.radio.send(bytes(own), toBase64(pattern(700)), live);
+  w.radio.close(bytes(own));
+  const farewell = w.radio.send(bytes(own), toBase64(pattern(20)), live);
   await Promise.all([said, farewell, w.until("it left", () => !w.at.connected)]);
   assert.deepEqual([w.at.heard, w.radio.channels("p")], [[pattern(700), pattern(20)], []]);
   assert.deepEqual(w.at.events.at(-1), { type: "ended", why: "left" });
@@ -184,7 +185,7 @@ test("a tap ends it, also while it connects; a service that is closed, too", asy
   w.at.near = true;
   await w.tap();
   await w.until("it is up", () => up(w));
-  w.radio.close(own);
+  w.radio.close(bytes(own));
   await w.until("it left again", () => !w.at.connected);
 });
 

@@ -1,6 +1,6 @@
 // Bluetooth as a page has it, docs/protocol.md 5.9: a program of its own, that is
 // fetched once the phone is at work.
-import { type Bytes, fromBase64, toBase64 } from "../bytes.ts";
+import { type Bytes, fromBase64, toBase64, toHex } from "../bytes.ts";
 import type { Base64, Computer } from "../core.d.ts";
 import type { Channel } from "../ears.ts";
 import { bluetooth as t } from "../text/bluetooth.en.ts";
@@ -77,7 +77,7 @@ export class Radio {
       if (link.up) around.came(pairing);
       around.changed();
     };
-    const link = new Link(device, service, { heard, changed, note: around.note }, this.signal);
+    const link = new Link(device, uuid(service), { heard, changed, note: around.note }, this.signal);
     this.#links.set(service, link);
     link.run().catch(around.note).finally(() => this.#links.get(service) === link && this.#links.delete(service)).catch(around.note);
   }
@@ -113,6 +113,11 @@ export class Radio {
     const idle = !this.#on ? t.off : computer?.live === false ? t.pairing : t.idle;
     return { can: true, on: false, says: this.#said.get(pairing) ?? idle, tap: t.connect };
   }
+}
+
+// uuid is a UUID as browsers write it.
+function uuid(service: Base64): string {
+  return toHex(fromBase64(service)).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 async function choose(services: string[]): Promise<Device> {
