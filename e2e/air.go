@@ -62,9 +62,9 @@ type Air struct {
 
 // airService is one service, by Chromium's names.
 type airService struct {
-	id, rx, tx string
-	link       *ble.Link
-	port       *airPort // of the connection there is
+	rx, tx string
+	link   *ble.Link
+	port   *airPort // of the connection there is
 }
 
 // NewAir gives the page's browser a Bluetooth adapter; before the page is opened.
@@ -123,16 +123,6 @@ func (a *Air) Away(yes bool) {
 	a.away = yes
 }
 
-// Power switches the browser's adapter.
-func (a *Air) Power(on bool) error {
-	state := bluetoothemulation.CentralStatePoweredOff
-	if on {
-		state = bluetoothemulation.CentralStatePoweredOn
-	}
-	_, err := onAir(a, bluetoothemulation.SetSimulatedCentralState, bluetoothemulation.SetSimulatedCentralStateParams{State: state})
-	return err
-}
-
 // Offer makes the computer have a service.
 func (a *Air) Offer(service sealbox.ServiceUUID, link *ble.Link) error {
 	a.mu.Lock()
@@ -166,32 +156,14 @@ func (a *Air) Offer(service sealbox.ServiceUUID, link *ble.Link) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.offers[service] = &airService{id: s.ServiceID, rx: rx, tx: tx, link: link}
+	a.offers[service] = &airService{rx: rx, tx: tx, link: link}
 	return nil
-}
-
-// Withdraw takes a service away.
-func (a *Air) Withdraw(service sealbox.ServiceUUID) error {
-	a.mu.Lock()
-	s := a.offers[service]
-	delete(a.offers, service)
-	a.mu.Unlock()
-	s.cut()
-	_, err := onAir(a, bluetoothemulation.RemoveService, bluetoothemulation.RemoveServiceParams{ServiceID: s.id})
-	return err
 }
 
 func (s *airService) cut() {
 	if s.port != nil {
 		s.port.cut()
 	}
-}
-
-// Cut ends the connection, as distance does.
-func (a *Air) Cut() error {
-	a.drop()
-	_, err := onAir(a, bluetoothemulation.SimulateGATTDisconnection, bluetoothemulation.SimulateGATTDisconnectionParams{Address: nearby})
-	return err
 }
 
 func (a *Air) drop() {
