@@ -51,6 +51,7 @@ export const pages = {
     askTitle: "Pair with this computer?",
     askSays: "You opened the link of a computer that wants to use the keys of this phone.",
     nothingSent: "Nothing has been sent yet. Go on only if you have just run kr pair yourself.",
+    nearby: "nearby, without internet",
     pair: "Pair", no: "No", stop: "Stop pairing",
     waiting: "Waiting for the computer…", waitingSays: "This takes a second or two.",
     slow: "No answer for 15 seconds.", slowSays: "Somebody else may have scanned the code. If the computer shows no words, stop, and run kr pair again.",
