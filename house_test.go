@@ -31,7 +31,7 @@ var floors = [][]string{
 	// residents
 	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest", "webapp", "appcheck"},
 	// programs
-	{"daemon", "cli", "phoneterm", "relayd", "phonejs", "qrread", "webbuild"},
+	{"daemon", "cli", "phoneterm", "relayd", "phonejs", "qrcode", "webbuild"},
 }
 
 // pure packages know no system, no net and no clock. version reads what the

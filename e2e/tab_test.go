@@ -106,6 +106,12 @@ func (p *tab) pair(offer *Pairing, makeKey ...string) {
 	}
 	p.sees("Pair with this computer?")
 	p.tap("Pair")
+	p.agrees(offer)
+}
+
+// agrees compares the words, and says yes on both sides.
+func (p *tab) agrees(offer *Pairing) {
+	p.t.Helper()
 	words, err := offer.Kr.Await(`(?m)^words: ([A-Z]+ [A-Z]+)$`)
 	must(p.t, err)
 	p.sees("Does the computer show the same words?")

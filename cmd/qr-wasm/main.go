@@ -1,8 +1,8 @@
 //go:build js && wasm
 
-// Qr-wasm reads QR codes for the web phone. See package qrread.
+// Qr-wasm draws and reads QR codes for the web phone. See package qrcode.
 package main
 
-import "kryptonite/internal/qrread"
+import "kryptonite/internal/qrcode"
 
-func main() { qrread.Main() }
+func main() { qrcode.Main() }

@@ -143,12 +143,13 @@ func (c *Core) Dropped() int { return c.dropped }
 
 // Computer is one pairing, for lists.
 type Computer struct {
-	Pairing string
-	Name    string
-	Live    bool      // the person agreed
-	Paired  time.Time // zero while not live
-	Heard   time.Time // the last request; zero: never
-	Forward bool      // the person is asked about what it forwards
+	Pairing   string
+	Name      string
+	Bluetooth bool      // it can be had so, if it is near
+	Live      bool      // the person agreed
+	Paired    time.Time // zero while not live
+	Heard     time.Time // the last request; zero: never
+	Forward   bool      // the person is asked about what it forwards
 }
 
 // Computers lists the pairings, by name.
@@ -157,7 +158,7 @@ func (c *Core) Computers() []Computer {
 	all := c.sorted()
 	slices.SortStableFunc(all, func(a, b *pairRecord) int { return cmp.Compare(a.Computer, b.Computer) })
 	for _, p := range all {
-		out = append(out, Computer{p.id, p.Computer, p.State == statePaired, unix(p.Paired), unix(p.Heard), p.Forward})
+		out = append(out, Computer{p.id, p.Computer, p.Nearby != nil || hasService(p.To), p.State == statePaired, unix(p.Paired), unix(p.Heard), p.Forward})
 	}
 	return out
 }

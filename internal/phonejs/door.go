@@ -26,6 +26,8 @@ type Door struct {
 type Config struct {
 	Name string        // how computers list this phone
 	Keys []wire.SSHKey // the first one is offered first
+
+	Bluetooth bool // a page can use it
 }
 
 // Mailbox is what the relay may know of a mailbox key.
@@ -35,7 +37,8 @@ type Mailbox struct {
 }
 
 // Invitation is what a pairing link says that people may want to see. They meet
-// at the relay, or, if that is "", at Amazon SQS in a region and account.
+// at the relay; if that is "", at Amazon SQS in a region and account; if there is
+// none, by Bluetooth.
 type Invitation struct{ App, Relay, Region, Account string }
 
 // PublicKey is an SSH public key.
@@ -51,11 +54,11 @@ var errNotStarted = errors.New("the phone is not started")
 func (d *Door) methods() map[string]any {
 	return map[string]any{
 		"start": d.start, "handle": d.handle, "next": d.next,
-		"computers": d.computers, "untold": d.untold, "rules": d.rules, "pins": d.pins, "strange": d.strange, "sees": d.sees,
+		"computers": d.computers, "untold": d.untold, "rules": d.rules, "pins": d.pins, "strange": d.strange, "sees": d.sees, "bluetooth": d.bluetooth,
 		"mailbox": mailboxOf, "signRead": signRead, "parseLink": parseLink,
 		"publicKey": publicKey, "signature": signature, "authorizedKey": authorizedKey,
 		"passkeyPublic": passkeyPublic, "passkeySignature": passkeySignature,
-		"entries": entries, "qr": qrCode,
+		"entries": entries,
 	}
 }
 
@@ -127,7 +130,7 @@ func (d *Door) start(c Config, records map[string][]byte) (err error) {
 	if d.core != nil {
 		return errors.New("the phone is started already")
 	}
-	d.core, err = phone.New(phone.Config{Name: c.Name, Version: version.String(), Keys: c.Keys}, records)
+	d.core, err = phone.New(phone.Config{Name: c.Name, Version: version.String(), Keys: c.Keys, Bluetooth: c.Bluetooth}, records)
 	if err != nil {
 		d.core = nil
 	}
@@ -192,6 +195,13 @@ func (d *Door) sees(pairing, fingerprint string) (bool, error) {
 		return false, errNotStarted
 	}
 	return d.core.Sees(pairing, fingerprint), nil
+}
+
+func (d *Door) bluetooth(pairing string) ([]string, error) {
+	if d.core == nil {
+		return nil, errNotStarted
+	}
+	return d.core.Bluetooth(pairing), nil
 }
 
 func mailboxOf(seed []byte) (Mailbox, error) {

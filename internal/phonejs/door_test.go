@@ -20,6 +20,7 @@ import (
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/phone"
 	"kryptonite/internal/policy"
+	"kryptonite/internal/sealbox"
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/sshwire/passkeytest"
 	"kryptonite/internal/wire"
@@ -33,7 +34,7 @@ func started(t *testing.T) *Door {
 	t.Helper()
 	d := new(Door)
 	key := map[string]any{"publicKey": b64(sshwire.Ed25519Blob(make([]byte, 32))), "name": "default"}
-	if got := call(d, "start", map[string]any{"name": "pixel", "keys": []any{key}}, map[string]any{}); got != "null" {
+	if got := call(d, "start", map[string]any{"name": "pixel", "keys": []any{key}, "bluetooth": true}, map[string]any{}); got != "null" {
 		t.Fatal(got)
 	}
 	return d
@@ -73,11 +74,37 @@ func TestOpenLink(t *testing.T) {
 	}
 }
 
+// TestBluetooth: a page is told all services of a pairing before it knows a device.
+func TestBluetooth(t *testing.T) {
+	d := new(Door)
+	if got := call(d, "start", map[string]any{"name": "pixel", "keys": []any{}, "bluetooth": true}, map[string]any{}); got != "null" {
+		t.Fatal(got)
+	}
+	c, err := sealbox.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := wire.Invitation{App: "https://app.example", CPub: c.Public(), Bluetooth: true}.Link()
+	call(d, "handle", 1, map[string]any{"type": "OpenLink", "link": link})
+	list := d.core.Computers()
+	if len(list) != 1 || !list[0].Bluetooth {
+		t.Fatalf("computers = %+v", list)
+	}
+	var services []string
+	err = json.Unmarshal([]byte(call(d, "bluetooth", list[0].Pairing)), &services)
+	if err != nil || len(services) != 2 || services[0] == services[1] || services[1] != sealbox.RendezvousService(c.Public()).String() {
+		t.Errorf("services = %q, %v", services, err)
+	}
+	if got := call(d, "bluetooth", "no such"); got != "[]" {
+		t.Errorf("of no pairing: %s", got)
+	}
+}
+
 // TestUntold: who does not know yet that it is unpaired is listed.
 func TestUntold(t *testing.T) {
 	d := new(Door)
 	farewell := `{"v":1,"computer":"laptop","addresses":[{"relay":{"origin":"https://relay.example","mailbox":"AAAAAAAAAAAAAAAAAAAAAA=="}}],"frame":"AAA=","until_unix_seconds":1700000000}`
-	if got := call(d, "start", map[string]any{"name": "pixel", "keys": []any{}}, map[string]any{"farewell/p": b64([]byte(farewell))}); got != "null" {
+	if got := call(d, "start", map[string]any{"name": "pixel", "keys": []any{}, "bluetooth": false}, map[string]any{"farewell/p": b64([]byte(farewell))}); got != "null" {
 		t.Fatal(got)
 	}
 	if got := call(d, "untold"); got != `["laptop"]` {
@@ -104,7 +131,7 @@ func TestRefused(t *testing.T) {
 		"short id":      call(d, "handle", 1, map[string]any{"type": "Signed", "pairing": "", "request": "AA==", "signature": "", "failed": "", "wrapped": ""}),
 		"half a time":   call(d, "handle", 1.5, map[string]any{"type": "Tick"}),
 		"null":          call(d, "handle", nil, nil),
-		"twice":         call(d, "start", map[string]any{"name": "x", "keys": []any{}}, map[string]any{}),
+		"twice":         call(d, "start", map[string]any{"name": "x", "keys": []any{}, "bluetooth": false}, map[string]any{}),
 		"before start":  call(new(Door), "next"),
 		"no seed":       call(d, "mailbox", "AAAA"),
 		"no link":       call(d, "parseLink", link),
@@ -279,14 +306,14 @@ func TestPasskey(t *testing.T) {
 func FuzzCall(f *testing.F) {
 	f.Add("handle", `[1,{"type":"OpenLink","link":"HTTPS://A.EXAMPLE/#"}]`)
 	f.Add("handle", `[1,{"type":"Frame","pairing":"p","data":"AAAA"}]`)
-	f.Add("start", `[{"name":"x","keys":[]},{"pairing/x":"e30="}]`)
+	f.Add("start", `[{"name":"x","keys":[],"bluetooth":false},{"pairing/x":"e30="}]`)
 	f.Add("rules", `[1700000000000]`)
 	f.Add("signature", `["ecdsa-sha2-nistp256","AAAA"]`)
 	f.Add("passkeyPublic", `["AAAA","phone.example"]`)
 	f.Add("passkeySignature", `[{"authenticatorData":"AAAA","clientDataJSON":"AAAA","signature":"AAAA","origin":""}]`)
 	f.Fuzz(func(t *testing.T, method, args string) {
 		d := new(Door)
-		d.Call("start", `[{"name":"x","keys":[]},{}]`)
+		d.Call("start", `[{"name":"x","keys":[],"bluetooth":false},{}]`)
 		got := d.Call(method, args)
 		if !json.Valid([]byte(got)) || strings.Contains(got, `"type":"Dead"`) && !strings.Contains(args, "KeysChanged") {
 			t.Errorf("%s%s = %s", method, args, got)

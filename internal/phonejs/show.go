@@ -1,11 +1,7 @@
 package phonejs
 
 import (
-	"fmt"
-	"strings"
 	"time"
-
-	"rsc.io/qr"
 
 	"kryptonite/internal/auditlog"
 	"kryptonite/internal/wire"
@@ -36,21 +32,4 @@ func entries(stored [][]byte) ([]Entry, error) {
 			e.Key, e.User, e.Namespace, e.Host, e.HostKey, e.Proof, e.Rule}
 	}
 	return list, nil
-}
-
-// qrCode draws text as a QR code: rows of "#" and " ", without a quiet zone.
-func qrCode(text string) ([]string, error) {
-	code, err := qr.Encode(text, qr.L)
-	if err != nil {
-		return nil, fmt.Errorf("draw a QR code: %w", err)
-	}
-	rows := make([]string, code.Size)
-	for y := range rows {
-		var row strings.Builder
-		for x := range code.Size {
-			row.WriteByte(map[bool]byte{true: '#', false: ' '}[code.Black(x, y)])
-		}
-		rows[y] = row.String()
-	}
-	return rows, nil
 }

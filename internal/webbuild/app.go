@@ -31,8 +31,9 @@ var icons = []string{"icon.svg", "icon-192.png", "icon-512.png", "maskable-512.p
 //	index.html               web/src/index.html with the names of the others
 //	manifest.webmanifest     web/src/manifest.webmanifest, as well
 //	app-HASH.js              web/src/main.ts and all it imports, wasm_exec.js
-//	                         included; PHONE_WASM, QR_WASM and ICON are the
-//	                         paths of files below
+//	                         included; PHONE_WASM, QR_WASM, BLUETOOTH and ICON
+//	                         are the paths of files below
+//	bluetooth-HASH.js        web/src/ble/radio.ts and all it imports, a module
 //	sw.js                    web/sw/sw.ts, the service worker: browsers look for
 //	                         a new one under the same name
 //	app-HASH.css             web/src/shell.css and all it imports
@@ -74,7 +75,8 @@ func App(root, out string) error {
 		api.BuildOptions
 		write func(name string, b []byte) error
 	}{
-		{api.BuildOptions{EntryPoints: []string{"web/src/main.ts"}, Outfile: "app.js", Define: paths}, s.hashed},
+		{api.BuildOptions{EntryPoints: []string{"web/src/ble/radio.ts"}, Outfile: "bluetooth.js"}, s.hashed},
+		{api.BuildOptions{EntryPoints: []string{"web/src/main.ts"}, Outfile: "app.js", Define: paths, External: []string{"/bluetooth-*"}}, s.hashed},
 		{api.BuildOptions{EntryPoints: []string{"web/sw/sw.ts"}, Outfile: "sw.js", Define: paths}, s.plain},
 		{api.BuildOptions{EntryPoints: []string{"web/src/shell.css"}, Outfile: "app.css", Engines: engines}, s.hashed},
 	}
@@ -92,6 +94,9 @@ func App(root, out string) error {
 		if err := o.write(name, files[0].Contents); err != nil {
 			return err
 		}
+		if name == "bluetooth.js" {
+			paths["BLUETOOTH"] = quoted("/" + s.names[name])
+		}
 	}
 	for _, name := range []string{"manifest.webmanifest", "index.html"} {
 		b, err := os.ReadFile(filepath.Join(src, name))
@@ -102,7 +107,7 @@ func App(root, out string) error {
 			return err
 		}
 	}
-	s.used["qr.wasm"] = true // by the script
+	s.used["qr.wasm"], s.used["bluetooth.js"] = true, true // by the script
 	for name := range s.names {
 		if !s.used[name] {
 			return fmt.Errorf("neither web/src/index.html nor manifest.webmanifest has %s", quoted("/"+name))

@@ -156,6 +156,10 @@ func TestBuild(t *testing.T) {
 			t.Errorf("the script does not know %s", wasm)
 		}
 	}
+	// What is not needed at once is no part of the first download.
+	if part := only(t, app, `^bluetooth-.*\.js$`); !strings.Contains(script, `import("/`+part+`")`) {
+		t.Errorf("the script does not know %s", part)
+	}
 	worker := app["sw.js"]
 	if wasm := only(t, app, `^phone-.*\.wasm$`); !strings.Contains(worker, `"/`+wasm+`"`) {
 		t.Errorf("the service worker does not know %s", wasm)

@@ -1,7 +1,8 @@
 // Views as the gallery shows them, and Actions that note what was called.
 import type { Card, Computer, Entry, Millis, Pin, Rule } from "../src/core.d.ts";
 import type { Key } from "../src/kept.ts";
-import type { Actions, View } from "../src/ui/view.ts";
+import { bluetooth } from "../src/text/bluetooth.en.ts";
+import type { Actions, Air, View } from "../src/ui/view.ts";
 
 /** now never moves, so that pictures are the same each time. */
 export const now: Millis = Date.UTC(2026, 10, 24, 14, 4, 8);
@@ -20,8 +21,8 @@ export const key: Key = {
 export const plainKey: Key = { ...key, kind: "plain", name: "spare", fingerprint: otherPrint };
 export const passkey: Key = { ...key, kind: "passkey", name: "git only", fingerprint: `${keyPrint}x` };
 
-export const laptop: Computer = { pairing: "p1", name: "laptop", live: true, paired: may, heard: now - 2 * minute, forward: false };
-export const server: Computer = { pairing: "p2", name: "build-server", live: true, paired: may, heard: now - 26 * hour, forward: true };
+export const laptop: Computer = { pairing: "p1", name: "laptop", bluetooth: true, live: true, paired: may, heard: now - 2 * minute, forward: false };
+export const server: Computer = { pairing: "p2", name: "build-server", bluetooth: false, live: true, paired: may, heard: now - 26 * hour, forward: true };
 
 export const pin: Pin = { name: "server.example.com", scope: "", keyType: "ssh-ed25519", fingerprint: print, unix: may, by: "laptop", proof: "proved", hostbound: true };
 export const nasPin: Pin = { name: "[nas.local]:2222", scope: "p1", keyType: "ecdsa-sha2-nistp256", fingerprint: otherPrint, unix: may, by: "laptop", proof: "vouched", hostbound: false };
@@ -55,13 +56,18 @@ export const log: Entry[] = [
 ];
 
 export const empty: View = {
-  phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], channels: {}, untold: [], pairing: null, cards: [], ended: [], alarms: [],
+  phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], channels: {}, air: {}, untold: [], pairing: null, cards: [], ended: [], alarms: [],
   unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], push: { state: "on", why: "" }, lockScreen: false, tellRules: false, version: "0.9.0", docs: "https://example.com/docs",
 };
 
 const relay = { kind: "relay", name: "https://relay.example.com", up: true } as const;
 
-export const full: View = { ...empty, computers: [laptop, server], channels: { p1: [relay], p2: [relay] }, pins: [pin, nasPin], rules: [rule], log };
+/** offers is Bluetooth that can be used, whatever it says. */
+export const offers = (says: string): Air => ({ can: true, on: false, says, tap: bluetooth.connect });
+export const uses = (says: string): Air => ({ can: true, on: true, says, tap: bluetooth.end });
+export const lacks = (says: string): Air => ({ can: false, on: false, says, tap: "" });
+
+export const full: View = { ...empty, computers: [laptop, server], channels: { p1: [relay], p2: [relay] }, air: { p1: offers(bluetooth.idle), p2: lacks(bluetooth.unused) }, pins: [pin, nasPin], rules: [rule], log };
 
 /** actions note each call in calls, and do nothing. */
 export function actions(calls: unknown[][], over: Partial<Actions>): Actions {
@@ -75,9 +81,9 @@ export function actions(calls: unknown[][], over: Partial<Actions>): Actions {
     scan: (_video, signal) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
     pair: note("pair"), confirm: note("confirm"), dropLink: sync("dropLink"), decide: note("decide"), unlock: note("unlock"),
     refuseUnlock: note("refuseUnlock"), unpair: note("unpair"), revoke: note("revoke"), forgetHost: note("forgetHost"), trustHost: note("trustHost"),
-    forward: note("forward"), see: note("see"), ring: note("ring"), setLockScreen: note("setLockScreen"), setTellRules: note("setTellRules"),
+    forward: note("forward"), see: note("see"), bluetooth: note("bluetooth"), ring: note("ring"), setLockScreen: note("setLockScreen"), setTellRules: note("setTellRules"),
     sees: (_pairing, fingerprint) => fingerprint === key.fingerprint,
-    qr: () => fakeCode(29), share: note("share"), copy: note("copy"), acknowledge: note("acknowledge"), dismiss: sync("dismiss"), restart: sync("restart"),
+    qr: () => Promise.resolve(fakeCode(29)), share: note("share"), copy: note("copy"), acknowledge: note("acknowledge"), dismiss: sync("dismiss"), restart: sync("restart"),
     ...over,
   };
 }

@@ -1,7 +1,9 @@
 // The screens of the gallery, by name.
 import type { Card } from "../src/core.d.ts";
-import { type Actions, NoPRF, type Push, type View } from "../src/ui/view.ts";
-import { card, empty, full, laptop, nasPin, now, otherPrint, passkey, pin, plainKey, rule, server } from "./fakes.ts";
+import type { Channel } from "../src/ears.ts";
+import { bluetooth } from "../src/text/bluetooth.en.ts";
+import { type Actions, type Air, NoPRF, type Push, type View } from "../src/ui/view.ts";
+import { card, empty, full, lacks, laptop, nasPin, now, offers, otherPrint, passkey, pin, plainKey, rule, server, uses } from "./fakes.ts";
 import { hostile, names } from "./hostile.ts";
 
 /** A Screen is a View and the buttons that are pressed to get there. */
@@ -29,7 +31,12 @@ const changed: Card = { ...card, known: "Mismatch", host: { ...card.host, finger
 const strange = [{ ...pin, fingerprint: otherPrint, proof: "proved", unix: now }];
 const alarm = (c: Card, code: "host_key" | "forwarded" = "host_key"): Screen => ({ view: { ...full, strange, alarms: [{ type: "Alarm", card: c, code, reason: "" }] } });
 const pairing = { step: "link", link: "https://phone.example.com/#X", place: { kind: "relay", name: "https://relay.example.com" }, id: "p9", computer: "", words: "", slow: false } as const;
-const pairs = (over: Partial<View["pairing"] & object>): Screen => ({ view: { ...full, pairing: { ...pairing, ...over } }, press: ["wait"] });
+const pairs = (over: Partial<View["pairing"] & object>, air: View["air"] = {}): Screen => ({ view: { ...full, air, pairing: { ...pairing, ...over } }, press: ["wait"] });
+const near = { kind: "bluetooth", name: "" } as const;
+const air = (name: string, a: Air, up?: boolean): Record<string, Screen> => {
+  const by: Channel[] = up === undefined ? [] : [{ kind: "bluetooth", name: bluetooth.nearby, up }];
+  return { [`computer-bluetooth-${name}`]: tab("Computers", { air: { p1: a }, channels: { p1: [{ kind: "relay", name: "https://relay.example.com", up: false }, ...by] } }, "laptop") };
+};
 const unlock = { pairing: "p1", computer: "laptop", request: "r1", keyName: "Pixel 9", rule, expires: now + 50_000 };
 const tab = (name: string, over: Partial<View> = {}, ...more: string[]): Screen => ({ view: { ...full, ...over }, press: [name, ...more] });
 const push = (state: Push["state"], over: Partial<View> = {}): Partial<View> => ({ push: { state, why: state === "failed" ? "the push service did not answer within 20 s: is this phone online?" : "" }, ...over });
@@ -98,6 +105,10 @@ export const screens: Record<string, Screen> = {
   activity: tab("Activity"), "activity-open": tab("Activity", {}, "git@github.com"), "activity-none": tab("Activity", { log: [] }),
   computers: tab("Computers", { computers: [laptop, server, { ...laptop, pairing: "p4", name: "new-one", live: false, heard: 0 }], untold: ["old-laptop"] }), "computers-none": tab("Computers", { computers: [] }),
   computer: tab("Computers", { keys: [...full.keys, plainKey, passkey] }, "laptop"), "computer-channels": tab("Computers", { channels: { p1: [{ kind: "relay", name: "https://relay.example.com:8443", up: false }, { kind: "sqs", name: "ap-southeast-2", up: true }] } }, "laptop"),
+  ...air("idle", offers(bluetooth.idle)), ...air("nothing", offers(bluetooth.nothing)), ...air("off", offers(bluetooth.off)), ...air("denied", offers(bluetooth.denied)),
+  ...air("unused", lacks(bluetooth.unused)), ...air("up", uses(bluetooth.up), true), ...air("down", uses(bluetooth.down), false), ...air("none", lacks(bluetooth.none(true, false))), ...air("ios", lacks(bluetooth.none(true, true))),
+  "pair-bluetooth": pairs({ place: near, id: "" }, { "": offers(bluetooth.idle) }), "pair-bluetooth-none": pairs({ place: near, id: "" }, { "": lacks(bluetooth.none(true, false)) }),
+  "pair-bluetooth-waiting": pairs({ place: near, step: "waiting" }, { p9: offers(bluetooth.pairing) }), "pair-bluetooth-slow": pairs({ place: near, step: "waiting", slow: true }, { p9: uses(bluetooth.down) }),
   unpair: tab("Computers", {}, "laptop", "Unpair", "wait"),
   hosts: tab("Settings", { strange, pins: [pin, nasPin] }, "Known hosts"), forget: tab("Settings", {}, "Known hosts", "Forget server", "wait"),
   "hosts-many": tab("Settings", { pins: Array.from({ length: 4096 }, (_, n) => ({ ...pin, name: `node-${n}.example.com`, fingerprint: `${pin.fingerprint}${n}` })) }, "Known hosts"),

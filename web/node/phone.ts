@@ -27,7 +27,7 @@ const core = await load(await WebAssembly.compile(new Uint8Array(await readFile(
 const ready = performance.now() - begun;
 const store = await fileStore(dir);
 const signer = await (process.env["KIND"] === "passkey" ? passkeySigner : fileSigner)(core, dir);
-core.start({ name, keys: signer.keys() }, await store.load(end.signal));
+core.start({ name, keys: signer.keys(), bluetooth: false }, await store.load(end.signal));
 
 let words: ShowWords | undefined;
 let card: Card | undefined; // the last one that was asked about

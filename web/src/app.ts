@@ -1,5 +1,6 @@
 // The controller: the core's words become a View, what people do becomes events.
 import type { Alarm, Card, Event, Grant } from "./core.d.ts";
+import { Air } from "./air.ts";
 import { Board } from "./board.ts";
 import { Changes } from "./changes.ts";
 import { type Errand, perform } from "./errands.ts";
@@ -10,6 +11,7 @@ import { canMake } from "./passkey.ts";
 import { copy, share } from "./place.ts";
 import { about, keepOpen, type Parts, parts } from "./parts.ts";
 import type { Shown } from "./runner.ts";
+import { draw } from "./qr.ts";
 import { scan } from "./scan.ts";
 import { Ringing } from "./ringing.ts";
 import type { Started } from "./start.ts";
@@ -18,7 +20,7 @@ import { Unlocks } from "./unlocks.ts";
 
 /** Around is what the app needs of the page. */
 export interface Around {
-  qrWasm: string; // where the reader of QR codes is
+  qrWasm: string; // where the program for QR codes is
   icon: string; // URL, of notifications
   changed(): void; // a View would be another
   note(err: unknown): void;
@@ -29,6 +31,7 @@ export interface Around {
 export class App extends Changes implements Actions {
   readonly board = new Board();
   readonly ringing: Ringing;
+  readonly air: Air;
   readonly #opening: Opening;
   readonly #unlocks: Unlocks;
   #at: Started<Keyring> | undefined;
@@ -36,14 +39,16 @@ export class App extends Changes implements Actions {
   constructor(private readonly around: Around) {
     super();
     this.ringing = new Ringing(around);
+    this.air = new Air({ ...around, came: (pairing) => this.#opening.again(pairing) });
     this.#unlocks = new Unlocks(around.changed);
-    this.#opening = new Opening(this.board, () => this.started().core, (event) => this.post(event), around);
+    this.#opening = new Opening(this.board, () => this.started().core, (event) => this.post(event), this.air.tap, around);
   }
 
   /** begin is called when the phone has started, and end when it does not work any more; then signal has ended. */
   begin(at: Started<Keyring>, signal: AbortSignal): void {
     this.#at = at;
     this.ringing.begin(at, signal);
+    this.air.begin(at, signal);
     this.#keep();
   }
 
@@ -57,7 +62,7 @@ export class App extends Changes implements Actions {
 
   /** parts is a View without what only the page knows. */
   parts(): Parts {
-    return parts(this.#at, this.board, this.#unlocks, this.ringing, this.around.note);
+    return parts(this.#at, this.board, this.#unlocks, this.ringing, this.air, this.around.note);
   }
 
   /** show takes what the core tells people. */
@@ -107,7 +112,8 @@ export class App extends Changes implements Actions {
   unlock = async (u: Unlock): Promise<void> => this.#unlocks.answer(u, true);
   refuseUnlock = async (u: Unlock): Promise<void> => this.#unlocks.answer(u, false);
   sees = (pairing: string, fingerprint: string): boolean => this.started().core.sees(pairing, fingerprint);
-  qr = (text: string): string[] => this.started().core.qr(text);
+  qr = (text: string): Promise<string[]> => draw(text, this.around.qrWasm, new AbortController().signal);
+  bluetooth = (pairing: string): Promise<void> => this.air.tap(pairing);
   ring = (): Promise<void> => this.ringing.ring();
   setLockScreen = (lockScreen: boolean): Promise<void> => this.ringing.set({ lockScreen });
   setTellRules = (tellRules: boolean): Promise<void> => this.ringing.set({ tellRules });

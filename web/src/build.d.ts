@@ -3,6 +3,9 @@
 /** QR_WASM is the path of the reader of QR codes. */
 declare const QR_WASM: string;
 
+/** BLUETOOTH is the path of src/ble/radio.ts. */
+declare const BLUETOOTH: string;
+
 /** ICON is the path of the icon of notifications. */
 declare const ICON: string;
 

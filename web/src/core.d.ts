@@ -24,6 +24,7 @@ export interface Phone {
   pins(): Pin[];
   strange(): Pin[]; // host keys that were refused
   sees(pairing: string, fingerprint: string): boolean;
+  bluetooth(pairing: string): string[]; // UUIDs of the services that its computer may have
   mailbox(seed: Base64): Mailbox;
   signRead(seed: Base64, origin: string, nonce: Base64): Base64;
   parseLink(link: string): Invitation;
@@ -33,7 +34,6 @@ export interface Phone {
   passkeySignature(assertion: Assertion): Base64; // the challenge was the whole payload
   authorizedKey(blob: Base64, comment: string): string;
   entries(stored: Base64[]): Entry[]; // records of the log that follow each other, oldest first
-  qr(text: string): string[]; // rows of "#" and " ", without a quiet zone
 }
 
 // Events: what happened. Their meaning is in internal/phone/event.go.
@@ -76,7 +76,7 @@ export interface Note { type: "Note"; pairing: string; computer: string; kind: N
 export interface Subscribe { type: "Subscribe"; vapid: Base64 } // to the push service with this key; "": not any more
 
 // What is inside.
-export interface Config { name: string; keys: SSHKey[] }
+export interface Config { name: string; keys: SSHKey[]; bluetooth: boolean }
 export interface SSHKey { publicKey: Base64; name: string }
 export interface Grant { scope: Scope; for: Millis; count: number; closed: boolean }
 export interface Address { relay: RelayAddress | null; sqs: SQSAddress | null; bluetooth: BluetoothAddress | null }
@@ -84,10 +84,10 @@ export interface RelayAddress { origin: string; mailbox: Base64 }
 export interface BluetoothAddress { service: Base64 } // a UUID, 16 bytes
 export interface SQSAddress { region: string; account: string; toComputer: string; toPhone: string }
 export interface Mailbox { address: string; publicKey: Base64 }
-export interface Invitation { app: string; relay: string; region: string; account: string } // relay "": they meet at Amazon SQS
+export interface Invitation { app: string; relay: string; region: string; account: string } // relay "": they meet at Amazon SQS; region "", too: by Bluetooth
 export interface Assertion { authenticatorData: Base64; clientDataJSON: Base64; signature: Base64; origin: string }
 export interface PublicKey { blob: Base64; fingerprint: string }
-export interface Computer { pairing: string; name: string; live: boolean; paired: Millis; heard: Millis; forward: boolean }
+export interface Computer { pairing: string; name: string; bluetooth: boolean; live: boolean; paired: Millis; heard: Millis; forward: boolean }
 export interface Rule {
   id: string; scope: Scope; pairing: string; key: string; user: string; hostKey: string; name: string;
   since: Millis; until: Millis; left: number; counted: boolean; closed: boolean;

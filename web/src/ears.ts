@@ -1,19 +1,28 @@
-// Where the phone listens: at mailboxes of relays, and at queues of Amazon SQS.
-import type { Close, Frame, Listen, Phone } from "./core.d.ts";
+// Where the phone listens: at mailboxes of relays, and at queues of Amazon SQS. What
+// comes by Bluetooth is heard in air.ts.
+import type { Base64, Close, Frame, Listen, Phone } from "./core.d.ts";
 import { MailboxReader } from "./link.ts";
 import { receiveQueue } from "./queue.ts";
 import { receive } from "./receive.ts";
 import { within } from "./wait.ts";
 
-/** A Place is where two meet: a relay by its origin, or SQS by its region. */
+/** A Place is where two meet: a relay by its origin, SQS by its region, or Bluetooth. */
 export interface Place {
-  kind: "relay" | "sqs";
+  kind: "relay" | "sqs" | "bluetooth";
   name: string;
 }
 
 /** A Channel is a way by which a computer is heard. */
 export interface Channel extends Place {
   up: boolean; // it works now
+}
+
+/** Nearby is Bluetooth: services of computers, each of one pairing, by their UUIDs as bytes. */
+export interface Nearby {
+  listen(service: Base64, pairing: string): void;
+  close(service: Base64): void;
+  /** send resolves when the computer has the frame; undefined if nobody has chosen one. */
+  send(service: Base64, frame: Base64, signal: AbortSignal): Promise<void> | undefined;
 }
 
 interface Ear extends Channel {
@@ -23,6 +32,7 @@ interface Ear extends Channel {
 
 export interface Around {
   core: Phone;
+  nearby?: Nearby | undefined;
   heard(frame: Frame): Promise<void>; // rejects what must come again
   changed(): void; // a channel works, or does not any more, or is left
   log(err: unknown): void;
@@ -39,9 +49,10 @@ export class Ears {
 
   constructor(private readonly around: Around, private readonly signal: AbortSignal) {}
 
-  async listen({ pairing, origin, seed, new: isNew, sqs }: Listen): Promise<void> {
+  async listen({ pairing, origin, seed, new: isNew, sqs, bluetooth }: Listen): Promise<void> {
     const { core, heard, changed, log } = this.around;
     const name = sqs?.toPhone ?? seed;
+    if (bluetooth) return this.around.nearby?.listen(bluetooth.service, pairing);
     if (this.#all.has(name)) return;
     const ear: Ear = { pairing, kind: sqs ? "sqs" : "relay", name: sqs?.region ?? origin, up: false, end: new AbortController() };
     const signal = AbortSignal.any([this.signal, ear.end.signal]);
@@ -59,7 +70,8 @@ export class Ears {
   }
 
   /** close listens no longer, and deletes a mailbox. A queue is the computer's. */
-  async close({ origin, seed, sqs }: Close): Promise<void> {
+  async close({ origin, seed, sqs, bluetooth }: Close): Promise<void> {
+    if (bluetooth) return this.around.nearby?.close(bluetooth.service);
     const name = sqs?.toPhone ?? seed;
     this.#all.get(name)?.end.abort();
     if (this.#all.delete(name)) this.around.changed();

@@ -59,6 +59,7 @@ async function work(signal: AbortSignal): Promise<void> {
       keys: (core, db, kept) => new Keyring(core, db, (what, end) => app.ask(what, end), kept),
       show: (what) => app.show(what),
       subscribe: app.ringing.subscribe,
+      nearby: app.air,
       changed,
       note,
     }, life);

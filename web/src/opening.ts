@@ -9,6 +9,7 @@ export class Opening {
     private readonly board: Board,
     private readonly core: () => Phone, // throws before there is one
     private readonly post: (event: Event) => Promise<void>,
+    private readonly bluetooth: (pairing: string) => Promise<void>, // in a tap
     private readonly around: { changed(): void; note(err: unknown): void },
   ) {}
 
@@ -16,7 +17,7 @@ export class Opening {
   async openLink(text: string): Promise<void> {
     const link = text.trim();
     const { relay, region, account } = parse(this.core(), link);
-    const place: Place = relay ? { kind: "relay", name: relay } : { kind: "sqs", name: `${region}, account ${account}` };
+    const place: Place = relay ? { kind: "relay", name: relay } : region ? { kind: "sqs", name: `${region}, account ${account}` } : { kind: "bluetooth", name: "" };
     this.board.pairing = { step: "link", link, place, id: "", computer: "", words: "", slow: false };
     this.around.changed();
   }
@@ -30,6 +31,13 @@ export class Opening {
     const fresh = this.core().computers().find((c) => !before.has(c.pairing));
     if (fresh && this.board.pairing?.step === "waiting") this.board.pairing = { ...this.board.pairing, id: fresh.pairing };
     this.around.changed();
+    if (fresh && opened.place?.kind === "bluetooth") await this.bluetooth(fresh.pairing);
+  }
+
+  /** again says the first word once more: nobody heard it before the computer was there. */
+  again(pairing: string): void {
+    const waits = this.board.pairing;
+    if (waits?.step === "waiting" && waits.id === pairing) this.post({ type: "OpenLink", link: waits.link }).catch(this.around.note);
   }
 
   async confirm(yes: boolean): Promise<void> {

@@ -1,4 +1,5 @@
 // What a phone at work shows.
+import type { Air } from "./air.ts";
 import type { Board } from "./board.ts";
 import type { ToSign } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
@@ -10,7 +11,7 @@ import type { Unlocks } from "./unlocks.ts";
 /** Parts is a View without what only the page knows. */
 export type Parts = Omit<View, "phase" | "why" | "home" | "version" | "docs">;
 
-export function parts(at: Started<Keyring> | undefined, board: Board, unlocks: Unlocks, { push, choices }: Ringing, note: (err: unknown) => void): Parts {
+export function parts(at: Started<Keyring> | undefined, board: Board, unlocks: Unlocks, { push, choices }: Ringing, air: Air, note: (err: unknown) => void): Parts {
   const computers = at?.core.computers().filter((c) => c.live) ?? [];
   return {
     ...board.view(),
@@ -19,7 +20,8 @@ export function parts(at: Started<Keyring> | undefined, board: Board, unlocks: U
     name: at?.name() ?? "",
     keys: at?.keys.list() ?? [],
     computers,
-    channels: Object.fromEntries(computers.map(({ pairing }) => [pairing, at?.runner.channels(pairing) ?? []])),
+    channels: Object.fromEntries(computers.map(({ pairing }) => [pairing, [...(at?.runner.channels(pairing) ?? []), ...air.channels(pairing)]])),
+    air: air.show([board.pairing?.id ?? "", ...computers.map((c) => c.pairing)]),
     untold: at?.core.untold() ?? [],
     unlocks: unlocks.list(),
     rules: at?.core.rules(Date.now()) ?? [],

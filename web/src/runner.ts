@@ -2,7 +2,7 @@
 // has consequences. As internal/phoneterm/runner.go does it in a terminal.
 import type { Alarm, Ask, Base64, Effect, Event, Note, Phone, Send, ShowWords, Subscribe, Subscribed, Withdraw } from "./core.d.ts";
 import type { Signer } from "./key.ts";
-import { type Channel, Ears } from "./ears.ts";
+import { type Channel, Ears, type Nearby } from "./ears.ts";
 import { postFrame } from "./link.ts";
 import { Signing } from "./signing.ts";
 import { sendMessage } from "./sqs.ts";
@@ -19,6 +19,7 @@ export interface Around {
   show(what: Shown): void;
   /** subscribe subscribes to pushes. null: there is nothing to tell. */
   subscribe?(vapid: Base64, signal: AbortSignal): Promise<Subscribed | null>;
+  nearby?: Nearby | undefined; // where there is Bluetooth
   /** changed is called when a channel works, or does not any more. */
   changed?(): void;
   log(err: unknown): void;
@@ -41,7 +42,7 @@ export class Runner {
     this.#a = around;
     this.#signal = AbortSignal.any([wanted, this.#end.signal]);
     this.#signing = new Signing(around.signer, this.#signal);
-    this.#ears = new Ears({ core: around.core, heard: (frame) => this.post(frame), changed: () => around.changed?.(), log: around.log }, this.#signal);
+    this.#ears = new Ears({ core: around.core, nearby: around.nearby, heard: (frame) => this.post(frame), changed: () => around.changed?.(), log: around.log }, this.#signal);
     const closed = around.store.closed;
     if (closed?.aborted) this.#end.abort(closed.reason);
     closed?.addEventListener("abort", () => this.#end.abort(closed.reason), { once: true });
@@ -122,8 +123,10 @@ export class Runner {
   // What is decided is sent although the page is about to close.
   #send({ pairing, to, frame, farewell }: Send): void {
     const limit = AbortSignal.timeout(sendLimit);
-    for (const { relay, sqs } of to) {
-      const sent = relay ? postFrame(relay.origin, relay.mailbox, frame, limit) : sqs && sendMessage(sqs, frame, limit);
+    for (const { relay, sqs, bluetooth } of to) {
+      const sent = relay ? postFrame(relay.origin, relay.mailbox, frame, limit)
+        : sqs ? sendMessage(sqs, frame, limit)
+        : bluetooth && this.#a.nearby?.send(bluetooth.service, frame, limit);
       if (sent) this.#go(farewell ? sent.then(() => this.post({ type: "Told", pairing })) : sent);
     }
   }

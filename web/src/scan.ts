@@ -1,9 +1,7 @@
-// Reads QR codes by the camera: by the browser where it can, else by a program
-// of ours that is fetched when it is needed first.
+// Reads QR codes by the camera: by the browser where it can, else by ours.
+import { codes } from "./qr.ts";
 import { sleep } from "./wait.ts";
-import { compile, run } from "./wasm.ts";
 
-type Read = (rgba: Uint8Array, width: number, height: number) => string | null;
 type Reader = (video: HTMLVideoElement) => Promise<string | null>;
 
 // Not in TypeScript's DOM yet: https://wicg.github.io/shape-detection-api/
@@ -56,17 +54,16 @@ async function reader(wasm: string, signal: AbortSignal): Promise<Reader> {
     const detector = new own({ formats: ["qr_code"] });
     return async (video) => (await detector.detect(video))[0]?.rawValue ?? null;
   }
-  const { call, ended } = await run<Read>(await compile(fetch(wasm, { signal }), signal), signal);
+  const read = await codes(wasm, signal);
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) throw new Error("this browser draws no pictures: paste the link instead");
   return async (video) => {
-    if (ended()) throw new Error(`the code reader has ended: ${ended()}`);
     const scale = Math.min(1, most / Math.max(video.videoWidth, video.videoHeight));
     canvas.width = Math.round(video.videoWidth * scale);
     canvas.height = Math.round(video.videoHeight * scale);
     context.drawImage(video, 0, 0, canvas.width, canvas.height);
     const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-    return call(new Uint8Array(data.buffer), canvas.width, canvas.height);
+    return read(new Uint8Array(data.buffer), canvas.width, canvas.height);
   };
 }

@@ -10,8 +10,8 @@ const never = (): never => {
 /** fakePhone answers events by handle, and proves reads as "proof of NONCE". */
 export function fakePhone(handle: (event: Event) => Effect[]): Phone {
   return {
-    start: never, computers: never, untold: never, rules: never, pins: never, strange: never, sees: never, parseLink: never,
-    publicKey: never, signature: never, passkeyPublic: never, passkeySignature: never, authorizedKey: never, entries: never, qr: never,
+    start: never, computers: never, untold: never, rules: never, pins: never, strange: never, sees: never, bluetooth: never, parseLink: never,
+    publicKey: never, signature: never, passkeyPublic: never, passkeySignature: never, authorizedKey: never, entries: never,
     handle: (_, event) => handle(event),
     next: () => null,
     mailbox: (seed) => ({ address: `address-of-${seed}`, publicKey: "pub" }),

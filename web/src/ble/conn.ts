@@ -30,8 +30,8 @@ export class Conn {
   #pinged = false; // since heard
   #over = false;
 
-  /** start is random and not 0, another one for each connection; most is how many bytes one write can have. */
-  constructor(now: number, readonly start: Start, readonly most: number) {
+  /** start is random and not 0, another one for each connection; most is how many bytes one write can have, as far as is known. */
+  constructor(now: number, readonly start: Start, public most: number) {
     this.#heard = this.#helloAt = now;
     this.#out = new Outbound(start >>> 24);
     this.tick(now);
@@ -135,6 +135,11 @@ export class Conn {
     }
     this.#in.expire(now);
     return this.#out.tick(now);
+  }
+
+  /** open is whether frames can go. */
+  get open(): boolean {
+    return this.#open && !this.#over;
   }
 
   /** due is when tick, and then next, have something to do, if no segment comes before. */

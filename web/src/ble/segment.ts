@@ -1,5 +1,5 @@
 // What goes over Bluetooth LE: frames in segments, docs/protocol.md 5.9. As
-// internal/transport/ble/segment does it. No page imports this yet.
+// internal/transport/ble/segment does it.
 import type { Bytes } from "../bytes.ts";
 
 export const version = 1;

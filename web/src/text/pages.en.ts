@@ -51,6 +51,7 @@ export const pages = {
     askTitle: "Pair with this computer?",
     askSays: "You opened the link of a computer that wants to use the keys of this phone.",
     nothingSent: "Nothing has been sent yet. Go on only if you have just run kr pair yourself.",
+    nearby: "nearby, without internet",
     pair: "Pair", no: "No", stop: "Stop pairing",
     waiting: "Waiting for the computer…", waitingSays: "This takes a second or two.",
     slow: "No answer for 15 seconds.", slowSays: "Somebody else may have scanned the code. If the computer shows no words, stop, and run kr pair again.",
@@ -77,7 +78,7 @@ export const pages = {
     byYou: "by you", byRule: "by a rule", noPlace: "Log",
     why: "Why", user: "User", host: "Host", hostKey: "Host key", rule: "Rule", ruleOver: "a rule that is over", number: "Entry",
   },
-  channel: { relay: "Relay", sqs: "Amazon SQS", up: "connected", down: "no connection" },
+  channel: { relay: "Relay", sqs: "Amazon SQS", bluetooth: "Bluetooth", up: "connected", down: "no connection" },
   computer: {
     heard: (when: string) => `last heard ${when}`, notLive: "not confirmed at the computer yet",
     notLiveSays: "Pairing is not complete: answer y at the computer.",

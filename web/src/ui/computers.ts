@@ -1,6 +1,7 @@
 // The paired computers, and one of them.
 import type { Computer } from "../core.d.ts";
 import { t } from "../text/en.ts";
+import { air } from "./air.ts";
 import { type Ui, toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { button, fact, list, long, note, outside, row, section, toggleSwitch, topic } from "./parts.ts";
@@ -39,6 +40,7 @@ export function computer(ui: Ui, pairing: string): Child {
       c.name.length > 48 && fact(t.computer.name, long(ui, `computer ${pairing}`, c.name, 48)),
       fact(t.computer.paired, date(c.paired, ui.now)), fact(t.computer.lastHeard, ago(c.heard, ui.now)),
       ui.view.channels[pairing]?.map(({ kind, name, up }) => fact(t.channel[kind], outside(name, 80), h("div", { class: "dim" }, up ? t.channel.up : h("strong", {}, t.channel.down))))),
+    air(ui, pairing),
     rules.length > 0 && section(t.home.leases, list(rules.map((r) => ruleRow(ui, r)))),
     section(t.computer.keys, list(ui.view.keys.map((k) =>
       toggleSwitch(ui, `see ${pairing} ${k.fingerprint}`, outside(k.name, 48), t.kind[k.kind].word, ui.actions.sees(pairing, k.fingerprint),

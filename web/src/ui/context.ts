@@ -14,6 +14,7 @@ export interface State {
   scrolls: number[]; // where each page was left for the next
   filter: string; // of the known hosts
   open: Set<string>; // what was opened on the way: choices, confirmations, long texts
+  code: { of: string; rows: string[] } | null; // the QR code that is shown, of a key by its fingerprint
   aside: Set<string>; // cards and unlocks that were put aside, until shown again
   current: string; // the card in the sheet
   busy: Set<string>; // actions under way
@@ -44,7 +45,7 @@ export interface Ui {
 
 export function newState(): State {
   return {
-    tab: "home", pages: [], scrolls: [], filter: "", open: new Set(), aside: new Set(), current: "", busy: new Set(), errors: [], said: "",
+    tab: "home", pages: [], scrolls: [], filter: "", open: new Set(), code: null, aside: new Set(), current: "", busy: new Set(), errors: [], said: "",
     canWrap: undefined, noPRF: false, insist: false, left: new Set(),
   };
 }

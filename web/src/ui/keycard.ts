@@ -21,20 +21,24 @@ export function keyCard(ui: Ui, key: Key): Node {
         ui.say(t.key.copied);
       } }, { icon: "copy" }),
       button(ui, t.key.share, { id: `share ${line}`, run: () => ui.actions.share(key.line) }, { icon: "share" }),
-      button(ui, t.key.qr, () => toggle(ui, `qr ${key.fingerprint}`), { icon: "qr" })),
+      button(ui, t.key.qr, { id: `qr ${key.fingerprint}`, run: async () => {
+        const rows = await ui.actions.qr(key.line);
+        ui.change((s) => (s.code = { of: key.fingerprint, rows }));
+      } }, { icon: "qr" })),
     button(ui, open ? t.key.hideLine : t.key.showLine, () => toggle(ui, line), { class: "text", expanded: open }),
     open && h("p", { class: "code line", tabindex: 0 }, outside(key.line, 4096)));
 }
 
 /** qrSheet shows the public line of the key whose code was opened. */
 export function qrSheet(ui: Ui): Node | null {
-  const key = ui.view.keys.find((k) => ui.state.open.has(`qr ${k.fingerprint}`));
-  if (!key) return null;
-  const close = (): void => ui.change((s) => s.open.delete(`qr ${key.fingerprint}`));
+  const shown = ui.state.code;
+  const key = ui.view.keys.find((k) => k.fingerprint === shown?.of);
+  if (!key || !shown) return null;
+  const close = (): void => ui.change((s) => (s.code = null));
   return sheet({ key: "qr", class: "over", label: "qr-title", close },
     heading("qr-title", key.fingerprint, outside(key.name, 48)),
     h("p", { class: "center dim" }, t.key.qrSays),
-    code(ui.actions.qr(key.line)),
+    code(shown.rows),
     h("footer", {}, button(ui, t.close, close, { class: "plain wide" })));
 }
 

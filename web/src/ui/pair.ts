@@ -1,5 +1,6 @@
 // Pairing: by camera or by link, then two words to compare.
 import { t } from "../text/en.ts";
+import { air } from "./air.ts";
 import type { Ui } from "./context.ts";
 import { type Child, h } from "./dom.ts";
 import { icon } from "./icon.ts";
@@ -61,16 +62,18 @@ export function steps(ui: Ui, p: Pairing): Child {
   const end = { id: "end pairing", run: async () => ui.actions.unpair(p.id) };
   const foot = (...children: Child[]): Child => h("footer", { key: p.step }, children);
   const words = { key: p.step };
+  const unable = p.place?.kind === "bluetooth" && ui.view.air[p.id]?.can === false;
   switch (p.step) {
     case "link":
       return h("div", { class: "steps-page" }, banners(ui),
         h("div", { ...words, class: "body" }, h("div", { class: "big good" }, icon("computers")), h("h1", { tabindex: -1 }, t.pair.askTitle), h("p", { class: "center" }, t.pair.askSays),
-          p.place && h("dl", { class: "facts card" }, fact(t.channel[p.place.kind], outside(p.place.name, 120))), h("p", { class: "center dim" }, t.pair.nothingSent)),
-        foot(h("div", { class: "answer" }, button(ui, t.cancel, () => ui.actions.dropLink()), button(ui, t.pair.pair, { id: "pair", run: () => ui.actions.pair() }, { class: "primary" }))));
+          p.place && h("dl", { class: "facts card" }, fact(t.channel[p.place.kind], outside(p.place.name || t.pair.nearby, 120))), h("p", { class: "center dim" }, t.pair.nothingSent), unable && air(ui, p.id)),
+        foot(h("div", { class: "answer" }, button(ui, t.cancel, () => ui.actions.dropLink()), button(ui, t.pair.pair, { id: "pair", run: () => ui.actions.pair() }, { class: "primary", off: unable }))));
     case "waiting":
       return h("div", { class: "steps-page" }, banners(ui),
-        h("div", { ...words, class: "body" }, h("div", { class: "big dim pulse" }, icon("computers")), h("h1", { tabindex: -1, role: "status" }, t.pair.waiting), !p.slow && h("p", { class: "center dim" }, t.pair.waitingSays),
-          p.slow && h("div", { role: "alert" }, note("warn", "alert", h("strong", {}, t.pair.slow), " ", t.pair.slowSays))),
+        h("div", { ...words, class: "body" }, h("div", { class: "big dim pulse" }, icon("computers")), h("h1", { tabindex: -1, role: "status" }, t.pair.waiting), !p.slow && p.place?.kind !== "bluetooth" && h("p", { class: "center dim" }, t.pair.waitingSays),
+          p.slow && h("div", { role: "alert" }, note("warn", "alert", h("strong", {}, t.pair.slow), " ", t.pair.slowSays)),
+          (p.slow || p.place?.kind === "bluetooth") && air(ui, p.id)),
         foot(button(ui, t.pair.stop, end, { class: "plain wide" })));
     case "words": {
       const subject = `words ${p.id}`;

@@ -13,6 +13,7 @@ export interface View {
   keys: Key[];
   computers: Computer[];
   channels: Record<string, Channel[]>; // by pairing
+  air: Record<string, Air>; // by pairing, "" is one that does not exist yet; none before it is known
   untold: string[]; // names of unpaired computers that do not know it yet
   push: Push; // whether this phone rings for a request while the app is closed
   lockScreen: boolean; // notifications may allow, not only reject
@@ -41,6 +42,14 @@ export type Home = "installed" | "browser" | "tab";
 export interface Push {
   state: "none" | "home" | "ask" | "denied" | "working" | "on" | "failed";
   why: string;
+}
+
+/** Air is Bluetooth with one computer. */
+export interface Air {
+  can: boolean; // this page has it
+  on: boolean; // the person has chosen the computer
+  says: string;
+  tap: string; // what a tap does, "" for nothing
 }
 
 /** A Pairing goes link → waiting → words → agreed, then it is among the computers, or it is gone with a message. */
@@ -98,9 +107,10 @@ export interface Actions {
   forward(pairing: string, ask: boolean): Promise<void>;
   see(pairing: string, fingerprint: string, allow: boolean): Promise<void>;
   sees(pairing: string, fingerprint: string): boolean;
-  qr(text: string): string[]; // rows of "#" and " ", without a quiet zone
+  qr(text: string): Promise<string[]>; // rows of "#" and " ", without a quiet zone
   share(text: string): Promise<void>; // the system's sheet, or the clipboard
   copy(text: string): Promise<void>;
+  bluetooth(pairing: string): Promise<void>; // in the tap: lets people choose the computer, or ends it
   ring(): Promise<void>; // in the tap: asks for notifications, and subscribes. Also to try again
   setLockScreen(yes: boolean): Promise<void>;
   setTellRules(yes: boolean): Promise<void>;

@@ -1,14 +1,14 @@
-// Package qrread finds a QR code in a picture of a camera. It is a program of
-// its own, cmd/qr-wasm, that the web phone loads only where the browser reads no
-// codes itself: the reader is a third of the phone core's size.
-package qrread
+// Package qrcode draws QR codes, and finds one in a picture of a camera. It is a
+// program of its own, cmd/qr-wasm, that the web phone loads only when it needs it:
+// it is two thirds of the phone core's size.
+package qrcode
 
 import (
 	"errors"
 	"fmt"
 
 	"github.com/makiuchi-d/gozxing"
-	"github.com/makiuchi-d/gozxing/qrcode"
+	reader "github.com/makiuchi-d/gozxing/qrcode"
 )
 
 // ErrNone says that there is no code in the picture that can be read.
@@ -32,7 +32,7 @@ func Read(rgba []byte, width, height int) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read a picture: %w", err)
 	}
-	found, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
+	found, err := reader.NewQRCodeReader().Decode(bitmap, nil)
 	if err != nil {
 		return "", ErrNone
 	}

@@ -1,4 +1,4 @@
-package qrread
+package qrcode
 
 import (
 	"errors"

@@ -1,0 +1,297 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/bluetoothemulation"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/deviceaccess"
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"kryptonite/internal/sealbox"
+	"kryptonite/internal/transport/ble"
+)
+
+// nearby is the address of the one device that is near the browser.
+const nearby = "09:09:09:09:09:09"
+
+// Characteristics of the service, docs/protocol.md 5.9.
+const (
+	toComputer = "b27531e6-2f4a-4321-909c-3015e5869d77"
+	toPhone    = "9b84207a-2edc-41f1-817d-98f27c7679fe"
+)
+
+// asReads makes notifications of reads: Chromium's emulation has no way to notify,
+// but what is read arrives at a page by the same event. All else is Chromium's.
+// The services that a page asks for are noted.
+const asReads = `{
+  const choose = Bluetooth.prototype.requestDevice;
+  Bluetooth.prototype.requestDevice = function (options) {
+    window.asked = options.filters.flatMap((f) => f.services);
+    return choose.call(this, options);
+  };
+  const proto = BluetoothRemoteGATTCharacteristic.prototype, start = proto.startNotifications;
+  proto.startNotifications = async function () {
+    await start.call(this);
+    (async () => { for (;;) await this.readValue(); })().catch(() => undefined);
+    return this;
+  };
+}`
+
+// Air is what a browser's Bluetooth finds: one computer, whose services are Links.
+// People choose it whenever they are asked, unless they look away.
+type Air struct {
+	page *Page
+	ctx  context.Context
+	end  context.CancelFunc
+	work sync.WaitGroup
+	ops  chan any
+
+	mu       sync.Mutex
+	err      error
+	offers   map[sealbox.ServiceUUID]*airService
+	away     bool
+	prompted deviceaccess.RequestID // the last one that was answered; it may be told again
+}
+
+// airService is one service, by Chromium's names.
+type airService struct {
+	rx, tx string
+	link   *ble.Link
+	port   *airPort // of the connection there is
+}
+
+// NewAir gives the page's browser a Bluetooth adapter; before the page is opened.
+func NewAir(p *Page) (*Air, error) {
+	a := &Air{page: p, offers: map[sealbox.ServiceUUID]*airService{}, ops: make(chan any, 1024)}
+	a.ctx, a.end = context.WithCancel(p.ctx)
+	if err := chromedp.ListenBrowser(a.ctx, func(ev any) {
+		switch ev.(type) {
+		case *bluetoothemulation.EventGattOperationReceived, *bluetoothemulation.EventCharacteristicOperationReceived:
+			a.ops <- ev
+		}
+	}); err != nil {
+		return nil, err
+	}
+	if err := chromedp.Listen(a.ctx, func(ev any) {
+		if ev, ok := ev.(*deviceaccess.EventDeviceRequestPrompted); ok {
+			a.ops <- ev
+		}
+	}); err != nil {
+		return nil, err
+	}
+	a.work.Go(a.run)
+	if _, err := Command(p, deviceaccess.Enable, cdp.Empty{}); err != nil {
+		return nil, err
+	}
+	if _, err := Command(p, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: asReads}); err != nil {
+		return nil, err
+	}
+	_, err := onAir(a, bluetoothemulation.Enable, bluetoothemulation.EnableParams{State: bluetoothemulation.CentralStatePoweredOn, LeSupported: true})
+	return a, err
+}
+
+func onAir[P, R any](a *Air, command cdp.Command[P, R], params P) (R, error) {
+	ctx, cancel := context.WithTimeout(a.ctx, patience)
+	defer cancel()
+	r, err := chromedp.CallBrowser(ctx, command, params)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", command.Method, err)
+	}
+	return r, err
+}
+
+// Close waits until nothing is on its way any more, and says what went wrong.
+func (a *Air) Close() error {
+	a.end()
+	a.work.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err
+}
+
+// Away says that whoever is asked chooses nothing.
+func (a *Air) Away(yes bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.away = yes
+}
+
+// Offer makes the computer have a service.
+func (a *Air) Offer(service sealbox.ServiceUUID, link *ble.Link) error {
+	a.mu.Lock()
+	first := len(a.offers) == 0
+	a.mu.Unlock()
+	if first {
+		if _, err := onAir(a, bluetoothemulation.SimulatePreconnectedPeripheral, bluetoothemulation.SimulatePreconnectedPeripheralParams{
+			Address: nearby, Name: "laptop", ManufacturerData: []*bluetoothemulation.ManufacturerData{}, KnownServiceUUIDs: []string{service.String()}}); err != nil {
+			return err
+		}
+	}
+	s, err := onAir(a, bluetoothemulation.AddService, bluetoothemulation.AddServiceParams{Address: nearby, ServiceUUID: service.String()})
+	if err != nil {
+		return err
+	}
+	add := func(uuid string, props bluetoothemulation.CharacteristicProperties) (string, error) {
+		c, err := onAir(a, bluetoothemulation.AddCharacteristic, bluetoothemulation.AddCharacteristicParams{ServiceID: s.ServiceID, CharacteristicUUID: uuid, Properties: &props})
+		return c.CharacteristicID, err
+	}
+	rx, err := add(toComputer, bluetoothemulation.CharacteristicProperties{Write: true})
+	if err != nil {
+		return err
+	}
+	tx, err := add(toPhone, bluetoothemulation.CharacteristicProperties{Notify: true, Read: true})
+	if err != nil {
+		return err
+	}
+	// Without it nobody can subscribe: the Client Characteristic Configuration.
+	if _, err = onAir(a, bluetoothemulation.AddDescriptor, bluetoothemulation.AddDescriptorParams{CharacteristicID: tx, DescriptorUUID: "00002902-0000-1000-8000-00805f9b34fb"}); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.offers[service] = &airService{rx: rx, tx: tx, link: link}
+	return nil
+}
+
+func (s *airService) cut() {
+	if s.port != nil {
+		s.port.cut()
+	}
+}
+
+func (a *Air) drop() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.offers {
+		s.cut()
+	}
+}
+
+// run answers the browser, one operation after the other, as it asks.
+func (a *Air) run() {
+	for {
+		select {
+		case op := <-a.ops:
+			if err := a.answer(op); err != nil && a.ctx.Err() == nil {
+				a.mu.Lock()
+				a.err = err
+				a.mu.Unlock()
+			}
+		case <-a.ctx.Done():
+			a.drop()
+			return
+		}
+	}
+}
+
+func (a *Air) answer(op any) (err error) {
+	a.mu.Lock()
+	away, s := a.away, new(airService)
+	if op, ok := op.(*bluetoothemulation.EventCharacteristicOperationReceived); ok {
+		for _, o := range a.offers {
+			if o.rx == op.CharacteristicID || o.tx == op.CharacteristicID {
+				s = o
+			}
+		}
+	}
+	port := s.port
+	a.mu.Unlock()
+	switch op := op.(type) {
+	case *deviceaccess.EventDeviceRequestPrompted:
+		if op.ID == a.prompted {
+			return nil
+		}
+		i := slices.IndexFunc(op.Devices, func(d *deviceaccess.PromptDevice) bool { return d.ID == nearby })
+		switch {
+		case away:
+			a.prompted = op.ID
+			_, err = Command(a.page, deviceaccess.CancelPrompt, deviceaccess.CancelPromptParams{ID: op.ID})
+		case i >= 0:
+			a.prompted = op.ID
+			_, err = Command(a.page, deviceaccess.SelectPrompt, deviceaccess.SelectPromptParams{ID: op.ID, DeviceID: op.Devices[i].ID})
+		}
+		return err
+	case *bluetoothemulation.EventGattOperationReceived:
+		if op.Type == bluetoothemulation.GATTOperationTypeConnection {
+			a.drop()
+		}
+		_, err = onAir(a, bluetoothemulation.SimulateGATTOperationResponse, bluetoothemulation.SimulateGATTOperationResponseParams{Address: op.Address, Type: op.Type})
+		return err
+	case *bluetoothemulation.EventCharacteristicOperationReceived:
+		done := bluetoothemulation.SimulateCharacteristicOperationResponseParams{CharacteristicID: op.CharacteristicID, Type: op.Type}
+		switch {
+		case op.Type == bluetoothemulation.CharacteristicOperationTypeSubscribeToNotifications && op.CharacteristicID == s.tx:
+			a.subscribe(s)
+		case op.Type == bluetoothemulation.CharacteristicOperationTypeWrite && op.CharacteristicID == s.rx && port != nil:
+			if op.WriteType != bluetoothemulation.CharacteristicWriteTypeWriteWithResponse {
+				return fmt.Errorf("a write of type %s", op.WriteType)
+			}
+			port.in <- op.Data
+		case op.Type == bluetoothemulation.CharacteristicOperationTypeRead && op.CharacteristicID == s.tx && port != nil:
+			a.work.Go(func() { // it waits for a notification
+				select {
+				case done.Data = <-port.out:
+					if _, err := onAir(a, bluetoothemulation.SimulateCharacteristicOperationResponse, done); err != nil && a.ctx.Err() == nil {
+						port.cut()
+					}
+				case <-port.gone:
+				}
+			})
+			return nil
+		}
+		_, err = onAir(a, bluetoothemulation.SimulateCharacteristicOperationResponse, done)
+		return err
+	}
+	return fmt.Errorf("the browser asks for %T", op)
+}
+
+func (a *Air) subscribe(s *airService) {
+	p := &airPort{in: make(chan []byte, 1024), out: make(chan []byte), gone: make(chan struct{})}
+	a.mu.Lock()
+	s.cut()
+	s.port = p
+	a.mu.Unlock()
+	a.work.Go(func() { _ = s.link.Serve(a.ctx, p) }) // its end is a connection's
+}
+
+// airPort is one connection: a ble.Port.
+type airPort struct {
+	in, out chan []byte
+	gone    chan struct{}
+	once    sync.Once
+}
+
+func (p *airPort) cut() { p.once.Do(func() { close(p.gone) }) }
+
+func (p *airPort) Most() int { return 182 } // as phones often have it
+
+func (p *airPort) Read(ctx context.Context) ([]byte, error) {
+	select {
+	case b := <-p.in:
+		return b, nil
+	case <-p.gone:
+		return nil, io.EOF
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *airPort) Write(ctx context.Context, b []byte) error {
+	select {
+	case p.out <- b:
+		return nil
+	case <-p.gone:
+		return io.ErrClosedPipe
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(patience):
+		return context.DeadlineExceeded
+	}
+}
