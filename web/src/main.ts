@@ -5,6 +5,7 @@ import { serve } from "./errands.ts";
 import { Keyring } from "./keyring.ts";
 import { home, openedLink, persist } from "./place.ts";
 import { Turn } from "./locks.ts";
+import { Shell } from "./shell.ts";
 import { start } from "./start.ts";
 import { mount } from "./ui/ui.ts";
 import type { View } from "./ui/view.ts";
@@ -14,7 +15,6 @@ let link = openedLink(); // first of all
 const root = document.getElementById("app");
 if (!root) throw new Error("the page has no place for the app");
 
-const build = /-([0-9a-f]{8})/.exec(PHONE_WASM)?.[1] ?? ""; // tells one app from another
 const end = new AbortController();
 const core = compile(fetch(PHONE_WASM, { signal: end.signal }), end.signal); // at once: it takes longest
 core.catch(() => undefined); // awaited in start
@@ -25,7 +25,8 @@ const note = (err: unknown): void => {
   if (!end.signal.aborted) console.warn(err);
 };
 const turn = new Turn();
-const app = new App({ qrWasm: QR_WASM, icon: ICON, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
+const shell = new Shell(changed, note);
+const app = new App({ update: () => shell.update(), qrWasm: QR_WASM, icon: ICON, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
 root.replaceChildren(); // what the page said before
 const ui = mount(root, app);
 
@@ -39,7 +40,7 @@ function changed(): void {
   drawn = true;
   queueMicrotask(() => {
     drawn = false;
-    ui.show({ ...app.parts(), phase, why, home: home(), version: build, docs: "" });
+    ui.show({ ...app.parts(), phase, why, home: home(), build: shell.build, docs: "" });
   });
 }
 
@@ -89,6 +90,7 @@ function open(opened: string): void {
 
 addEventListener("hashchange", () => open(openedLink()));
 changed();
+core.catch(() => undefined).finally(() => shell.begin(navigator)); // also when the phone does not start: an update may mend it
 turn.run(work, () => become("busy"), end.signal).catch((err: unknown) => {
   become("dead", message(err));
   end.abort(err);
