@@ -11,6 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+
 	"kryptonite/internal/webapp"
 	"kryptonite/internal/webbuild"
 )
@@ -108,6 +111,8 @@ func TestAppWithoutItsServer(t *testing.T) {
 	}
 	p.shot("update")
 	// Nor when the browser looks whether the worker of the old one has changed: it is not there any more.
+	_, err = Command(p.Page, network.ClearBrowserCache, cdp.Empty{})
+	must(t, err)
 	failed, err := Eval[string](p.Page, `navigator.serviceWorker.getRegistration().then((r) => r.update()).then(() => "", String)`)
 	must(t, err)
 	if failed == "" {
