@@ -47,6 +47,7 @@ function changed(): void {
 function become(p: View["phase"], because = ""): void {
   [phase, why] = [p, because];
   changed();
+  if (p !== "loading") setTimeout(() => shell.begin(navigator), 500); // after the first screen; also when the phone does not start: an update may mend it
 }
 
 // work is the phone, while it is this tab's turn. Each turn begins from the store.
@@ -90,7 +91,6 @@ function open(opened: string): void {
 
 addEventListener("hashchange", () => open(openedLink()));
 changed();
-core.catch(() => undefined).finally(() => shell.begin(navigator)); // also when the phone does not start: an update may mend it
 turn.run(work, () => become("busy"), end.signal).catch((err: unknown) => {
   become("dead", message(err));
   end.abort(err);

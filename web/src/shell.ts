@@ -14,12 +14,14 @@ export class Shell {
   readonly #channel = new BroadcastChannel(shellChannel);
   readonly #live = new AbortController().signal; // as long as the page
   #looked = -every;
+  #begun = false;
 
   constructor(private readonly changed: () => void, private readonly note: (err: unknown) => void) {}
 
-  /** begin looks whether the build is kept and whether there is another, now and when the page comes back. */
+  /** begin, once, looks whether the build is kept and whether there is another, now and when the page comes back. */
   begin({ serviceWorker }: Navigator): void {
-    if (!("serviceWorker" in navigator)) return; // no https
+    if (this.#begun || !("serviceWorker" in navigator)) return; // no https
+    this.#begun = true;
     this.#set({ hash: hashOf(serviceWorker.controller?.scriptURL) });
     serviceWorker.addEventListener("controllerchange", () => location.reload()); // another tab updated
     const look = (): void => {
