@@ -3,7 +3,7 @@
 //
 //	/                      index.html        Cache-Control: no-cache
 //	/manifest.webmanifest  by its name       no-cache
-//	/sw.js                 by its name       no-cache
+//	/build.json            by its name       no-cache
 //	/NAME-16 hex.EXT       by its name       a year, immutable
 //	all else               404, in plain text
 //
@@ -41,7 +41,7 @@ import (
 // so connections may go to any https origin, and to this machine. Amazon SQS is
 // among them and adds nothing: a policy has no word for "sqs.*.amazonaws.com", only
 // for all of AWS, or for each region by name. The one policy
-// of Trusted Types lets the page start its service worker, and nothing else.
+// of Trusted Types lets the page start service workers of the app, and nothing else.
 const Policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self' https: wss: http://localhost:* http://127.0.0.1:* ws://localhost:* ws://127.0.0.1:*; " +
 	"manifest-src 'self'; worker-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; " +

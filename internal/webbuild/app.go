@@ -3,6 +3,7 @@ package webbuild
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -34,8 +35,10 @@ var icons = []string{"icon.svg", "icon-192.png", "icon-512.png", "maskable-512.p
 //	                         included; PHONE_WASM, QR_WASM, BLUETOOTH and ICON
 //	                         are the paths of files below
 //	bluetooth-HASH.js        web/src/ble/radio.ts and all it imports, a module
-//	sw.js                    web/sw/sw.ts, the service worker: browsers look for
-//	                         a new one under the same name
+//	sw-HASH.js               web/sw/sw.ts, the service worker: FILES are the
+//	                         paths and hashes of all files but it and build.json,
+//	                         so that its hash is the build's
+//	build.json               web/src/build.json with its name
 //	app-HASH.css             web/src/shell.css and all it imports
 //	phone-HASH.wasm          the core
 //	qr-HASH.wasm             the reader of QR codes
@@ -67,50 +70,60 @@ func App(root, out string) error {
 			return err
 		}
 	}
-	paths := map[string]string{}
+	defines := map[string]string{}
 	for name, file := range map[string]string{"PHONE_WASM": "phone.wasm", "QR_WASM": "qr.wasm", "ICON": "icon-192.png"} {
-		paths[name] = quoted("/" + s.names[file])
+		defines[name] = quoted("/" + s.names[file])
 	}
-	bundles := []struct {
-		api.BuildOptions
-		write func(name string, b []byte) error
-	}{
-		{api.BuildOptions{EntryPoints: []string{"web/src/ble/radio.ts"}, Outfile: "bluetooth.js"}, s.hashed},
-		{api.BuildOptions{EntryPoints: []string{"web/src/main.ts"}, Outfile: "app.js", Define: paths, External: []string{"/bluetooth-*"}}, s.hashed},
-		{api.BuildOptions{EntryPoints: []string{"web/sw/sw.ts"}, Outfile: "sw.js", Define: paths}, s.plain},
-		{api.BuildOptions{EntryPoints: []string{"web/src/shell.css"}, Outfile: "app.css", Engines: engines}, s.hashed},
-	}
-	for _, o := range bundles {
-		name := o.Outfile
+	bundled := func(o api.BuildOptions) error {
 		o.Platform, o.LegalComments = api.PlatformBrowser, api.LegalCommentsNone
 		o.MinifyWhitespace, o.MinifyIdentifiers, o.MinifySyntax = true, true, true
-		files, err := bundle(root, o.BuildOptions)
+		name := o.Outfile
+		files, err := bundle(root, o)
 		if err != nil {
 			return err
 		}
 		if len(files) != 1 {
 			return fmt.Errorf("%s is in %d files, want one", name, len(files))
 		}
-		if err := o.write(name, files[0].Contents); err != nil {
-			return err
-		}
-		if name == "bluetooth.js" {
-			paths["BLUETOOTH"] = quoted("/" + s.names[name])
-		}
+		return s.hashed(name, files[0].Contents)
 	}
-	for _, name := range []string{"manifest.webmanifest", "index.html"} {
+	page := func(name string) error {
 		b, err := os.ReadFile(filepath.Join(src, name))
 		if err != nil {
 			return err
 		}
-		if err := s.plain(name, s.named(b)); err != nil {
+		return s.plain(name, s.named(b))
+	}
+	// Each has the hashes of those before it.
+	for _, make := range []func() error{
+		func() error {
+			return bundled(api.BuildOptions{EntryPoints: []string{"web/src/ble/radio.ts"}, Outfile: "bluetooth.js"})
+		},
+		func() error {
+			defines["BLUETOOTH"] = quoted("/" + s.names["bluetooth.js"])
+			return bundled(api.BuildOptions{EntryPoints: []string{"web/src/main.ts"}, Outfile: "app.js", Define: defines, External: []string{"/bluetooth-*"}})
+		},
+		func() error {
+			return bundled(api.BuildOptions{EntryPoints: []string{"web/src/shell.css"}, Outfile: "app.css", Engines: engines})
+		},
+		func() error { return page("manifest.webmanifest") },
+		func() error { return page("index.html") },
+		func() (err error) {
+			if defines["FILES"], err = s.integrity(); err != nil {
+				return err
+			}
+			return bundled(api.BuildOptions{EntryPoints: []string{"web/sw/sw.ts"}, Outfile: "sw.js", Define: defines})
+		},
+		func() error { return page("build.json") },
+	} {
+		if err := make(); err != nil {
 			return err
 		}
 	}
 	s.used["qr.wasm"], s.used["bluetooth.js"] = true, true // by the script
 	for name := range s.names {
 		if !s.used[name] {
-			return fmt.Errorf("neither web/src/index.html nor manifest.webmanifest has %s", quoted("/"+name))
+			return fmt.Errorf("no page in web/src has %s", quoted("/"+name))
 		}
 	}
 	if err := s.clean(); err != nil {
@@ -152,6 +165,23 @@ func (s *site) write(name string, b []byte) error {
 	sum := sha256.Sum256(b)
 	s.hashes[name] = hex.EncodeToString(sum[:])
 	return os.WriteFile(filepath.Join(s.dir, name), b, 0o644)
+}
+
+// integrity is JSON: the SHA-256 of each file so far, in base64, by its path.
+func (s *site) integrity() (string, error) {
+	files := map[string]string{}
+	for name, sum := range s.hashes {
+		b, err := hex.DecodeString(sum)
+		if err != nil {
+			return "", err
+		}
+		if name == "index.html" {
+			name = ""
+		}
+		files["/"+name] = base64.StdEncoding.EncodeToString(b)
+	}
+	b, err := json.Marshal(files)
+	return string(b), err
 }
 
 // named puts the names with hashes into a page.

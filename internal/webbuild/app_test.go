@@ -2,6 +2,7 @@ package webbuild_test
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -139,9 +140,9 @@ func TestBuild(t *testing.T) {
 	}
 
 	// What a page names is there: a page that starts has all it needs.
-	for _, page := range []string{"index.html", "manifest.webmanifest"} {
+	for page, least := range map[string]int{"index.html": 4, "manifest.webmanifest": 4, "build.json": 1} {
 		names := regexp.MustCompile(`"/([^"]+\.[a-z]+)"`).FindAllStringSubmatch(app[page], -1)
-		if len(names) < 4 {
+		if len(names) < least {
 			t.Errorf("%s names %q", page, names)
 		}
 		for _, m := range names {
@@ -160,9 +161,17 @@ func TestBuild(t *testing.T) {
 	if part := only(t, app, `^bluetooth-.*\.js$`); !strings.Contains(script, `import("/`+part+`")`) {
 		t.Errorf("the script does not know %s", part)
 	}
-	worker := app["sw.js"]
+	worker := app[only(t, app, `^sw-.*\.js$`)]
 	if wasm := only(t, app, `^phone-.*\.wasm$`); !strings.Contains(worker, `"/`+wasm+`"`) {
 		t.Errorf("the service worker does not know %s", wasm)
+	}
+	// The worker's hash says all others.
+	for name, b := range app {
+		sum := sha256.Sum256([]byte(b))
+		entry := fmt.Sprintf("%q:%q", "/"+strings.TrimPrefix(name, "index.html"), base64.StdEncoding.EncodeToString(sum[:]))
+		if other := name == "build.json" || strings.HasPrefix(name, "sw-"); strings.Contains(worker, entry) == other {
+			t.Errorf("whether the service worker has %s is not %t", entry, !other)
+		}
 	}
 	for name, js := range map[string]string{"script": script, "service worker": worker} {
 		if !strings.Contains(js, "importObject") {

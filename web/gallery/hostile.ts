@@ -12,7 +12,7 @@ export function hostile(name: string): View {
   const odd = { ...card, user: name, computer: name, keyName: name, name, knownAs: [name, name], reported: { program: name, directory: name, remote: name, branch: name, host: name, port: 22, hostKeyAlias: false },
     host: { ...card.host, keyType: name.slice(0, 300), cert: { ca: name.slice(0, 300), principals: [name, name, name, name, name, name], validAfter: null, validBefore: null } } };
   return {
-    ...full, name, version: name, why: name,
+    ...full, name, build: { hash: name, next: name, kept: "no", why: name }, why: name,
     keys: [{ ...key, name, line: name }],
     untold: [name], computers: [{ ...laptop, name }, { ...laptop, pairing: "p3", name }],
     channels: { p1: [{ kind: "relay", name, up: false }] }, pins: [{ ...pin, name, by: name }], strange: [{ ...pin, name, by: name }],

@@ -32,6 +32,7 @@ const strange = [{ ...pin, fingerprint: otherPrint, proof: "proved", unix: now }
 const alarm = (c: Card, code: "host_key" | "forwarded" = "host_key"): Screen => ({ view: { ...full, strange, alarms: [{ type: "Alarm", card: c, code, reason: "" }] } });
 const pairing = { step: "link", link: "https://phone.example.com/#X", place: { kind: "relay", name: "https://relay.example.com" }, id: "p9", computer: "", words: "", slow: false } as const;
 const pairs = (over: Partial<View["pairing"] & object>, air: View["air"] = {}): Screen => ({ view: { ...full, air, pairing: { ...pairing, ...over } }, press: ["wait"] });
+const next = { ...full.build, next: "fedcba9876543210" };
 const near = { kind: "bluetooth", name: "" } as const;
 const air = (name: string, a: Air, up?: boolean): Record<string, Screen> => {
   const by: Channel[] = up === undefined ? [] : [{ kind: "bluetooth", name: bluetooth.nearby, up }];
@@ -77,6 +78,9 @@ export const screens: Record<string, Screen> = {
   "settings-push-denied": settingsPush("denied"), "settings-push-denied-browser": settingsPush("denied", { home: "browser" }), "settings-push-working": settingsPush("working"),
   "settings-push-on": settingsPush("on", { keys: [...full.keys, plainKey], lockScreen: true }), "settings-push-wrapped": settingsPush("on", { tellRules: true }),
   "settings-push-failed": settingsPush("failed", { lockScreen: true }),
+  "home-update": { view: { ...full, build: next } }, "dead-update": { view: { ...empty, phase: "dead", why: "panic: bug: answer without a request (core.go:211)", build: next } },
+  "home-update-failed": { view: { ...full, build: next }, press: ["Update"], actions: { update: () => Promise.reject(new Error("this version stays, the new one could not be kept (Quota exceeded)")) } },
+  "settings-unkept": tab("Settings", { build: { hash: "", next: "", kept: "no", why: "Quota exceeded" } }),
   "key-qr": { view: full, press: ["Code"] },
   "key-line": { view: full, press: ["Show the whole line"] },
   "card-proved": cards(card), "card-first": cards(fresh), "card-vouched": cards(vouched), "card-bound": cards(bound), "card-reported": cards(reported), "card-unknown": cards(unknown),

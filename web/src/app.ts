@@ -25,6 +25,7 @@ export interface Around {
   changed(): void; // a View would be another
   note(err: unknown): void;
   restart(): void; // the page's
+  update(): Promise<void>;
 }
 
 /** An App is what people see of a phone, and do. */
@@ -120,6 +121,7 @@ export class App extends Changes implements Actions {
   share = (text: string): Promise<void> => share(text);
   copy = (text: string): Promise<void> => copy(text);
   restart = (): void => this.around.restart();
+  update = (): Promise<void> => this.around.update();
 
   async acknowledge(m: Message): Promise<void> {
     await this.post({ type: "Acknowledge" });

@@ -12,5 +12,8 @@ declare const ICON: string;
 /** PHONE_WASM is the path of the core at this origin. */
 declare const PHONE_WASM: string;
 
+/** FILES are all files of this build but the worker that has this: their SHA-256, in base64, by path. */
+declare const FILES: Record<string, string>;
+
 // Comes with Go. It defines globalThis.Go.
 declare module "wasm_exec" {}

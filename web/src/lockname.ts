@@ -5,3 +5,9 @@ export const phoneLock = "kryptonite";
 
 /** workerLock is held beside it by the service worker, which lets go for any tab. */
 export const workerLock = "kryptonite worker";
+
+/** shellChannel is where workers say whether they keep their build. */
+export const shellChannel = "kryptonite shell";
+
+/** Said is what a worker says of its build: "" if all of it is kept. */
+export type Said = { hash: string; why: string };

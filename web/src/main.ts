@@ -5,6 +5,7 @@ import { serve } from "./errands.ts";
 import { Keyring } from "./keyring.ts";
 import { home, openedLink, persist } from "./place.ts";
 import { Turn } from "./locks.ts";
+import { Shell } from "./shell.ts";
 import { start } from "./start.ts";
 import { mount } from "./ui/ui.ts";
 import type { View } from "./ui/view.ts";
@@ -14,7 +15,6 @@ let link = openedLink(); // first of all
 const root = document.getElementById("app");
 if (!root) throw new Error("the page has no place for the app");
 
-const build = /-([0-9a-f]{8})/.exec(PHONE_WASM)?.[1] ?? ""; // tells one app from another
 const end = new AbortController();
 const core = compile(fetch(PHONE_WASM, { signal: end.signal }), end.signal); // at once: it takes longest
 core.catch(() => undefined); // awaited in start
@@ -25,7 +25,8 @@ const note = (err: unknown): void => {
   if (!end.signal.aborted) console.warn(err);
 };
 const turn = new Turn();
-const app = new App({ qrWasm: QR_WASM, icon: ICON, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
+const shell = new Shell(changed, note);
+const app = new App({ update: () => shell.update(), qrWasm: QR_WASM, icon: ICON, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
 root.replaceChildren(); // what the page said before
 const ui = mount(root, app);
 
@@ -39,13 +40,14 @@ function changed(): void {
   drawn = true;
   queueMicrotask(() => {
     drawn = false;
-    ui.show({ ...app.parts(), phase, why, home: home(), version: build, docs: "" });
+    ui.show({ ...app.parts(), phase, why, home: home(), build: shell.build, docs: "" });
   });
 }
 
 function become(p: View["phase"], because = ""): void {
   [phase, why] = [p, because];
   changed();
+  if (p !== "loading") setTimeout(() => shell.begin(navigator), 500); // after the first screen; also when the phone does not start: an update may mend it
 }
 
 // work is the phone, while it is this tab's turn. Each turn begins from the store.

@@ -1,25 +1,43 @@
-// The service worker: what comes while no page may be open.
+// The service worker: what comes while no page may be open, and the app without its server.
 import "wasm_exec";
 import type { Errand } from "../src/errands.ts";
+import { type Said, shellChannel } from "../src/lockname.ts";
 import { unread } from "../src/notice.ts";
 import { dataOf, Shelf } from "../src/shelf.ts";
+import { hashOf } from "../src/worker.ts";
 import { Duty } from "./duty.ts";
+import { Files } from "./files.ts";
 
 declare const self: ServiceWorkerGlobalScope;
 
-const kept = `core ${PHONE_WASM}`; // a cache: an old worker may outlive the file that it needs
+const hash = hashOf(self.location.pathname);
+const files = new Files(`build ${hash}`, FILES, [QR_WASM]);
 const early = 1_000; // ms: who taps on Allow so soon has tapped on what was there before
 
 const note = (err: unknown): void => console.warn(err);
-const duty = new Duty({ registration: self.registration, icon: ICON, note }, async () => (await caches.match(PHONE_WASM)) ?? fetch(PHONE_WASM));
+const duty = new Duty({ registration: self.registration, icon: ICON, note }, () => files.get(PHONE_WASM));
 
+// It is installed after the person's word only. A build that cannot be kept does not replace one that is.
 self.addEventListener("install", (event) => {
   void self.skipWaiting();
-  event.waitUntil(caches.open(kept).then((cache) => cache.add(PHONE_WASM)));
+  event.waitUntil(files.keep().catch(async (err: unknown) => {
+    say(err);
+    if (await files.others()) throw err;
+  }));
 });
 
 self.addEventListener("activate", (event) => {
-  event.waitUntil(caches.keys().then((all) => Promise.all(all.filter((name) => name !== kept).map((name) => caches.delete(name)))));
+  event.waitUntil(files.alone().then(() => files.whole()).then((whole) => whole && say("")));
+});
+
+self.addEventListener("fetch", (event) => {
+  const answer = files.answer(event.request, self.location.origin);
+  if (answer) event.respondWith(answer);
+});
+
+// A page wants the build to be kept.
+self.addEventListener("message", (event) => {
+  event.waitUntil(files.keep().then(() => (say(""), files.keepLater()), say).catch(note));
 });
 
 self.addEventListener("push", (event) => {
@@ -40,6 +58,13 @@ self.addEventListener("notificationclick", (event) => {
 self.addEventListener("pushsubscriptionchange", (event) => {
   event.waitUntil(duty.do({ type: "renew" }).catch(note));
 });
+
+// say tells pages why the build is not kept, "" if it is.
+function say(why: unknown): void {
+  const channel = new BroadcastChannel(shellChannel);
+  channel.postMessage({ hash, why: why instanceof Error ? why.message : (why as string) } satisfies Said);
+  channel.close();
+}
 
 // failed says that there is something to see: it could not be read, or not be answered.
 async function failed(err: unknown): Promise<void> {

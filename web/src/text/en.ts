@@ -3,6 +3,7 @@
 import { card } from "./card.en.ts";
 import { pages } from "./pages.en.ts";
 import { push } from "./push.en.ts";
+import { update } from "./update.en.ts";
 
 const min = (n: number): string => `${n} min`;
 const hours = (n: number): string => `${n} h`;
@@ -32,6 +33,7 @@ export const t = {
   proofWord: (p: string): string => ({ proved: "Proved", vouched: "Vouched", bound: "Bound to a key", reported: "Reported", unknown: "Unknown" })[p] ?? "Unknown",
   card,
   push,
+  update,
   decision: { allowed: "Allowed", rejected: "Rejected", refused: "Refused", expired: "Not answered", damaged: "Log damaged" },
   ended: {
     took: (time: string) => `approved in ${time}`,

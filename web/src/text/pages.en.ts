@@ -108,9 +108,9 @@ export const pages = {
     trust: "What you trust",
     trustSays: [
       "This phone decides. Computers can only ask, and what goes between them and this phone is sealed: relays, Amazon SQS and push services see no content.",
-      "The code of the app comes from its address. Whoever controls it could make this phone sign, or take keys that are not passkeys.",
+      "The code of the app comes from its address. Whoever controls that could make this phone sign, or take keys that are not passkeys.",
     ],
-    about: "About", version: "Version", address: "Address", runs: "Runs as", docs: "Documentation",
+    about: "About", address: "Address", runs: "Runs as", docs: "Documentation",
     home: { installed: "installed app", browser: "page in a browser", tab: "Safari tab" },
   },
 };

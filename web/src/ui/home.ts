@@ -13,6 +13,7 @@ import { button, list, outside, row, section } from "./parts.ts";
 import { pushHint } from "./push.ts";
 import { ruleRow } from "./rules.ts";
 import { goal, unlockId } from "./unlock.ts";
+import { updateNote } from "./update.ts";
 import { left } from "./when.ts";
 
 export function home(ui: Ui): Child {
@@ -31,6 +32,7 @@ export function home(ui: Ui): Child {
     pairingRow(ui),
     view.computers.length === 0 && !view.pairing && nextStep(ui),
     pushHint(ui),
+    updateNote(ui),
     view.rules.length > 0 && section(t.home.leases, list(view.rules.map((r) => ruleRow(ui, r)))),
     section(view.keys.length === 1 ? t.home.key : t.home.keys, view.keys.map((k) => keyCard(ui, k))),
     view.computers.length > 0 && section(t.tabs.computers, list(view.computers.map((c) => computerRow(ui, c)))),

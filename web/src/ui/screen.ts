@@ -23,7 +23,7 @@ export function screen(ui: Ui): Child {
   const main = (key: string, ...children: Child[]): Child => [h("main", { key, class: key.startsWith("tab") ? "tabbed" : "" }, children), toasts(ui)];
   switch (view.phase) {
     case "loading": return main("loading", loading());
-    case "dead": return main("dead", dead(ui));
+    case "dead": return main("dead", banners(ui), dead(ui));
     case "busy": return main("busy", busy(ui));
     case "ready":
   }

@@ -5,6 +5,7 @@ import { type Child, h } from "./dom.ts";
 import { keyChoices } from "./keychoice.ts";
 import { button, fact, list, outside, row, section, topic } from "./parts.ts";
 import { pushSettings } from "./push.ts";
+import { buildFacts } from "./update.ts";
 import { text } from "./welcome.ts";
 
 export function settings(ui: Ui): Child {
@@ -34,7 +35,7 @@ export function settings(ui: Ui): Child {
     }))),
     section(t.settings.trust, h("div", { class: "card prose" }, t.settings.trustSays.map((p) => h("p", {}, p)), h("p", {}, t.welcome.address1, " ", h("strong", {}, outside(location.host, 80)), t.welcome.address2))),
     section(t.settings.about, h("dl", { class: "facts card" },
-      view.version !== "" && fact(t.settings.version, outside(view.version, 48)),
+      buildFacts(ui),
       fact(t.settings.address, outside(location.host, 80)),
       fact(t.settings.runs, t.settings.home[view.home])),
     view.docs !== "" && h("a", { class: "button text", href: view.docs, rel: "noopener noreferrer", target: "_blank" }, t.settings.docs)),

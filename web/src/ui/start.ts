@@ -4,6 +4,7 @@ import type { Ui } from "./context.ts";
 import { type Child, h } from "./dom.ts";
 import { icon } from "./icon.ts";
 import { button, outside } from "./parts.ts";
+import { updateNote } from "./update.ts";
 
 export function loading(): Child {
   return h("div", { class: "start" }, h("div", { class: "big good pulse" }, icon("logo")), h("h1", { role: "status", tabindex: -1 }, t.start.loading));
@@ -15,6 +16,7 @@ export function dead(ui: Ui): Child {
     h("h1", { tabindex: -1 }, t.start.dead), h("p", {}, t.start.deadSays), h("p", {}, h("strong", {}, t.start.nothingLost)),
     ui.view.why !== "" && h("p", { class: "code" }, outside(ui.view.why, 400)),
     button(ui, t.start.again, () => ui.actions.restart(), { class: "primary wide" }),
+    updateNote(ui), // perhaps it was mended
     h("p", { class: "dim small" }, t.start.report));
 }
 

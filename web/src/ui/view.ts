@@ -28,8 +28,16 @@ export interface View {
   strange: Pin[]; // host keys that were refused; one may trust them
   log: Entry[]; // newest first, at most 200
   messages: Message[]; // until dismissed
-  version: string; // of the app, "" when unknown
+  build: Build; // of the app
   docs: string; // an https URL, "" for none
+}
+
+/** A Build is a version of the app's files. Hashes are 16 hex digits of its service worker's SHA-256, which has those of all files. */
+export interface Build {
+  hash: string; // that runs here, as it says itself; "" if it came from the server just now
+  next: string; // that the server has, if it is another; it waits for the person's word
+  kept: "unknown" | "yes" | "no"; // on this phone, so that it starts without its server
+  why: string; // not
 }
 
 /** Home is where the app runs. tab: an iOS Safari tab, which shares no storage with the Home-Screen app. */
@@ -116,6 +124,7 @@ export interface Actions {
   setTellRules(yes: boolean): Promise<void>;
   acknowledge(m: Message): Promise<void>; // one that returns: it does not
   dismiss(what: Ended | Alarm | Message): void; // also one of an earlier View: compare ids
+  update(): Promise<void>; // runs the next build; it rejects if that could not be fetched, and this one stays
   restart(): void; // a dead core, or a busy one
 }
 
