@@ -146,6 +146,14 @@ func TestFramesOutOfTurnAreDropped(t *testing.T) {
 
 	// What is sealed rightly, but says something that is not for this moment.
 	say := func(m wire.Message, h wire.Header, mine sealbox.Epoch) []byte {
+		switch {
+		case m.Request != nil:
+			m.Request.K = wire.Protocol
+		case m.Response != nil:
+			m.Response.K = wire.Protocol
+		default:
+			m.Notice.K = wire.Protocol
+		}
 		plain := step[[]byte](t)(wire.Encode(m))
 		if h == wire.HeaderSession {
 			return wire.NewFrame(h, step[[]byte](t)(p.box.Seal(plain)))
