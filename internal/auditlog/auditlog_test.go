@@ -2,11 +2,13 @@ package auditlog
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
 
+	"kryptonite/internal/attacktest"
 	"kryptonite/internal/wire"
 )
 
@@ -44,6 +46,7 @@ func TestReadGivesWhatWasWritten(t *testing.T) {
 // swapped. Only cutting the end needs somebody who remembers the head.
 func TestTamperingIsFound(t *testing.T) {
 	stored, l := written(6)
+	tally := attacktest.New(t, "entries of the log changed, dropped, swapped")
 	broken := func(what string, s [][]byte) {
 		t.Helper()
 		_, end, err := Read(s)
@@ -52,8 +55,10 @@ func TestTamperingIsFound(t *testing.T) {
 			t.Errorf("%s: error %v is no *BrokenError", what, err)
 		}
 		if err == nil && end.Head() == l.Head() {
-			t.Errorf("%s: nothing was found", what)
+			tally.Succeeded("%s: nothing was found", what)
+			return
 		}
+		tally.Rejected()
 	}
 	for i := range stored {
 		for j := range stored[i] {
@@ -72,6 +77,28 @@ func TestTamperingIsFound(t *testing.T) {
 			broken(fmt.Sprintf("entries %d and %d swapped", i+1, i+2), s)
 		}
 		broken(fmt.Sprintf("cut after entry %d", i), stored[:i])
+	}
+}
+
+// TestNumbersAreChecked: the chain alone would let who writes it count as he likes.
+func TestNumbersAreChecked(t *testing.T) {
+	stored, l := written(2)
+	entry := func(seq uint64, prev Head) []byte {
+		b, err := json.Marshal(Entry{Seq: seq, Prev: prev[:]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for what, s := range map[string][][]byte{
+		"a number is left out":          append(slices.Clone(stored), entry(4, l.Head())),
+		"a number comes twice":          append(slices.Clone(stored), entry(2, l.Head())),
+		"the first one follows another": {entry(1, Head{1})},
+		"there is no number 0":          {entry(0, Head{})},
+	} {
+		if _, _, err := Read(s); !errors.As(err, new(*BrokenError)) {
+			t.Errorf("%s: Read = %v, want a *BrokenError", what, err)
+		}
 	}
 }
 

@@ -88,6 +88,7 @@ func TestProof(t *testing.T) {
 		{"short nonce", k.Public(), testOrigin, k.Address(), nonce[1:], sig},
 		{"other address", k.Public(), testOrigin, other.Address(), nonce, sig},
 		{"other key", other.Public(), testOrigin, k.Address(), nonce, otherSig},
+		{"other key, over this address", other.Public(), testOrigin, k.Address(), nonce, ed25519.Sign(other.private, readMessage(testOrigin, k.Address(), nonce))},
 		{"flipped signature", k.Public(), testOrigin, k.Address(), nonce, flip(sig)},
 		{"short signature", k.Public(), testOrigin, k.Address(), nonce, sig[1:]},
 		{"no key", nil, testOrigin, k.Address(), nonce, sig},

@@ -5,10 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"kryptonite/internal/attacktest"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/wire"
 	"kryptonite/vectors"
@@ -47,23 +49,26 @@ func meResponse(t *testing.T, p *Phone, name string) []byte {
 func TestEveryFlippedBitOfEveryFrame(t *testing.T) {
 	c := newComputer(t)
 	p, first := newPhone(t, c)
+	tally := attacktest.New(t, "frames of a pairing, flipped and cut")
 	flip := func(what string, frame []byte, take func([]byte) error) {
 		t.Helper()
+		try := func(how string, bad []byte) {
+			t.Helper()
+			if err := take(bad); !errors.Is(err, ErrDrop) {
+				tally.Succeeded("%s %s: %v, want ErrDrop", what, how, err)
+				t.FailNow()
+			}
+			tally.Rejected()
+		}
 		for i := range frame {
 			for bit := range 8 {
 				bad := bytes.Clone(frame)
 				bad[i] ^= 1 << bit
-				if err := take(bad); !errors.Is(err, ErrDrop) {
-					t.Fatalf("%s with bit %d of byte %d flipped: %v, want ErrDrop", what, bit, i, err)
-				}
+				try(fmt.Sprintf("with bit %d of byte %d flipped", bit, i), bad)
 			}
-			if err := take(frame[:i]); !errors.Is(err, ErrDrop) {
-				t.Fatalf("%s cut to %d bytes: %v, want ErrDrop", what, i, err)
-			}
+			try(fmt.Sprintf("cut to %d bytes", i), frame[:i])
 		}
-		if err := take(append(bytes.Clone(frame), 0)); !errors.Is(err, ErrDrop) {
-			t.Fatalf("%s with a byte more: %v, want ErrDrop", what, err)
-		}
+		try("with a byte more", append(bytes.Clone(frame), 0))
 	}
 	computer := func(b []byte) error { _, err := c.Receive(b); return err }
 	phone := func(b []byte) error { _, err := p.Receive(now, b, "test", nil); return err }
@@ -146,6 +151,14 @@ func TestFramesOutOfTurnAreDropped(t *testing.T) {
 
 	// What is sealed rightly, but says something that is not for this moment.
 	say := func(m wire.Message, h wire.Header, mine sealbox.Epoch) []byte {
+		switch {
+		case m.Request != nil:
+			m.Request.K = wire.Protocol
+		case m.Response != nil:
+			m.Response.K = wire.Protocol
+		default:
+			m.Notice.K = wire.Protocol
+		}
 		plain := step[[]byte](t)(wire.Encode(m))
 		if h == wire.HeaderSession {
 			return wire.NewFrame(h, step[[]byte](t)(p.box.Seal(plain)))

@@ -121,6 +121,25 @@ func TestResponseOvertakesTheAck(t *testing.T) {
 	}
 }
 
+// TestEarlyFramesAreBounded: whoever floods the computer before the ack fills
+// no memory; the me_response is taken when it comes again.
+func TestEarlyFramesAreBounded(t *testing.T) {
+	c := newComputer(t)
+	p, first := newPhone(t, c)
+	ack := step[[]byte](t)(p.Receive(now, mustAccept(t, c, first), "test", nil))
+	for range maxEarly {
+		c.Receive(wire.NewFrame(wire.HeaderEpoch, make([]byte, 600)))
+	}
+	me := meResponse(t, p, "ana")
+	c.Receive(me)
+	if done, err := c.Receive(ack); done || err != nil {
+		t.Errorf("the ack behind %d early frames: %v, %v", maxEarly+1, done, err)
+	}
+	if done, err := c.Receive(me); !done || err != nil {
+		t.Errorf("the me_response again: %v, %v", done, err)
+	}
+}
+
 func TestSecondPhoneCannotStealPairing(t *testing.T) {
 	c := newComputer(t)
 	p, first := newPhone(t, c)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // home is a directory as statedir makes it, with a short path.
@@ -44,6 +45,7 @@ func TestListenerRefusesOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer clients[i].Close()
+		clients[i].SetDeadline(time.Now().Add(20 * time.Second)) // where all are let in, the last one waits
 	}
 	for _, want := range []string{"a", "c"} {
 		conn, err := l.Accept()
@@ -66,6 +68,18 @@ func TestListenerRefusesOthers(t *testing.T) {
 	l.Close()
 	if conn, err := l.Accept(); conn != nil || !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Accept after Close = %v, %v, want net.ErrClosed", conn, err)
+	}
+}
+
+// TestOthersAreNotOurs: only what runs as this very user is.
+func TestOthersAreNotOurs(t *testing.T) {
+	if err := (Credentials{PID: 1, UID: os.Geteuid()}).ours(); err != nil {
+		t.Errorf("our own process: %v", err)
+	}
+	for _, uid := range []int{os.Geteuid() + 1, -1, 1 << 30} {
+		if err := (Credentials{PID: 1, UID: uid}).ours(); !errors.Is(err, syscall.EPERM) {
+			t.Errorf("uid %d: %v, want EPERM", uid, err)
+		}
 	}
 }
 

@@ -165,6 +165,10 @@ func SameUser(conn *net.UnixConn) error {
 	if err != nil {
 		return err
 	}
+	return c.ours()
+}
+
+func (c Credentials) ours() error {
 	if c.UID != os.Geteuid() {
 		return fmt.Errorf("process %d of uid %d is not ours: %w", c.PID, c.UID, syscall.EPERM)
 	}

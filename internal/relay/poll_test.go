@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kryptonite/internal/attacktest"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/relay"
 	"kryptonite/internal/relay/memstore"
@@ -239,6 +240,7 @@ func TestPollProofs(t *testing.T) {
 		"no signature": {403, func(p *poller) mailbox.Poll { return mailbox.Poll{Nonce: p.nonce, PublicKey: key.Public()} }},
 		"no key":       {403, func(p *poller) mailbox.Poll { return mailbox.Poll{Nonce: p.nonce} }},
 	}
+	tally := attacktest.New(t, "proofs for a mailbox, forged and replayed")
 	for name, row := range rows {
 		for _, del := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
@@ -250,8 +252,12 @@ func TestPollProofs(t *testing.T) {
 				if code != row.code || (code == 401) != (reply.Error != "" && reply.Nonce != nil) {
 					t.Errorf("poll = %d %+v, want %d", code, reply, row.code)
 				}
-				if code != 200 && (reply.Frames != nil || reply.Deleted) {
-					t.Errorf("a refused poll did %+v", reply)
+				switch {
+				case row.code == 200: // no attack
+				case code == 200 || reply.Frames != nil || reply.Deleted:
+					tally.Succeeded("%s: a poll that must be refused: %d, %+v", name, code, reply)
+				default:
+					tally.Rejected()
 				}
 			})
 		}

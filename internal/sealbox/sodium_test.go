@@ -175,6 +175,35 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	}
 }
 
+// TestNamesOfSecrets: who asks for the text by its method learns as little.
+func TestNamesOfSecrets(t *testing.T) {
+	k, err := NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []interface {
+		String() string
+		GoString() string
+	}{k, k.Public(), Key32(k.Bytes())} {
+		if v.String() != redacted || v.GoString() != redacted {
+			t.Errorf("%T is called %q and %q", v, v.String(), v.GoString())
+		}
+	}
+}
+
+// TestWhole: a stored epoch that lost a part is none: anyone has a key of zeros.
+func TestWhole(t *testing.T) {
+	e := Epoch{EpochID{1}, Key32{2}, Key32{3}}
+	if !e.Whole() {
+		t.Error("an epoch with all its parts is not whole")
+	}
+	for _, lost := range []Epoch{{Send: e.Send, Recv: e.Recv}, {ID: e.ID, Recv: e.Recv}, {ID: e.ID, Send: e.Send}} {
+		if lost.Whole() {
+			t.Errorf("whole though a part is missing: id %x", lost.ID)
+		}
+	}
+}
+
 func TestPadding(t *testing.T) {
 	for _, n := range []int{0, 1, 511, 512, 513, 767, 768, 769, 65280} {
 		p := Pad(bytes.Repeat([]byte{'x'}, n))

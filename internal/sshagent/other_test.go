@@ -372,6 +372,29 @@ func TestNoLibraryOverAForwardedAgent(t *testing.T) {
 	}
 }
 
+// TestNothingAfterABadBind: the other agent would take a connection whose binds
+// were not all told for one that is not forwarded.
+func TestNothingAfterABadBind(t *testing.T) {
+	a := &another{reply: func(int, []byte) []byte { return []byte{msgSuccess} }}
+	conn := connectWith(t, oneKey{newBackend(t)}, a.other())
+	exchange(t, conn, []byte{msgLock})
+	malformed := bind(2)
+	if got := exchange(t, conn, malformed[:len(malformed)-1]); got[0] != msgFailure {
+		t.Errorf("a malformed bind: %v", got)
+	}
+	before := len(a.told[0])
+	for _, msg := range [][]byte{{msgUnlock}, {msgRemoveAll}, {msgRequestIdentities}, signMessage(newBackend(t), "data")} {
+		if got := exchange(t, conn, msg); got[0] != msgFailure && got[0] != msgIdentitiesAnswer {
+			t.Errorf("type %d after it: %v", msg[0], got)
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.told) != 1 || len(a.told[0]) != before {
+		t.Errorf("the other agent was told %q", a.told)
+	}
+}
+
 // FuzzIdentities: what another agent lists is read or refused, and made again
 // it is the same.
 func FuzzIdentities(f *testing.F) {
