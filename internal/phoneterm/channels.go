@@ -190,7 +190,7 @@ func (r *runner) send(ctx context.Context, e phone.Send) {
 			sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendLimit)
 			defer cancel()
 			if a.Bluetooth != nil {
-				sending, cancel = soon(sending, ctx)
+				sending, cancel = r.soon(sending, ctx)
 				defer cancel()
 			}
 			if err := post(sending, e.Frame); err != nil {

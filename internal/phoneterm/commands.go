@@ -86,6 +86,9 @@ func runPair(ctx context.Context, e *env, file string) error {
 	if err = e.register(ctx, r); err == nil {
 		err = p.steps(ctx, r, link)
 	}
+	if err == nil { // the computer waits for the last word
+		r.parting = sendLimit
+	}
 	stop()
 	return errors.Join(err, <-ended)
 }

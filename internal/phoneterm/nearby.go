@@ -16,7 +16,8 @@ import (
 // askLimit is how long D-Bus may take to say whether there is Bluetooth.
 const askLimit = 3 * time.Second
 
-// partLimit is how long a frame may still look for its computer when kr-phone ends.
+// partLimit is how long a frame may still look for its computer when kr-phone ends,
+// unless it is the last of a pairing.
 const partLimit = 3 * time.Second
 
 // canBluetooth reports whether this machine has Bluetooth, if perhaps switched off.
@@ -55,9 +56,9 @@ func (r *runner) listenNearby(ctx context.Context, e phone.Listen) {
 	})
 }
 
-// soon is ctx, but ends shortly after outer does.
-func soon(ctx, outer context.Context) (context.Context, context.CancelFunc) {
+// soon is ctx, but ends at most parting after outer does.
+func (r *runner) soon(ctx, outer context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(outer, func() { time.AfterFunc(partLimit, cancel) })
+	stop := context.AfterFunc(outer, func() { time.AfterFunc(r.parting, cancel) })
 	return ctx, func() { stop(); cancel() }
 }

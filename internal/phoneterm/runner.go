@@ -44,6 +44,7 @@ type runner struct {
 	radios   sync.WaitGroup                    // that serve them
 	air      context.Context                   // of radios: ends after bg
 	still    context.CancelFunc
+	parting  time.Duration // how long frames may still go by Bluetooth when run ends; set before that
 }
 
 // look lets f look at the core, in the loop, where nothing changes it meanwhile.
@@ -67,7 +68,7 @@ type posted struct {
 
 func newRunner(core *phone.Core, j *statedir.Journal, keys signer, show func(phone.Effect), log *slog.Logger) *runner {
 	air, still := context.WithCancel(context.Background())
-	return &runner{core: core, journal: j, keys: keys, show: show, log: log, air: air, still: still,
+	return &runner{core: core, journal: j, keys: keys, show: show, log: log, air: air, still: still, parting: partLimit,
 		central:  bluez.NewCentral(bluez.Options{Adapter: os.Getenv(bluez.AdapterVariable), Log: log}),
 		services: map[sealbox.ServiceUUID]*ble.Link{},
 		events:   make(chan posted), clients: map[string]*relay.Client{}, queues: map[string]transport.Link{}, ears: map[string]ear{}}
