@@ -224,7 +224,7 @@ func TestSNSAndSQS(t *testing.T) {
 	}
 	out, err := h.Kr("channel", "list")
 	must(t, err)
-	if said := squeezed(out); !strings.HasPrefix(said, "relay not set sqs eu-central-1, experimental sns "+app+", experimental phone ana ") || !strings.HasSuffix(said, " sns wakes it by GCM") {
+	if said := squeezed(out); !strings.HasPrefix(said, "relay not set sqs eu-central-1, experimental bluetooth not set sns "+app+", experimental phone ana ") || !strings.HasSuffix(said, " sns wakes it by GCM") {
 		t.Errorf("kr channel list:\n%s", out)
 	}
 	leave, err := h.Phone("ana", "unpair", "laptop")

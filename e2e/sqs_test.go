@@ -86,7 +86,7 @@ func TestSQS(t *testing.T) {
 	must(t, h.Login())
 	out, err := h.Kr("channel", "list")
 	must(t, err)
-	if !regexp.MustCompile(`(?s)^relay +http://.*\nsqs +eu-central-1, experimental\n.*\n  relay  not connected: .*; worked .* ago, a frame took .* ms\n  sqs    connected by long poll; worked .* ago, a frame took .* ms\n$`).MatchString(out) {
+	if !regexp.MustCompile(`(?s)^relay +http://.*\nsqs +eu-central-1, experimental\n.*\n  relay +not connected: .*; worked .* ago, a frame took .* ms\n  sqs +connected by long poll; worked .* ago, a frame took .* ms\n$`).MatchString(out) {
 		t.Errorf("kr channel list without a relay:\n%s", out)
 	}
 
@@ -280,7 +280,7 @@ func TestSQSCannotBeUsed(t *testing.T) {
 	startCloudKrd(t, h)
 	for _, wrong := range [][]string{
 		{"channel", "add", "relay"}, {"channel", "add", "sqs", "--region", "nowhere"}, {"channel", "add", "sqs", "--prefix", "A"},
-		{"channel", "add", "sqs", "--endpoint", "localhost:1"}, {"pair", "--channel", "sqs"}, {"pair", "--channel", "relay,sqs"}, {"pair", "--channel", "pigeon"}, {"check", "--sqs"}, {"check"},
+		{"channel", "add", "sqs", "--endpoint", "localhost:1"}, {"pair", "--channel", "sqs"}, {"pair", "--channel", "relay,sqs"}, {"pair", "--channel", "pigeon"}, {"check", "--sqs"}, {"check", "--sqs", "--sns"},
 	} {
 		if _, err := h.Kr(wrong...); err == nil || !strings.Contains(err.Error(), "exit status 2") {
 			t.Errorf("kr %s: %v", strings.Join(wrong, " "), err)

@@ -48,7 +48,7 @@ func bluetoothText(ctx context.Context, cfg config) string {
 		return "not set"
 	}
 	if err := checkBluetooth(ctx); err != nil {
-		return term.Clean(strings.Join(append([]string{err.Error()}, hintsOf(err)...), "; "))
+		return term.Clean(err.Error() + ": " + strings.Join(hintsOf(err), "; "))
 	}
 	return "on"
 }

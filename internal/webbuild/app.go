@@ -112,7 +112,8 @@ func App(root, out string) error {
 			if defines["FILES"], err = s.integrity(); err != nil {
 				return err
 			}
-			return bundled(api.BuildOptions{EntryPoints: []string{"web/sw/sw.ts"}, Outfile: "sw.js", Define: defines})
+			// No module: without a scope of its own, a short name could be "Go", and take the place of wasm_exec's.
+			return bundled(api.BuildOptions{EntryPoints: []string{"web/sw/sw.ts"}, Outfile: "sw.js", Define: defines, Format: api.FormatIIFE})
 		},
 		func() error { return page("build.json") },
 	} {

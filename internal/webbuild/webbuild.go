@@ -116,7 +116,9 @@ func bundle(root string, o api.BuildOptions) ([]api.OutputFile, error) {
 	}
 	o.Alias = map[string]string{"wasm_exec": filepath.Join(strings.TrimSpace(string(goroot)), "lib", "wasm", "wasm_exec.js")}
 	o.Bundle = true
-	o.Format = api.FormatESModule
+	if o.Format == api.FormatDefault {
+		o.Format = api.FormatESModule
+	}
 	o.Target = api.ES2022
 	o.LogLevel = api.LogLevelSilent
 	result := api.Build(o)

@@ -8,7 +8,7 @@ import { button, fact, note, outside } from "./parts.ts";
 export function updateNote(ui: Ui): Child {
   const { next } = ui.view.build;
   return next && note("plain", "phone",
-    h("p", {}, h("strong", {}, t.update.title), " ", t.update.says), h("p", {}, h("code", {}, outside(next))),
+    h("p", {}, h("strong", {}, t.update.title), " ", t.update.says), h("p", { class: "print" }, outside(next)),
     button(ui, t.update.go, { id: "update", run: () => ui.actions.update() }));
 }
 
