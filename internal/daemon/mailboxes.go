@@ -107,3 +107,21 @@ func (d *Daemon) handleAddRelay(w http.ResponseWriter, req *http.Request) {
 func (d *Daemon) handleRemoveRelay(w http.ResponseWriter, _ *http.Request) {
 	reply(w, d.changeAll(d.loseRelay))
 }
+
+// deleteMailbox lets go of our mailbox at the relay; one that stays is empty
+// and expires.
+func (d *Daemon) deleteMailbox(r record, client *relay.Client) {
+	if client == nil {
+		return
+	}
+	box, err := mailbox.KeyFromSeed(r.Mailbox)
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.life), shutdownPatience)
+	defer cancel()
+	if err := client.Delete(ctx, box); err != nil {
+		d.cfg.Log.Debug("own mailbox not deleted", "pairing", r.ID, "err", err)
+	}
+}

@@ -237,24 +237,6 @@ func (d *Daemon) phoneLeft(p *phone) (err error) {
 	return nil
 }
 
-// deleteMailbox lets go of our mailbox at the relay; one that stays is empty
-// and expires.
-func (d *Daemon) deleteMailbox(r record, client *relay.Client) {
-	if client == nil {
-		return
-	}
-	box, err := mailbox.KeyFromSeed(r.Mailbox)
-	if err != nil {
-		return
-	}
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.life), shutdownPatience)
-	defer cancel()
-	if err := client.Delete(ctx, box); err != nil {
-		d.cfg.Log.Debug("own mailbox not deleted", "pairing", r.ID, "err", err)
-	}
-}
-
 // close ends all sessions and what else goes on, and waits for it.
 func (d *Daemon) close(end context.CancelFunc) {
 	d.notes.Wait()
