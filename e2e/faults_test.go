@@ -342,6 +342,8 @@ func (h *House) runWatched(name string, l *ledger, env ...string) error {
 }
 
 // killAt logs in while victim dies at a point, starts it again, and logs in anew.
+// An answer may overtake its acknowledgement; then a login passes that point by,
+// and the next one is tried.
 func (h *House) killAt(t *testing.T, l *ledger, victim, point string) {
 	t.Helper()
 	fault := "KR_FAULT=" + point
@@ -357,9 +359,10 @@ func (h *House) killAt(t *testing.T, l *ledger, victim, point string) {
 	_, err := proc().Stop(syscall.SIGTERM)
 	must(t, err)
 	begun := begin(fault) // an error: it may die before it is ready
+	dying := proc()
 	login := make(chan error, 1)
-	go func() { login <- h.Login() }()
-	if err := proc().Killed(); err != nil {
+	go func() { login <- h.loginUntil(dying.done) }()
+	if err := dying.Killed(); err != nil {
 		t.Fatalf("%s: %v, %v", point, begun, err)
 	}
 	if victim == "krd" { // ssh cannot go on without its agent
@@ -374,4 +377,20 @@ func (h *House) killAt(t *testing.T, l *ledger, victim, point string) {
 	if err := h.Login(); err != nil {
 		t.Errorf("%s: the next login: %v", point, err)
 	}
+}
+
+// loginUntil logs in until done, at most ten times; each login that began
+// must succeed, and the error is that of the last.
+func (h *House) loginUntil(done <-chan struct{}) error {
+	for range 10 {
+		if err := h.Login(); err != nil {
+			return err
+		}
+		select {
+		case <-done:
+			return nil
+		default:
+		}
+	}
+	return nil
 }
