@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"pairing", "mailbox", "keystore", "keystore/keystoretest", "transport", "transport/ble/segment", "auditlog", "hostauth", "hostpattern", "knownhosts"},
 	{"policy"},
 	// what carriers share
-	{"awsuser", "awsuser/awstest"},
+	{"awsuser", "awsuser/awstest", "subprocess"},
 	// doors to the world and carriers
 	{"statedir", "peer", "asker", "sshname", "gitrepo", "notify", "sshversion", "term", "sshconfig", "authorize", "upload", "desktop", "service", "control", "transport/memory", "transport/relay", "transport/ble", "transport/ble/bluez", "transport/ble/bluez/bluetest", "transport/transporttest",
 		"transport/sqs", "transport/sqs/owner", "transport/sqs/sqstest", "transport/sqs/fauxqs",

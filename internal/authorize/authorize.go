@@ -14,7 +14,6 @@
 package authorize
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +24,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"kryptonite/internal/subprocess"
 )
 
 // Host is where a person logs in, as they type it after "ssh".
@@ -92,10 +93,10 @@ func Add(ctx context.Context, h Host, line string, stderr io.Writer) (Outcome, e
 	args := append(append(always(), h.Options...), "--", h.Dest, "sh -c '"+script+"'")
 	cmd := exec.CommandContext(ctx, "ssh", args...)
 	cmd.Stdin = strings.NewReader(line + "\n")
-	var out bounded
+	out := subprocess.Output{Max: maxOutput}
 	cmd.Stdout, cmd.Stderr = &out, stderr
 	err := run(ctx, cmd)
-	if m := answer.FindSubmatch(out.buf.Bytes()); err == nil && m != nil {
+	if m := answer.FindSubmatch(out.Bytes()); err == nil && m != nil {
 		return Outcome(m[1]), nil
 	}
 	exit := new(exec.ExitError)
@@ -128,16 +129,16 @@ func Prove(ctx context.Context, h Host, line, fingerprint, socket string) error 
 		"-o", "IdentitiesOnly=yes", "-o", "IdentityFile="+quoted(file), "-o", "IdentityAgent="+quoted(socket))
 	args = append(append(args, h.Options...), "-v", "--", h.Dest, "true")
 	cmd := exec.CommandContext(ctx, "ssh", args...)
-	var said bounded
+	said := subprocess.Output{Max: maxOutput}
 	cmd.Stderr = &said
 	err = run(ctx, cmd)
 	exit := new(exec.ExitError)
-	in, by := loggedIn(said.buf.Bytes())
+	in, by := loggedIn(said.Bytes())
 	switch {
 	case err != nil && !errors.As(err, &exit):
 		return fmt.Errorf("run ssh: %w", err)
 	case !in:
-		return fmt.Errorf("%w: %s", ErrRefused, lastWords(said.buf.Bytes()))
+		return fmt.Errorf("%w: %s", ErrRefused, lastWords(said.Bytes()))
 	case by != fingerprint:
 		return ErrOtherKey // a file that the configuration names for this host
 	}
@@ -194,11 +195,3 @@ func lastWords(said []byte) string {
 
 // quoted is a file's name as a value of ssh's configuration.
 func quoted(name string) string { return `"` + strings.ReplaceAll(name, "%", "%%") + `"` }
-
-// bounded keeps the first maxOutput bytes and takes all.
-type bounded struct{ buf bytes.Buffer }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	b.buf.Write(p[:min(len(p), maxOutput-b.buf.Len())])
-	return len(p), nil
-}

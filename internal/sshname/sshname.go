@@ -29,8 +29,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
+
+	"kryptonite/internal/subprocess"
 )
 
 // GuardVariable is in the environment of every ssh that this package runs, and
@@ -127,13 +128,14 @@ func run(ctx context.Context, q Question) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, q.Exe, append([]string{"-G"}, q.Args...)...)
 	cmd.Dir = q.Dir
 	cmd.Env = environment(os.Environ())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = limit
-	var out bounded
+	subprocess.Alone(cmd, limit)
+	out := subprocess.Output{Max: maxOutput}
 	cmd.Stdout = &out
 	err := cmd.Run()
-	return out.buf.Bytes(), err
+	if err == nil && out.Cut() {
+		err = errTooMuch
+	}
+	return out.Bytes(), err
 }
 
 // environment is env without ways to an agent or to a person, with the guard.
@@ -146,17 +148,6 @@ func environment(env []string) []string {
 		}
 	}
 	return append(out, GuardVariable+"=1")
-}
-
-// bounded takes maxOutput bytes. (The buffer is not embedded: io.Copy would find
-// its ReadFrom and go around Write.)
-type bounded struct{ buf bytes.Buffer }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.buf.Len()+len(p) > maxOutput {
-		return 0, errTooMuch
-	}
-	return b.buf.Write(p)
 }
 
 // parse reads what ssh -G prints: one setting a line, its name in lower case.

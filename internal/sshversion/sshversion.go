@@ -13,7 +13,6 @@
 package sshversion
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +25,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"kryptonite/internal/subprocess"
 )
 
 const (
@@ -165,22 +166,11 @@ func run(ctx context.Context, path string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, path, "-V")
 	cmd.Env = []string{} // nil would be our own
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = limit / 10
-	var out bounded
+	subprocess.Alone(cmd, limit/10)
+	out := subprocess.Output{Max: maxOutput}
 	cmd.Stdout, cmd.Stderr = &out, &out // ssh says it on stderr
 	err := cmd.Run()
-	return out.buf.Bytes(), err
-}
-
-// bounded keeps the first maxOutput bytes. (The buffer is not embedded: io.Copy
-// would find its ReadFrom and go around Write.)
-type bounded struct{ buf bytes.Buffer }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	b.buf.Write(p[:min(len(p), maxOutput-b.buf.Len())])
-	return len(p), nil
+	return out.Bytes(), err
 }
 
 var line = regexp.MustCompile(`^OpenSSH_([0-9]{1,4})\.([0-9]{1,4})(?:[^0-9.]|$)`)

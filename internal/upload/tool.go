@@ -1,7 +1,6 @@
 package upload
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
+
+	"kryptonite/internal/subprocess"
 )
 
 const (
@@ -98,21 +98,19 @@ func (s Service) run(ctx context.Context, path string, args []string, host strin
 			cmd.Env = append(cmd.Env, strings.ReplaceAll(line, "{host}", host))
 		}
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	var out, said bounded
+	subprocess.Alone(cmd, time.Second)
+	out, said := subprocess.Output{Max: maxOutput}, subprocess.Output{Max: maxOutput}
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err := cmd.Run()
-	if err == nil && out.cut {
+	if err == nil && out.Cut() {
 		err = fmt.Errorf("more than %d bytes", maxOutput)
 	}
 	if err == nil {
-		return out.buf.Bytes(), nil
+		return out.Bytes(), nil
 	}
-	text := strings.TrimSpace(said.buf.String())
+	text := strings.TrimSpace(string(said.Bytes()))
 	if text == "" {
-		text = strings.TrimSpace(out.buf.String())
+		text = strings.TrimSpace(string(out.Bytes()))
 	}
 	if context.Cause(ctx) != nil {
 		err = context.Cause(ctx)
@@ -121,21 +119,4 @@ func (s Service) run(ctx context.Context, path string, args []string, host strin
 		text = err.Error()
 	}
 	return nil, &ToolError{Program: s.tool.name, Said: text}
-}
-
-// bounded keeps the first maxOutput bytes and takes all: a program that cannot
-// write would fail for that.
-type bounded struct {
-	buf bytes.Buffer
-	cut bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	room := maxOutput - b.buf.Len()
-	if len(p) > room {
-		b.cut = true
-		b.buf.Write(p[:room])
-		return len(p), nil
-	}
-	return b.buf.Write(p)
 }
