@@ -42,7 +42,7 @@ type look func(context.Context, *checkup) []fact
 // looks are all, in the order in which one stands on another.
 func looks() []look {
 	return []look{
-		lookState, lookDisk, lookSettings, lookService, lookKrd, lookSocket,
+		lookState, lookDisk, lookDamaged, lookSettings, lookService, lookKrd, lookSocket,
 		lookSSH, lookSSHConfig, lookAuthSock, lookOtherAgent, lookEnvironment,
 		lookRelay, lookBluetooth, lookPhones, lookApp,
 	}

@@ -6,12 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"kryptonite/internal/control"
 	"kryptonite/internal/fault"
-	"kryptonite/internal/statedir"
 	"kryptonite/internal/wake/sns"
 	snsowner "kryptonite/internal/wake/sns/owner"
 	"kryptonite/internal/wire"
@@ -190,29 +188,16 @@ func (d *Daemon) keepEndpoint(e *endpoint) (ended, error) {
 
 // loadEndpoints goes on deleting.
 func (d *Daemon) loadEndpoints() error {
-	names, err := d.cfg.Dir.List(endpointDir)
-	if err != nil {
-		return fmt.Errorf("list endpoints: %w", err)
+	name := func(l ended) string {
+		if l.Endpoint == nil || l.Endpoint.Check() != nil {
+			return ""
+		}
+		return l.name()
 	}
-	for _, n := range names {
-		if !strings.HasSuffix(n, ".json") {
-			continue
-		}
-		var l ended
-		if err := d.cfg.Dir.ReadJSON(endpointDir+"/"+n, recordVersion, &l); err != nil {
-			if damaged := new(statedir.DamagedError); errors.As(err, &damaged) {
-				d.cfg.Log.Error("an endpoint at SNS may be left; delete it by hand", "err", err)
-				continue
-			}
-			return fmt.Errorf("read which endpoint is to be deleted: %w", err)
-		}
-		if l.Endpoint == nil || l.Endpoint.Check() != nil || l.name() != endpointDir+"/"+n {
-			d.cfg.Log.Error("a file is left alone: it does not name the endpoint that it should", "file", n)
-			continue
-		}
+	return eachNote(d, endpointDir, "an endpoint at SNS may be left; delete it by hand", name, func(l ended) error {
 		d.dropEndpoint(l)
-	}
-	return nil
+		return nil
+	})
 }
 
 // dropEndpoint deletes an endpoint in the background, until it is gone, krd ends,

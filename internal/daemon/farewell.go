@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"kryptonite/internal/control"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/mailbox"
-	"kryptonite/internal/statedir"
 	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/relay"
 	"kryptonite/internal/wire"
@@ -58,38 +56,24 @@ func (d *Daemon) keepFarewell(f farewell) error {
 
 // loadFarewells goes on telling, and finishes what a crash left half done.
 func (d *Daemon) loadFarewells() error {
-	names, err := d.cfg.Dir.List(farewellDir)
-	if err != nil {
-		return fmt.Errorf("list farewells: %w", err)
-	}
-	for _, n := range names {
-		if !strings.HasSuffix(n, ".json") {
-			continue
-		}
-		var f farewell
-		if err := d.cfg.Dir.ReadJSON(farewellDir+"/"+n, recordVersion, &f); err != nil {
-			if damaged := new(statedir.DamagedError); errors.As(err, &damaged) {
-				d.cfg.Log.Error("a phone may not learn that it was unpaired; unpair there, too", "err", err)
-				continue
-			}
-			return fmt.Errorf("read farewell: %w", err)
-		}
-		live, err := d.isPaired(f.ID)
-		switch {
-		case err != nil:
-			return err
-		case live && f.Attempt: // the pairing was stored, and then krd died
-			err = d.cfg.Dir.Remove(farewellName(f.ID))
-		case live: // the unpair was stored, and then krd died
-			err = d.cfg.Dir.Remove(recordName(f.ID))
-		}
-		if err != nil {
+	name := func(f farewell) string { return farewellName(f.ID) }
+	return eachNote(d, farewellDir, "a phone may not learn that it was unpaired; unpair there, too", name, d.resume)
+}
+
+// resume goes on with a farewell that was on disk when krd began.
+func (d *Daemon) resume(f farewell) error {
+	live, err := d.isPaired(f.ID)
+	switch {
+	case err != nil:
+		return err
+	case live && f.Attempt: // the pairing was stored, and then krd died
+		return d.cfg.Dir.Remove(farewellName(f.ID))
+	case live: // the unpair was stored, and then krd died
+		if err := d.cfg.Dir.Remove(recordName(f.ID)); err != nil {
 			return err
 		}
-		if !live || !f.Attempt {
-			d.tell(f)
-		}
 	}
+	d.tell(f)
 	return nil
 }
 

@@ -17,7 +17,6 @@ import (
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/session"
 	"kryptonite/internal/sshwire"
-	"kryptonite/internal/statedir"
 	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/relay"
 	snsowner "kryptonite/internal/wake/sns/owner"
@@ -135,36 +134,14 @@ func recordName(id string) string { return pairingDir + "/" + id + ".json" }
 // loadPhones starts a session for every pairing on disk. A damaged file is set
 // aside and named; the others work on.
 func (d *Daemon) loadPhones() error {
-	names, err := d.cfg.Dir.List(pairingDir)
-	if err != nil {
-		return fmt.Errorf("list pairings: %w", err)
-	}
 	d.heard = d.readHeard()
-	for _, n := range names {
-		if !strings.HasSuffix(n, ".json") {
-			continue
-		}
-		var r record
-		if err := d.cfg.Dir.ReadJSON(pairingDir+"/"+n, recordVersion, &r); err != nil {
-			if damaged := new(statedir.DamagedError); errors.As(err, &damaged) {
-				d.cfg.Log.Error("a pairing cannot be read; pair that phone again", "err", err)
-				continue
-			}
-			if newer := new(statedir.VersionError); errors.As(err, &newer) {
-				d.cfg.Log.Error("a pairing is left alone", "err", err)
-				continue
-			}
-			return fmt.Errorf("read pairing: %w", err)
-		}
-		if recordName(r.ID) != pairingDir+"/"+n {
-			d.cfg.Log.Error("a pairing is left alone: its file has the name of another", "file", n, "pairing", r.ID)
-			continue
-		}
+	name := func(r record) string { return recordName(r.ID) }
+	return eachNote(d, pairingDir, "a pairing cannot be read; pair that phone again", name, func(r record) error {
 		if err := d.startPhone(r, nil, 0); err != nil {
 			return fmt.Errorf("start pairing with %q: %w", r.Name, err)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // startPhone begins to work with a phone. first is the epoch of a new pairing.

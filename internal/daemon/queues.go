@@ -8,12 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"kryptonite/internal/control"
 	"kryptonite/internal/fault"
-	"kryptonite/internal/statedir"
 	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/sqs/owner"
 	"kryptonite/internal/wire"
@@ -182,40 +180,25 @@ func (d *Daemon) forgetLeftover(l leftover) error {
 
 // loadLeftovers goes on deleting.
 func (d *Daemon) loadLeftovers() error {
-	names, err := d.cfg.Dir.List(leftoverDir)
-	if err != nil {
-		return fmt.Errorf("list queues: %w", err)
-	}
 	used := map[string]bool{} // by name of the queue to the phone
 	for _, p := range d.list() {
 		if q := p.queues(); q != nil {
 			used[q.ToPhone] = true
 		}
 	}
-	for _, n := range names {
-		if !strings.HasSuffix(n, ".json") {
-			continue
+	name := func(l leftover) string {
+		if l.Queues == nil || !l.Queues.wellNamed() {
+			return ""
 		}
-		var l leftover
-		if err := d.cfg.Dir.ReadJSON(leftoverDir+"/"+n, recordVersion, &l); err != nil {
-			if damaged := new(statedir.DamagedError); errors.As(err, &damaged) {
-				d.cfg.Log.Error("two queues at SQS may be left; delete them by hand", "err", err)
-				continue
-			}
-			return fmt.Errorf("read which queues are to be deleted: %w", err)
-		}
-		switch {
-		case l.Queues == nil || !l.Queues.wellNamed() || l.name() != leftoverDir+"/"+n:
-			d.cfg.Log.Error("a file is left alone: it does not name the queues that it should", "file", n)
-		case used[l.Queues.ToPhone]: // the pairing was stored, and then krd died
-			if err := d.forgetLeftover(l); err != nil {
-				return err
-			}
-		default:
-			d.dropQueues(l)
-		}
+		return l.name()
 	}
-	return nil
+	return eachNote(d, leftoverDir, "two queues at SQS may be left; delete them by hand", name, func(l leftover) error {
+		if used[l.Queues.ToPhone] { // the pairing was stored, and then krd died
+			return d.forgetLeftover(l)
+		}
+		d.dropQueues(l)
+		return nil
+	})
 }
 
 // dropQueues deletes queues in the background, until both are gone, krd ends, or
