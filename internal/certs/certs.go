@@ -39,6 +39,7 @@ import (
 	"sync"
 	"time"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/statedir"
 )
 
@@ -200,20 +201,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 		}
 		// At most an hour: a machine that slept, or whose clock was set, is not
 		// late for long.
-		if !sleep(ctx, min(max(next.Sub(k.cfg.Now()), 0), time.Hour)) {
+		if backoff.Sleep(ctx, min(next.Sub(k.cfg.Now()), time.Hour)) != nil {
 			return nil
 		}
-	}
-}
-
-// sleep returns false if ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return ctx.Err() == nil
 	}
 }

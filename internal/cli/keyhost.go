@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kryptonite/internal/authorize"
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/control"
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/term"
@@ -114,7 +115,7 @@ func (e *env) proofProblem(ctx context.Context, err error, k phoneKey, since uin
 			}
 			return &term.Problem{Err: fmt.Errorf("the key is there; the login with it was not signed: %s", strings.TrimSpace(string(l.Outcome)+" "+l.Reason))}
 		}
-		if pause(ctx, 200*time.Millisecond) != nil {
+		if backoff.Sleep(ctx, 200*time.Millisecond) != nil {
 			return context.Cause(ctx)
 		}
 	}
@@ -136,15 +137,4 @@ func whyNotAsked(k phoneKey) []string {
 	}
 	return []string{"the phone was not asked: the server does not take the key. Which files does sshd read there? sshd -T | grep -i authorizedkeysfile",
 		"are the home directory and ~/.ssh there writable by others? then sshd reads nothing in them"}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -33,6 +33,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/control"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/sshagent"
@@ -190,7 +191,7 @@ func (d *Daemon) serveAgent(ctx context.Context, l *peer.Listener) error {
 		}
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			d.cfg.Log.Warn("too many open files; a client of the agent waits", "err", err)
-			pause(ctx, 200*time.Millisecond)
+			_ = backoff.Sleep(ctx, 200*time.Millisecond)
 			continue
 		}
 		if err != nil {
@@ -208,15 +209,6 @@ func (d *Daemon) serveAgent(ctx context.Context, l *peer.Listener) error {
 				d.cfg.Log.Info("agent connection ended", "err", err)
 			}
 		})
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/control"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/wake/sns"
@@ -221,7 +222,7 @@ func (d *Daemon) dropEndpoint(l ended) {
 				return
 			}
 			d.cfg.Log.Debug("an endpoint is not deleted yet", "err", err, "again_in", wait)
-			if pause(d.life, wait); d.life.Err() != nil {
+			if backoff.Sleep(d.life, wait) != nil {
 				return // the next krd goes on
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/control"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/mailbox"
@@ -134,11 +135,7 @@ func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
 			return err
 		}
 		d.cfg.Log.Debug("the phone could not be told yet", "pairing", f.ID, "err", err, "again_in", pause)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if backoff.Sleep(ctx, pause) != nil {
 			return context.Cause(ctx)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"time"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/control"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/transport"
@@ -221,7 +222,7 @@ func (d *Daemon) dropQueues(l leftover) {
 				return
 			}
 			d.cfg.Log.Debug("queues are not deleted yet", "err", err, "again_in", wait)
-			if pause(d.life, wait); d.life.Err() != nil {
+			if backoff.Sleep(d.life, wait) != nil {
 				return // the next krd goes on
 			}
 		}

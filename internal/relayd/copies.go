@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/relay/boltstore"
 )
@@ -51,7 +52,7 @@ func handOutCopies(ctx context.Context, l *peer.Listener, store *boltstore.Store
 			return
 		default: // no file descriptors left, say
 			log.Warn("backup socket", "error", err)
-			wait(ctx, time.Second)
+			_ = backoff.Sleep(ctx, time.Second)
 		}
 	}
 }
@@ -64,15 +65,6 @@ func serveCopy(ctx context.Context, conn net.Conn, store *boltstore.Store, log *
 		return
 	}
 	log.Info("backup handed out", "bytes", n, "took", time.Since(began))
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }
 
 func sendCopy(ctx context.Context, conn net.Conn, store *boltstore.Store) (n int64, err error) {

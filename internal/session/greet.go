@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/wire"
 )
@@ -21,11 +22,7 @@ const (
 // the link's memory has it, should the phone be offline. [kr-protocol] §3.4.
 func (s *Session) greet(ctx context.Context) {
 	for pause := greetPause; !s.greetOnce(ctx); pause = min(2*pause, greetMaxPause) {
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if backoff.Sleep(ctx, pause) != nil {
 			return
 		}
 	}

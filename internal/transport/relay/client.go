@@ -23,7 +23,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -32,6 +31,7 @@ import (
 	"sync"
 	"time"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/transport"
 )
@@ -190,13 +190,13 @@ func (c *Client) Post(ctx context.Context, to mailbox.Address, frame []byte) err
 		if wait < 0 {
 			return fmt.Errorf("post to relay: %w", err)
 		}
-		wait = max(wait, jitter(pause))
+		wait = max(wait, backoff.Jitter(pause))
 		pause = min(2*pause, longestPause)
 		if time.Until(deadline) <= wait {
 			return fmt.Errorf("post to relay, %d tries: %w", try, err)
 		}
 		c.o.Logger.Debug("post is tried again", "mailbox", to, "try", try, "error", err)
-		if err := sleep(ctx, wait); err != nil {
+		if err := backoff.Sleep(ctx, wait); err != nil {
 			return fmt.Errorf("post to relay: %w", err)
 		}
 	}
@@ -253,19 +253,6 @@ func hideAddress(err error) error {
 		return u.Err
 	}
 	return err
-}
-
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Link returns a Link that posts to peer and receives what is posted to own's

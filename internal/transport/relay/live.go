@@ -11,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/transport"
 )
@@ -94,7 +95,7 @@ func (r *receiver) keep(ctx, reading context.Context, conn *websocket.Conn, stop
 			return
 		case <-refused:
 			if again == nil {
-				again = time.After(jitter(r.c.o.MinPause))
+				again = time.After(backoff.Jitter(r.c.o.MinPause))
 			}
 		case <-again:
 			bye(errAgain)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/transport"
 )
@@ -160,7 +161,7 @@ func (r *receiver) polls(ctx context.Context, d *dialler) (conn *websocket.Conn,
 		if wait := time.Duration(p.WaitSeconds) * time.Second; len(reply.Frames) > 0 || time.Since(start) >= wait/2 {
 			idle = r.c.o.MinPause
 		} else {
-			_ = sleep(d.polling, jitter(idle))
+			_ = backoff.Sleep(d.polling, backoff.Jitter(idle))
 			idle = min(2*idle, r.c.o.MaxPause)
 		}
 	}
@@ -213,7 +214,7 @@ func (h *held) note(o Options, frames []mailbox.Polled, refused bool) {
 		return
 	case refused && h.after == 0:
 		h.pause = min(max(2*h.pause, o.MinPause), o.MaxPause)
-		h.until = time.Now().Add(jitter(h.pause))
+		h.until = time.Now().Add(backoff.Jitter(h.pause))
 	case h.after == 0:
 		h.pause = 0
 		return
@@ -231,7 +232,7 @@ func (h *held) next(ctx context.Context) (waitSeconds int, after mailbox.Seq) {
 	if left >= time.Second || h.more {
 		return min(int(max(left, 0)/time.Second), maxWaitSeconds), h.after
 	}
-	_ = sleep(ctx, left)
+	_ = backoff.Sleep(ctx, left)
 	h.after = 0
 	return maxWaitSeconds, 0
 }

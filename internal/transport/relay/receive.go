@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/transport"
 )
@@ -62,10 +63,10 @@ func (c *Client) receive(ctx context.Context, key mailbox.Key, handle func([]byt
 		case progress || time.Since(start) > steady:
 			pause = c.o.MinPause
 		}
-		wait := jitter(pause)
+		wait := backoff.Jitter(pause)
 		pause = min(2*pause, c.o.MaxPause)
 		c.o.Logger.Debug("receiving ended", "mailbox", key.Address(), "error", err, "again_in", wait)
-		if sleep(ctx, wait) != nil {
+		if backoff.Sleep(ctx, wait) != nil {
 			return context.Cause(ctx)
 		}
 	}
@@ -173,7 +174,7 @@ func (d *dialler) dial(ctx context.Context, c *Client, key mailbox.Key) {
 		case d.failed <- err:
 		default: // not the first
 		}
-		if sleep(ctx, jitter(pause)) != nil {
+		if backoff.Sleep(ctx, backoff.Jitter(pause)) != nil {
 			return
 		}
 	}

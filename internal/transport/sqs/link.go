@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/transport"
 )
 
@@ -75,13 +75,13 @@ func (l *link) sendBody(ctx context.Context, body string) error {
 		case isAnswer && !said.transient():
 			return fmt.Errorf("send by SQS: %w", err)
 		}
-		wait := jitter(pause)
+		wait := backoff.Jitter(pause)
 		pause = min(2*pause, longestPause)
 		if time.Until(deadline) <= wait {
 			return fmt.Errorf("send by SQS, %d tries: %w", try, err)
 		}
 		l.log.Debug("a send is tried again", "try", try, "err", err)
-		if err := sleep(ctx, wait); err != nil {
+		if err := backoff.Sleep(ctx, wait); err != nil {
 			return fmt.Errorf("send by SQS: %w", err)
 		}
 	}
@@ -115,10 +115,10 @@ func (l *link) Receive(ctx context.Context, handle func(frame []byte) error) err
 		}
 		l.health.Disconnected()
 		l.health.Note(time.Now(), err)
-		again := jitter(pause)
+		again := backoff.Jitter(pause)
 		pause, wait = min(2*pause, maxPause), 0 // then an answer at once says that it works
 		l.log.Debug("receiving failed", "err", err, "again_in", again)
-		if sleep(ctx, again) != nil {
+		if backoff.Sleep(ctx, again) != nil {
 			return context.Cause(ctx)
 		}
 	}
@@ -180,16 +180,3 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func (l *link) Status() transport.Status { return l.health.Status() }
-
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

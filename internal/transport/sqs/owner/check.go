@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"kryptonite/internal/backoff"
 	"kryptonite/internal/transport/sqs"
 	"kryptonite/internal/wire"
 )
@@ -91,12 +92,8 @@ func spread(do func(context.Context) error) func(context.Context) error {
 			if !said.Denied() && !said.NoQueue() || time.Now().After(end) {
 				return fmt.Errorf("%w: AWS, or a rule of your organisation, does not let those without credentials use such a queue", err)
 			}
-			timer := time.NewTimer(checkPause)
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-				timer.Stop()
-				return ctx.Err()
+			if err := backoff.Sleep(ctx, checkPause); err != nil {
+				return err
 			}
 		}
 	}
