@@ -209,7 +209,9 @@ func (h *handset) effect(e phone.Effect) []phone.Event {
 			h.bg.Go(func() {
 				ctx, cancel := context.WithTimeout(h.ctx, 15*time.Second)
 				defer cancel()
-				_ = l.Send(ctx, e.Frame)
+				if l.Send(ctx, e.Frame) == nil && e.Farewell {
+					h.handle(phone.Told{Pairing: e.Pairing})
+				}
 			})
 		}
 	case phone.ShowWords:
@@ -249,22 +251,30 @@ func (h *handset) wordsOf(ctx context.Context, pairing string) string {
 	}
 }
 
+// screen is what the phone shows of a pairing: its two words, or "".
+func (h *handset) screen(pairing string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.words[pairing]
+}
+
 // confirm is the person's answer to the two words.
 func (h *handset) confirm(pairing string, yes bool) {
 	h.handle(phone.Confirm{Pairing: pairing, Yes: yes})
 }
 
-// entries is the log on the disk, by request.
-func (h *handset) entries() map[wire.ID]int {
+// entries is the log on the disk, by request, and how many older ones it has had: it
+// keeps 10,000.
+func (h *handset) entries() (log map[wire.ID]int, older int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	list, _, err := phone.Log(h.disk)
+	list, end, err := phone.Log(h.disk)
 	if err != nil {
 		h.t.Errorf("the phone's log: %v", err)
 	}
-	out := map[wire.ID]int{}
+	log = map[wire.ID]int{}
 	for _, e := range list {
-		out[e.Request]++
+		log[e.Request]++
 	}
-	return out
+	return log, int(end.Len()) - len(list)
 }

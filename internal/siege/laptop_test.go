@@ -73,7 +73,7 @@ func (w *watch) Answer(t auditlog.Ticket, m auditlog.Mark) {
 func pair(ctx context.Context, h *handset, name string, links, far []transport.Link) (*laptop, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	c, err := pairing.NewComputer(wire.Invitation{App: origin, Relay: origin, Rendezvous: [16]byte{1}}, pairing.Self{Name: name, Version: "test"})
+	c, err := newComputer(name)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +129,14 @@ func pair(ctx context.Context, h *handset, name string, links, far []transport.L
 	}
 	lap.start()
 	return lap, nil
+}
+
+// newComputer makes a code. The address in it is never used: channels lead where
+// they lead; but a phone has to have one, to say farewell.
+func newComputer(name string) (*pairing.Computer, error) {
+	at := wire.Address{Relay: &wire.RelayAddress{Origin: origin, Mailbox: make([]byte, 16)}}
+	return pairing.NewComputer(wire.Invitation{App: origin, Relay: origin, Rendezvous: [16]byte{1}},
+		pairing.Self{Name: name, Version: "test", Addresses: []wire.Address{at}})
 }
 
 // attempt is the computer's side of one code.

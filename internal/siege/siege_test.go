@@ -17,7 +17,7 @@ import (
 
 var (
 	seed        = flag.Uint64("seed", 1, "the first adversary's; a failure prints its own")
-	adversaries = flag.Uint64("adversaries", 24, "how many different ones TestHostileChannels has, in memory")
+	adversaries = flag.Uint64("adversaries", 12, "how many different ones TestHostileChannels has, in memory")
 )
 
 // allows is a person who allows whoever is called so.
