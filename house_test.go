@@ -25,13 +25,13 @@ var floors = [][]string{
 	// what carriers share
 	{"awsuser", "awsuser/awstest", "subprocess"},
 	// doors to the world and carriers
-	{"statedir", "peer", "asker", "sshname", "gitrepo", "notify", "sshversion", "term", "sshconfig", "authorize", "upload", "desktop", "service", "control", "transport/memory", "transport/relay", "transport/ble", "transport/ble/bluez", "transport/ble/bluez/bluetest", "transport/transporttest",
+	{"statedir", "peer", "asker", "sshname", "gitrepo", "notify", "sshversion", "term", "sshconfig", "authorize", "upload", "desktop", "service", "control", "transport/memory", "transport/relay", "transport/ble", "transport/ble/bluez", "transport/ble/bluez/bluetest", "transport/transporttest", "transport/hostile",
 		"transport/sqs", "transport/sqs/owner", "transport/sqs/sqstest", "transport/sqs/fauxqs",
 		"wake/webpush", "wake/webpush/pushtest", "wake/sns", "wake/sns/owner", "wake/sns/snstest"},
 	// residents
 	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest", "webapp", "appcheck"},
 	// programs
-	{"daemon", "cli", "phoneterm", "relayd", "phonejs", "qrcode", "webbuild"},
+	{"daemon", "cli", "phoneterm", "relayd", "phonejs", "qrcode", "webbuild", "siege"},
 }
 
 // pure packages know no system, no net and no clock. version reads what the
