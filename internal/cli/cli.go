@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/peer"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/term"
 	"kryptonite/internal/version"
@@ -54,7 +55,7 @@ func Main(ctx context.Context, args []string, io *term.IO, release func() (map[s
 	if err != nil {
 		return io.Fail(err)
 	}
-	e := &env{io: io, home: home, krd: control.NewClient(filepath.Join(home, control.Socket)), release: release}
+	e := &env{io: io, home: home, krd: control.NewClient(filepath.Join(home, control.Socket), peer.SameUser), release: release}
 	root := &cobra.Command{
 		Use:   "kr",
 		Short: "Your SSH key lives on your phone",
