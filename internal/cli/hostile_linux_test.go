@@ -10,12 +10,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
-	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -24,64 +21,26 @@ import (
 	"kryptonite/internal/term"
 )
 
-// evil steers terminals (ESC, CSI and OSC, by C0 and by C1), turns and hides text,
-// and begins a line that looks like kr's.
-const (
-	evilWord = "evil\x1b]0;t\x07\x1b[2J\u009b31m\u009d8;;x\u009c\b\x00\x7f\u202e\u2066\u200b\ufeff\u2028\U000e0041"
-	evil     = evilWord + "\r\nkr: error: forged\v\f\t" + evilWord
-)
-
 // own are the sequences that kr writes to a terminal by itself.
 var own = regexp.MustCompile("\r?\x1b\\[K|\x1b\\[30;107m|\x1b\\[0m|\r\n|\x1b]52;c;[A-Za-z0-9+/=]*\a")
 
-// fill puts evil texts into all that v, a pointer, holds.
-func fill(v reflect.Value, yes bool) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		if v.IsNil() {
-			v.Set(reflect.New(v.Type().Elem()))
+func filled[T any](yes bool) (v T) {
+	attacktest.Fill(&v, yes, func(field string) string {
+		switch field { // as krd makes them
+		case "AuthorizedKey", "Link":
+			return attacktest.EvilWord
+		case "ID":
+			return "0123456789abcdef"
 		}
-		fill(v.Elem(), yes)
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
-		fill(v.Index(0), yes)
-		fill(v.Index(1), yes)
-	case reflect.Struct:
-		if v.Type() == reflect.TypeFor[time.Time]() {
-			v.Set(reflect.ValueOf(time.Now().Add(-time.Hour)))
-			return
-		}
-		for i := range v.NumField() {
-			fill(v.Field(i), yes)
-			switch v.Type().Field(i).Name { // as krd makes them
-			case "AuthorizedKey", "Link":
-				v.Field(i).SetString(evilWord)
-			case "ID":
-				v.Field(i).SetString("0123456789abcdef")
-			}
-		}
-	case reflect.String:
-		v.SetString(evil)
-	case reflect.Bool:
-		v.SetBool(yes)
-	case reflect.Int, reflect.Int64:
-		v.SetInt(2)
-	case reflect.Uint64:
-		v.SetUint(2)
-	case reflect.Float64:
-		v.SetFloat(2)
-	}
-}
-
-func filled[T any](yes bool) T {
-	var v T
-	fill(reflect.ValueOf(&v), yes)
+		return attacktest.Evil
+	})
 	return v
 }
 
 // evilKrd answers everything with evil texts; broken: with an error.
 func evilKrd(t *testing.T, yes, broken bool) (home string) {
 	t.Helper()
+	const evil, evilWord = attacktest.Evil, attacktest.EvilWord
 	home, err := os.MkdirTemp("", "kr") // short: paths of sockets are limited
 	if err != nil {
 		t.Fatal(err)
@@ -175,31 +134,12 @@ func terminal(t *testing.T) (tty *os.File, seen func() string) {
 	}
 }
 
-// steers returns what in the output steers a terminal, hides, or is a line that
-// kr did not write; "" if there is nothing.
-func steers(out string) string {
-	out = own.ReplaceAllStringFunc(out, func(s string) string { return strings.Repeat("\n", strings.Count(s, "\n")) })
-	for _, line := range strings.Split(out, "\n") {
-		if strings.HasPrefix(line, "kr: error: forged") {
-			return "a forged line"
-		}
-		for _, r := range line {
-			if r != '\t' && (!unicode.IsPrint(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point)) {
-				return fmt.Sprintf("%U in %q", r, line)
-			}
-		}
-	}
-	return ""
-}
-
 // TestHostileTexts: whatever phones, servers and files say, no command of kr
 // lets through what steers a terminal, in a pipe or in a terminal, and no text
 // adds a line that looks like kr's.
 func TestHostileTexts(t *testing.T) {
 	tally := attacktest.New(t, "escapes and forged lines in what kr prints")
-	if got := steers("kr: error: forged"); got == "" || steers("x\u009b31m") == "" || steers("x\u202e") == "" || steers("\r\x1b[Kx\r\n") != "" {
-		t.Fatal("the search does not find what it looks for")
-	}
+	said, evil, evilWord := 0, attacktest.Evil, attacktest.EvilWord
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("PATH", t.TempDir()) // no program: what a text would start is not there
 	commands := [][]string{
@@ -211,7 +151,6 @@ func TestHostileTexts(t *testing.T) {
 		{"daemon", "logs"}, {"daemon", "status"}, {"pair"}, {"pair", "--no-qr"}, {"pair", "--name", evil}, {"unpair", evil, "--yes"}, {"unpair"}, {"setup", "--dry-run"}, {"uninstall", "--dry-run"},
 		{evil}, {"status", "--" + evil}, {"help", evil}, {"completion", evil}, {"__complete", "unpair", ""}, {"__complete", "key", "copy", ""},
 	}
-	said := 0
 	for _, krd := range []struct{ yes, broken bool }{{false, false}, {true, false}, {false, true}} {
 		home := evilKrd(t, krd.yes, krd.broken)
 		t.Setenv("KR_HOME", home)
@@ -223,7 +162,8 @@ func TestHostileTexts(t *testing.T) {
 				if strings.Contains(out, "evil") {
 					said++
 				}
-				if bad := steers(out); bad != "" {
+				out = own.ReplaceAllStringFunc(out, func(s string) string { return strings.Repeat("\n", strings.Count(s, "\n")) })
+				if bad := attacktest.Steers(out); bad != "" {
 					tally.Succeeded("kr %q, %+v, %s: %s", args, krd, where, bad)
 					return
 				}
