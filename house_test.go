@@ -25,7 +25,7 @@ var floors = [][]string{
 	// what carriers share
 	{"awsuser", "awsuser/awstest", "subprocess"},
 	// doors to the world and carriers
-	{"statedir", "peer", "asker", "sshname", "gitrepo", "notify", "sshversion", "term", "sshconfig", "authorize", "upload", "desktop", "service", "control", "transport/memory", "transport/relay", "transport/ble", "transport/ble/bluez", "transport/ble/bluez/bluetest", "transport/transporttest", "transport/hostile",
+	{"statedir", "peer", "coredump", "asker", "sshname", "gitrepo", "notify", "sshversion", "term", "sshconfig", "authorize", "upload", "desktop", "service", "control", "transport/memory", "transport/relay", "transport/ble", "transport/ble/bluez", "transport/ble/bluez/bluetest", "transport/transporttest", "transport/hostile",
 		"transport/sqs", "transport/sqs/owner", "transport/sqs/sqstest", "transport/sqs/fauxqs",
 		"wake/webpush", "wake/webpush/pushtest", "wake/sns", "wake/sns/owner", "wake/sns/snstest"},
 	// residents

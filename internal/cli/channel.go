@@ -207,7 +207,7 @@ func runChannelList(c *cobra.Command, e *env) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(e.io.Out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(e.io.Text(), 0, 0, 2, ' ', 0)
 	row(w, channelRelay, first(cfg.Relay, "not set"))
 	switch s := cfg.SQS; {
 	case s == nil:

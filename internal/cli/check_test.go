@@ -13,6 +13,7 @@ import (
 
 	"kryptonite/internal/control"
 	"kryptonite/internal/daemon"
+	"kryptonite/internal/peer"
 	"kryptonite/internal/term"
 	"kryptonite/internal/version"
 )
@@ -242,7 +243,7 @@ func TestCheckOfAHungKrd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	chk := newCheckup(&env{home: state, krd: control.NewClient(socket)})
+	chk := newCheckup(&env{home: state, krd: control.NewClient(socket, peer.SameUser)})
 	chk.patience = 50 * time.Millisecond
 	if f := lookKrd(t.Context(), chk)[0]; f.state != factFail || !strings.Contains(f.text, "no answer within 50ms") || f.code != codeNotRunning || f.mend != nil {
 		t.Errorf("%+v", f)

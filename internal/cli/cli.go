@@ -6,7 +6,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/peer"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/term"
 	"kryptonite/internal/version"
@@ -54,7 +54,7 @@ func Main(ctx context.Context, args []string, io *term.IO, release func() (map[s
 	if err != nil {
 		return io.Fail(err)
 	}
-	e := &env{io: io, home: home, krd: control.NewClient(filepath.Join(home, control.Socket)), release: release}
+	e := &env{io: io, home: home, krd: control.NewClient(filepath.Join(home, control.Socket), peer.SameUser), release: release}
 	root := &cobra.Command{
 		Use:   "kr",
 		Short: "Your SSH key lives on your phone",
@@ -130,7 +130,7 @@ func versionCmd(e *env) *cobra.Command {
 
 // printJSON prints v for programs.
 func (e *env) printJSON(v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
+	b, err := term.JSON(v, "  ")
 	if err != nil {
 		return err
 	}

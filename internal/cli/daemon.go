@@ -198,7 +198,7 @@ func printLog(_ context.Context, e *env) error {
 		return fmt.Errorf("read krd's log: %w", err)
 	}
 	defer f.Close()
-	if _, err := io.Copy(e.io.Out, f); err != nil {
+	if _, err := io.Copy(e.io.Text(), f); err != nil {
 		return fmt.Errorf("print krd's log: %w", err)
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"unicode"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/peer"
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/term"
 )
@@ -188,7 +189,7 @@ func TestCheckSSH(t *testing.T) {
 // nothing.
 func TestCheckSSHConfigInEffect(t *testing.T) {
 	home, state := newcomer(t)
-	e := &env{home: state, krd: control.NewClient(filepath.Join(state, control.Socket))}
+	e := &env{home: state, krd: control.NewClient(filepath.Join(state, control.Socket), peer.SameUser)}
 	block := e.block().Text()
 	for _, c := range []struct {
 		name, config, ssh string // ssh: a script in its place

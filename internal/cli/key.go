@@ -118,7 +118,7 @@ func runKeyList(ctx context.Context, e *env, asJSON bool) error {
 		}
 		return nil
 	}
-	w := tabwriter.NewWriter(e.io.Out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(e.io.Text(), 0, 0, 2, ' ', 0)
 	row(w, "KEY", "TYPE", "FINGERPRINT", "OFFERED TO")
 	for _, k := range keys {
 		row(w, term.CleanMax(k.label(), 64), k.Type, k.Fingerprint, first(hostpattern.List(k.Hosts).String(), "all hosts"))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/peer"
 	"kryptonite/internal/term"
 )
 
@@ -187,7 +188,7 @@ func TestKeyAddTo(t *testing.T) {
 			t.Setenv("PATH", dir)
 			var out, errs bytes.Buffer
 			home := fakeKrd(t, map[string]any{"/v1/status": keysOfPhones(c.phones...)})
-			e := &env{home: home, krd: control.NewClient(filepath.Join(home, control.Socket)),
+			e := &env{home: home, krd: control.NewClient(filepath.Join(home, control.Socket), peer.SameUser),
 				io: &term.IO{Program: "kr", In: strings.NewReader(c.in), Out: &out, Err: &errs, Getenv: func(name string) string {
 					for _, v := range strings.Fields(c.env) {
 						if n, value, _ := strings.Cut(v, "="); n == name {

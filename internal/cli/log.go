@@ -67,7 +67,7 @@ func (e *env) showLog(log control.Log) error {
 		e.io.Sayf("Nothing was asked yet.\n")
 		return nil
 	}
-	w := tabwriter.NewWriter(e.io.Out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(e.io.Text(), 0, 0, 2, ' ', 0)
 	row(w, "TIME", "PHONE", "OUTCOME", "TOOK", "WHAT")
 	for _, l := range log.Entries {
 		row(w, l.Time.Local().Format(time.DateTime), term.CleanMax(l.Phone, 24), string(l.Outcome),

@@ -183,9 +183,7 @@ func (p *pairer) showLink(ctx context.Context, link string) {
 		p.countdown(ctx)
 		return
 	}
-	for _, l := range qr.Lines() {
-		t.Printf("%s\n", l)
-	}
+	t.Draw(qr.Lines())
 	p.countdown(ctx)
 }
 

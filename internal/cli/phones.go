@@ -55,7 +55,7 @@ func (e *env) showStatus(st control.Status) error {
 		t.Printf("no phone is paired; run: kr pair\n")
 		return nil
 	}
-	w := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(t.Text(), 0, 0, 2, ' ', 0)
 	for _, p := range st.Phones {
 		row(w, "phone", term.CleanMax(p.Name, 64), "id "+p.ID)
 		row(w, "  paired", p.Paired.Local().Format(time.DateTime), "")

@@ -71,7 +71,7 @@ func (e *env) listTrace(t control.Trace) {
 }
 
 func (e *env) showTrace(t control.Trace) {
-	e.io.Printf("%s, asked of %s at %s: %s\n", term.CleanMax(traced(t), 120), term.CleanMax(t.Phone, 64), t.Time.Local().Format(time.TimeOnly), came(t))
+	e.io.Printf("%s, asked of %s at %s: %s\n", term.CleanMax(traced(t), 120), term.CleanMax(t.Phone, 64), t.Time.Local().Format(time.TimeOnly), term.CleanMax(came(t), 300))
 	if t.Program != "" {
 		e.io.Printf("by %s\n", term.CleanMax(t.Program, 256))
 	}

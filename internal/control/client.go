@@ -34,11 +34,20 @@ type Client struct {
 	http   *http.Client
 }
 
-// NewClient returns a client for the socket at this path.
-func NewClient(socket string) *Client {
+// NewClient returns a client for the socket at this path. check says whether who
+// answers there may be krd: peer.SameUser.
+func NewClient(socket string, check func(*net.UnixConn) error) *Client {
 	return &Client{socket, &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
+			conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+			if err != nil {
+				return nil, err
+			}
+			if err := check(conn.(*net.UnixConn)); err != nil {
+				conn.Close()
+				return nil, fmt.Errorf("who answers on %s is not this user's krd: %w", socket, err)
+			}
+			return conn, nil
 		},
 	}}}
 }

@@ -45,7 +45,7 @@ func newFakeKrd(t testing.TB) (*fakeKrd, *Client) {
 	srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: k}}
 	srv.Start()
 	t.Cleanup(srv.Close)
-	return k, NewClient(socket)
+	return k, NewClient(socket, func(*net.UnixConn) error { return nil })
 }
 
 // FuzzReplies: whatever answers on the socket: an error, or what it says, and a

@@ -20,6 +20,7 @@ import (
 
 	"kryptonite/internal/auditlog"
 	"kryptonite/internal/control"
+	"kryptonite/internal/peer"
 	"kryptonite/internal/session"
 	"kryptonite/internal/sshwire"
 	"kryptonite/internal/statedir"
@@ -242,7 +243,7 @@ func served(t *testing.T, d *Daemon) *control.Client {
 	srv := &http.Server{Handler: d.api()}
 	go srv.Serve(l)
 	t.Cleanup(func() { srv.Close(); os.RemoveAll(dir) })
-	return control.NewClient(filepath.Join(dir, "s"))
+	return control.NewClient(filepath.Join(dir, "s"), peer.SameUser)
 }
 
 // TestLogRepliesAreBounded: a long log of long entries comes in several replies,

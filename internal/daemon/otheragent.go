@@ -24,6 +24,8 @@ const (
 var (
 	errOwn  = errors.New("it is krd itself")
 	errAsks = errors.New("it is the one that asks")
+
+	errStranger = errors.New("it belongs to another user")
 )
 
 // otherAgent is the agent that the user had before, at a socket. A nil one is
@@ -69,6 +71,7 @@ func (o *otherAgent) isOwn() bool {
 // What the path means may have changed since the start: it must not lead back to
 // krd. Nor to the client, which may be a multiplexer that passes on to krd what
 // comes. (Who began to listen is known: with "ssh-agent PROGRAM" that is PROGRAM.)
+// Another user may have taken the place of one that has ended.
 func (o *otherAgent) dial(ctx context.Context, client int) (net.Conn, error) {
 	if o.isOwn() {
 		return nil, errOwn
@@ -81,7 +84,11 @@ func (o *otherAgent) dial(ctx context.Context, client int) (net.Conn, error) {
 		return nil, err
 	}
 	cred, err := peer.Cred(conn.(*net.UnixConn))
-	if err == nil && cred.PID == client && client != 0 {
+	switch {
+	case err != nil:
+	case cred.UID != os.Geteuid() && cred.UID != 0: // root's may come from outside of a container
+		err = errStranger
+	case cred.PID == client && client != 0:
 		err = errAsks
 	}
 	if err != nil {

@@ -79,7 +79,7 @@ func runKeyList(e *env) error {
 		e.io.Printf("%s", rows.String())
 		return nil
 	}
-	w := tabwriter.NewWriter(e.io.Out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(e.io.Text(), 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "NAME\tTYPE\tFINGERPRINT\tMADE\tCOMPUTERS\n%s", rows.String())
 	return w.Flush()
 }

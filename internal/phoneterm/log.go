@@ -1,7 +1,6 @@
 package phoneterm
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -45,7 +44,7 @@ func runLog(e *env, asJSON bool) error {
 	entries, _, broken := phone.Log(records)
 	for _, entry := range entries {
 		if asJSON {
-			b, err := json.Marshal(entry)
+			b, err := term.JSON(entry, "")
 			if err != nil {
 				return fmt.Errorf("print the log: %w", err)
 			}

@@ -204,7 +204,7 @@ func (p *prompter) command(ctx context.Context, r *runner, line string) {
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:
-		p.e.io.Printf("%v\n", err)
+		p.e.io.Printf("%s\n", term.Clean(err.Error()))
 	case err == nil && done != "":
 		p.e.io.Printf("%s\n", done)
 	}
@@ -270,7 +270,7 @@ func (p *prompter) alarm(a phone.Alarm) {
 	case a.Code == wire.CodeForwarded:
 		p.e.io.Printf("To be asked about what it forwards, type: forward %s\n", computer)
 	case a.Card.Name != "":
-		p.e.io.Printf("If that server was rebuilt, type: trust %s\n", a.Card.Name)
+		p.e.io.Printf("If that server was rebuilt, type: trust %s\n", term.CleanMax(string(a.Card.Name), 300))
 	}
 }
 
@@ -287,7 +287,7 @@ func (p *prompter) note(n phone.Note) {
 		p.e.io.Printf("%s gave the pairing up\n", name)
 	case phone.NoteSigned:
 		if n.Rule != "" {
-			name += ", by rule " + n.Rule
+			name += ", by rule " + term.CleanMax(n.Rule, 64)
 		}
 		p.e.io.Printf("signed for %s\n", name)
 	case phone.NoteLogDamaged:

@@ -145,7 +145,7 @@ func revokeRule(core *phone.Core, id string) (phone.Event, string, error) {
 
 func listHosts(io *term.IO, core *phone.Core) {
 	line := func(p knownhosts.Pin, state string) {
-		io.Printf("%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, state, p.KeyType, p.Fingerprint,
+		io.Printf("%s\t%s\t%s\t%s\t%s\t%s\n", term.CleanMax(string(p.Name), 300), state, term.CleanMax(p.KeyType, 64), p.Fingerprint,
 			time.Unix(p.Unix, 0).Format(time.RFC3339), term.CleanMax(p.By, 64))
 	}
 	for _, p := range core.Pins() {

@@ -33,6 +33,7 @@ import (
 	"kryptonite/internal/peer"
 	"kryptonite/internal/relay"
 	"kryptonite/internal/relay/boltstore"
+	"kryptonite/internal/statedir"
 )
 
 // What the data directory holds.
@@ -231,6 +232,9 @@ func (o *options) serve(ctx context.Context, built Built, stdout, stderr io.Writ
 	if o.api || len(o.front.domains) > 0 {
 		if err := os.MkdirAll(o.data, 0o700); err != nil {
 			return fmt.Errorf("make data directory: %w", err)
+		}
+		if err := statedir.Guarded(o.data); err != nil {
+			return err
 		}
 	}
 	what, err := o.openService(app, log)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -35,6 +36,10 @@ func TestCommandLine(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(broken, "relay.db"), []byte("no database"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	open := filepath.Join(dir, "open")
+	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777), os.Mkdir(filepath.Join(open, "below"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
 	rows := []struct {
 		args           string
 		code           int
@@ -56,6 +61,8 @@ func TestCommandLine(t *testing.T) {
 		{"--data=", 2, "", "--data"},
 		{"--data " + file, 1, "", file},
 		{"--data " + broken, 1, "", "damaged"},
+		{"--data " + open, 1, "", open + " may be written by others"},
+		{"--data " + filepath.Join(open, "below"), 1, "", open + " may be written by others"},
 		{"--listen 256.0.0.1:1 --data " + filepath.Join(dir, "ok"), 1, "", "listen"},
 	}
 	for _, r := range rows {

@@ -17,7 +17,7 @@
 // The system calls it makes, in their order:
 //
 //	open a directory   lstat, mkdir, fsync of the parent, open(O_NOFOLLOW),
-//	                   fstat, fchmod
+//	                   fstat, fchmod; lstat of all that lead to it
 //	replace a file     open(O_CREAT|O_EXCL, 0600) under a temporary name
 //	                   .tmp-NAME-*, write, fsync, rename, fsync of the directory
 //	read               open(O_NOFOLLOW|O_NONBLOCK), fstat, read
@@ -26,8 +26,9 @@
 //	remove, set aside  unlink, or open(O_EXCL) and rename; fsync of the directory
 //	lock               open, flock(LOCK_EX|LOCK_NB)
 //
-// It trusts the user's own processes and the parents of the directory. What is
-// deleted is gone from the files; a disk may keep old blocks all the same.
+// It trusts root and the user's own processes, and refuses a directory in whose
+// place others could put another one ([Guarded]). What is deleted is gone from
+// the files; a disk may keep old blocks all the same.
 package statedir
 
 import (
@@ -105,7 +106,7 @@ func (d *Dir) local(name string) (string, error) {
 	if !filepath.IsLocal(name) {
 		return "", fmt.Errorf("statedir: name %q leaves the directory", name)
 	}
-	return d.Path(name), nil
+	return d.Path(name), d.ownSub(filepath.Dir(filepath.Clean(name)))
 }
 
 // WriteFile replaces name durably, mode 0600: after a crash it holds the old
@@ -332,6 +333,9 @@ func decode(data []byte, v any) error {
 // directory itself.
 func (d *Dir) List(sub string) ([]string, error) {
 	path, err := d.local(sub)
+	if err == nil {
+		err = d.ownSub(filepath.Clean(sub))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,9 @@ import (
 const tempLife = time.Hour // older temporary files were left by a crash
 
 // Open makes the directory, with its parents, when it is missing, and makes it
-// private (0700). A symbolic link in the place of the last component and
-// another user's directory are refused. Temporary files that a crash left more
+// private (0700). A symbolic link in the place of the last component, another
+// user's directory, and one that others can change the way to (*ReachableError)
+// are refused. Temporary files that a crash left more
 // than an hour ago are deleted.
 func Open(path string) (*Dir, error) {
 	abs, err := filepath.Abs(path)
@@ -23,11 +24,17 @@ func Open(path string) (*Dir, error) {
 	}
 	d := &Dir{path: abs}
 	if _, err := os.Lstat(abs); errors.Is(err, fs.ErrNotExist) {
+		if err := guardedWay(abs); err != nil { // also below, as it may change meanwhile
+			return nil, err
+		}
 		if err := d.makeDir(abs); err != nil {
 			return nil, fmt.Errorf("make state directory: %w", err)
 		}
 	}
 	if err := private(abs); err != nil {
+		return nil, err
+	}
+	if err := guardedWay(abs); err != nil {
 		return nil, err
 	}
 	d.sweep(time.Now())
@@ -45,7 +52,13 @@ func Existing(path string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{path: abs}, f.Close()
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open state directory: %w", err)
+	}
+	if err := guardedWay(abs); err != nil {
+		return nil, err
+	}
+	return &Dir{path: abs}, nil
 }
 
 // private makes sure that path is a directory of ours and closed to others.

@@ -1,7 +1,7 @@
 // Package term is the one place where a program meets a person at a terminal:
 // what is a terminal, how errors and hints look, questions, passphrases, QR
 // codes, and [Clean], through which everything from outside goes before it is
-// shown.
+// shown. What is printed here can steer no terminal, even where that was forgotten.
 //
 // Rules: what was asked for goes to Out, everything else to Err. Meaning is in
 // the words; colour ([IO.Color]) repeats it. Nobody is asked when In is not a
@@ -21,8 +21,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -86,7 +84,8 @@ func (t *IO) Size() (cols, rows int, ok bool) {
 	return cols, rows, err == nil
 }
 
-// Printf writes to Out; a reader that left is success.
+// Printf writes to Out; a reader that left is success. As Sayf, it lets nothing
+// through that steers a terminal or hides, whatever was forgotten: see Text.
 func (t *IO) Printf(format string, args ...any) { t.print(t.Out, format, args) }
 
 // Sayf writes to Err.
@@ -99,7 +98,7 @@ func (t *IO) print(w io.Writer, format string, args []any) {
 	if t.progress != nil {
 		t.progress.erase()
 	}
-	fmt.Fprintf(w, format, args...)
+	io.WriteString(w, printable(fmt.Sprintf(format, args...)))
 }
 
 // Fail prints err, with the hints that it or an error in it carries, and
@@ -260,35 +259,4 @@ func (t *IO) forgetTyped() {
 	case <-t.lines: // nil, and so never ready, before the first question
 	default:
 	}
-}
-
-const maxShown = 512 // runes that Clean lets through
-
-// Clean makes text from outside fit to be shown: no control characters and
-// with that no escape sequences, no invisible or direction-changing ones, no
-// invalid UTF-8, and not without end.
-func Clean(s string) string { return CleanMax(s, maxShown) }
-
-// CleanMax is Clean with a limit in runes; what is longer ends in "…".
-func CleanMax(s string, limit int) string {
-	var b strings.Builder
-	n := 0
-	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		i += size
-		switch {
-		case r == '\n' || r == '\t':
-			r = ' '
-		case !unicode.IsPrint(r), // Cc, Cf (bidi, zero width), Co, Cn, odd spaces
-			unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector): // letters and marks without a picture
-			r = utf8.RuneError
-		}
-		if n == limit {
-			b.WriteRune('…')
-			break
-		}
-		b.WriteRune(r)
-		n++
-	}
-	return b.String()
 }
