@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -25,6 +26,12 @@ const nearby = "09:09:09:09:09:09"
 const (
 	toComputer = "b27531e6-2f4a-4321-909c-3015e5869d77"
 	toPhone    = "9b84207a-2edc-41f1-817d-98f27c7679fe"
+)
+
+// How operations are refused. [Bluetooth] Core, vol 3 part F, 3.4.1.1, and vol 1 part F, 1.3.
+const (
+	invalidHandle     = 0x01
+	connectionTimeout = 0x08
 )
 
 // asReads makes notifications of reads: Chromium's emulation has no way to notify,
@@ -57,14 +64,16 @@ type Air struct {
 	err      error
 	offers   map[sealbox.ServiceUUID]*airService
 	away     bool
+	gone     bool                   // out of reach
 	prompted deviceaccess.RequestID // the last one that was answered; it may be told again
 }
 
 // airService is one service, by Chromium's names.
 type airService struct {
-	rx, tx string
-	link   *ble.Link
-	port   *airPort // of the connection there is
+	id, rx, tx string
+	link       *ble.Link
+	port       *airPort       // of the connection there is
+	reads      sync.WaitGroup // that the browser waits for
 }
 
 // NewAir gives the page's browser a Bluetooth adapter; before the page is opened.
@@ -156,8 +165,70 @@ func (a *Air) Offer(service sealbox.ServiceUUID, link *ble.Link) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.offers[service] = &airService{rx: rx, tx: tx, link: link}
+	a.offers[service] = &airService{id: s.ServiceID, rx: rx, tx: tx, link: link}
 	return nil
+}
+
+// Withdraw takes a service away from the computer, which has said all by it.
+func (a *Air) Withdraw(service sealbox.ServiceUUID) error {
+	a.mu.Lock()
+	s := a.offers[service]
+	delete(a.offers, service)
+	a.mu.Unlock()
+	a.quit(s)
+	_, err := onAir(a, bluetoothemulation.RemoveService, bluetoothemulation.RemoveServiceParams{ServiceID: s.id})
+	return err
+}
+
+// Leave takes the computer out of reach, with the connection.
+func (a *Air) Leave() error {
+	a.mu.Lock()
+	a.gone = true
+	offers := slices.Collect(maps.Values(a.offers))
+	a.mu.Unlock()
+	a.quit(offers...)
+	_, err := onAir(a, bluetoothemulation.SimulateGATTDisconnection, bluetoothemulation.SimulateGATTDisconnectionParams{Address: nearby})
+	return err
+}
+
+// Return brings it back; Chromium has forgotten its services.
+func (a *Air) Return() error {
+	a.mu.Lock()
+	offers := a.offers
+	a.offers, a.gone = map[sealbox.ServiceUUID]*airService{}, false
+	a.mu.Unlock()
+	for service, s := range offers {
+		if err := a.Offer(service, s.link); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Adapter says how the browser's own is. Nobody is connected by one that is not on.
+func (a *Air) Adapter(state bluetoothemulation.CentralState) error {
+	on := state == bluetoothemulation.CentralStatePoweredOn
+	if !on {
+		if err := a.Leave(); err != nil {
+			return err
+		}
+	}
+	if _, err := onAir(a, bluetoothemulation.SetSimulatedCentralState, bluetoothemulation.SetSimulatedCentralStateParams{State: state}); err != nil || !on {
+		return err
+	}
+	return a.Return()
+}
+
+// quit ends the connections of services, and refuses what the browser reads of them:
+// Chromium takes all of Bluetooth from a page, silently and for good, if what it has
+// asked of a characteristic is still open when that goes.
+func (a *Air) quit(services ...*airService) {
+	for _, s := range services {
+		a.mu.Lock()
+		s.cut()
+		a.mu.Unlock()
+		s.reads.Wait()
+	}
 }
 
 func (s *airService) cut() {
@@ -193,7 +264,7 @@ func (a *Air) run() {
 
 func (a *Air) answer(op any) (err error) {
 	a.mu.Lock()
-	away, s := a.away, new(airService)
+	away, gone, s := a.away, a.gone, new(airService)
 	if op, ok := op.(*bluetoothemulation.EventCharacteristicOperationReceived); ok {
 		for _, o := range a.offers {
 			if o.rx == op.CharacteristicID || o.tx == op.CharacteristicID {
@@ -219,14 +290,19 @@ func (a *Air) answer(op any) (err error) {
 		}
 		return err
 	case *bluetoothemulation.EventGattOperationReceived:
-		if op.Type == bluetoothemulation.GATTOperationTypeConnection {
+		done := bluetoothemulation.SimulateGATTOperationResponseParams{Address: op.Address, Type: op.Type}
+		if gone {
+			done.Code = connectionTimeout
+		} else if op.Type == bluetoothemulation.GATTOperationTypeConnection {
 			a.drop()
 		}
-		_, err = onAir(a, bluetoothemulation.SimulateGATTOperationResponse, bluetoothemulation.SimulateGATTOperationResponseParams{Address: op.Address, Type: op.Type})
+		_, err = onAir(a, bluetoothemulation.SimulateGATTOperationResponse, done)
 		return err
 	case *bluetoothemulation.EventCharacteristicOperationReceived:
 		done := bluetoothemulation.SimulateCharacteristicOperationResponseParams{CharacteristicID: op.CharacteristicID, Type: op.Type}
 		switch {
+		case s.link == nil: // withdrawn meanwhile
+			done.Code = invalidHandle
 		case op.Type == bluetoothemulation.CharacteristicOperationTypeSubscribeToNotifications && op.CharacteristicID == s.tx:
 			a.subscribe(s)
 		case op.Type == bluetoothemulation.CharacteristicOperationTypeWrite && op.CharacteristicID == s.rx && port != nil:
@@ -235,13 +311,16 @@ func (a *Air) answer(op any) (err error) {
 			}
 			port.in <- op.Data
 		case op.Type == bluetoothemulation.CharacteristicOperationTypeRead && op.CharacteristicID == s.tx && port != nil:
+			s.reads.Add(1)
 			a.work.Go(func() { // it waits for a notification
+				defer s.reads.Done()
 				select {
 				case done.Data = <-port.out:
-					if _, err := onAir(a, bluetoothemulation.SimulateCharacteristicOperationResponse, done); err != nil && a.ctx.Err() == nil {
-						port.cut()
-					}
 				case <-port.gone:
+					done.Code = invalidHandle
+				}
+				if _, err := onAir(a, bluetoothemulation.SimulateCharacteristicOperationResponse, done); err != nil && a.ctx.Err() == nil {
+					port.cut()
 				}
 			})
 			return nil

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/chromedp/cdproto/bluetoothemulation"
+
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/transport/ble"
 	"kryptonite/internal/transport/ble/bluez"
@@ -52,8 +54,9 @@ func (c *carrier) offer(service sealbox.ServiceUUID) {
 	c.work.Go(func() { carry(page, krd) })
 }
 
-// TestAppBluetooth: the page pairs by Bluetooth alone, logs in without its server, and
-// parts. It says so when nothing was chosen.
+// TestAppBluetooth: the page pairs by Bluetooth alone, logs in without its server, also
+// after the computer was away, and its own adapter off, and parts. It says so when
+// nothing was chosen, and when there is no adapter.
 func TestAppBluetooth(t *testing.T) {
 	h, bus := newNearHouse(t)
 	t.Setenv(bluetest.Variable, bus.Address)
@@ -98,12 +101,36 @@ func TestAppBluetooth(t *testing.T) {
 	must(t, h.StartSshd())
 	_, err = h.Relay.Stop(syscall.SIGKILL) // no internet
 	must(t, err)
-	done := p.login()
-	p.tap("Allow once")
-	must(t, <-done)
+	allowed := func() {
+		t.Helper()
+		done := p.login()
+		p.tap("Allow once")
+		must(t, <-done)
+	}
+	must(t, air.Withdraw(met))
+	allowed()
 	p.toComputer()
 	p.channel("Bluetooth", "connected")
 	p.shot("computer-bluetooth")
+
+	must(t, air.Leave())
+	p.channel("Bluetooth", "no connection")
+	must(t, air.Return())
+	p.channel("Bluetooth", "connected")
+	allowed()
+
+	must(t, air.Adapter(bluetoothemulation.CentralStatePoweredOff))
+	p.sees("When Bluetooth is on")
+	must(t, air.Adapter(bluetoothemulation.CentralStatePoweredOn))
+	p.channel("Bluetooth", "connected")
+	p.tap("End Bluetooth")
+	must(t, air.Adapter(bluetoothemulation.CentralStateAbsent))
+	p.tap("Connect by Bluetooth")
+	p.sees("Bluetooth is off on this device, or it has none.")
+	must(t, air.Adapter(bluetoothemulation.CentralStatePoweredOn))
+	p.tap("Connect by Bluetooth")
+	p.channel("Bluetooth", "connected")
+	allowed()
 	p.tap("Unpair")
 	p.tapIn("dialog", "Unpair")
 	until(t, "the computer knows that it is unpaired", func() bool { return len(h.paired(t)) == 0 })

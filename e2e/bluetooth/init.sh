@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# The machine's only script: a system bus, bluetoothd, two LE controllers, and
+# The machine's only script: a system bus, bluetoothd, three LE controllers, and
 # the scenarios as an ordinary user. It tells how they ended, and powers off.
 /bin/busybox --install -s /bin
 export PATH=/bin:/usr/bin:/usr/sbin
@@ -33,7 +33,7 @@ while :; do
 	sleep 1 # as systemd does
 done &
 # Not -L alone for being small: see neighbour in package scenarios.
-btvirt -L -l2 >/dev/null &
+btvirt -L -l3 >/dev/null &
 
 # An ordinary user may kill bluetoothd, by a line in here.
 mkfifo -m 622 /run/kill

@@ -10,7 +10,7 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-const computerAdapter, phoneAdapter = "hci0", "hci1"
+const computerAdapter, phoneAdapter, strangerAdapter = "hci0", "hci1", "hci2"
 
 const patience = 90 * time.Second // for anything that must happen
 
@@ -27,7 +27,7 @@ func inMachine(t *testing.T) *dbus.Conn {
 	bus, err := dbus.ConnectSystemBus()
 	must(t, err)
 	t.Cleanup(func() { bus.Close() })
-	for _, a := range []string{computerAdapter, phoneAdapter} {
+	for _, a := range []string{computerAdapter, phoneAdapter, strangerAdapter} {
 		until(t, a+" is on", func() bool {
 			on, err := adapter(bus, a).GetProperty("org.bluez.Adapter1.Powered")
 			return err == nil && on.Value() == true

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +21,8 @@ import (
 type end struct {
 	*ble.Link
 	frames chan []byte
-	stop   func() // of its radio; waits until it has ended
+	forged atomic.Int32 // frames that were
+	stop   func()       // of its radio; waits until it has ended
 }
 
 type server interface {
@@ -33,7 +35,14 @@ func newEnd(t *testing.T) *end {
 	ctx, cancel := context.WithCancel(context.Background())
 	var bg sync.WaitGroup
 	bg.Go(func() {
-		e.Receive(ctx, func(f []byte) error { e.frames <- f; return nil })
+		e.Receive(ctx, func(f []byte) error {
+			if bytes.HasPrefix(f, []byte(forged)) {
+				e.forged.Add(1)
+				return transport.ErrForged
+			}
+			e.frames <- f
+			return nil
+		})
 	})
 	t.Cleanup(func() { cancel(); bg.Wait() })
 	return e
@@ -81,8 +90,9 @@ func random(n int) []byte {
 	return b
 }
 
-// TestRadio passes frames of the largest size both ways. Then the phone leaves and
-// comes back six times, and what was sent in between is there.
+// TestRadio passes frames of the largest size both ways. A stranger floods the computer,
+// and is sent away. Then the phone leaves and comes back six times, and what was sent
+// in between is there.
 func TestRadio(t *testing.T) {
 	bus := inMachine(t)
 	neighbour(t, bus, computerAdapter)
@@ -95,6 +105,11 @@ func TestRadio(t *testing.T) {
 	t.Logf("met after %v", pass(t, phone, computer, []byte("hello")))
 	t.Logf("64 KiB to the computer: %v", pass(t, phone, computer, random(transport.MaxFrame)))
 	t.Logf("64 KiB to the phone: %v", pass(t, computer, phone, random(transport.MaxFrame)))
+	phone.stop()
+	t.Cleanup(computer.Hold())
+	begun := time.Now()
+	flood(t, computer, service)
+	t.Logf("a stranger came and went in %v", time.Since(begun))
 	for i := range 6 {
 		phone.stop()
 		phone.serve(t, bluez.NewCentral(options(t, phoneAdapter)), service)

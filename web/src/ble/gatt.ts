@@ -21,7 +21,7 @@ export interface Device extends EventTarget {
   readonly gatt?: Server;
 }
 export interface Bluetooth extends EventTarget {
-  getAvailability(): Promise<boolean>; // whether there is an adapter that is on
+  getAvailability(): Promise<boolean>; // whether there is an adapter; Chromium does not say whether it is on
   requestDevice(options: { filters: { services: string[] }[] }): Promise<Device>;
 }
 
