@@ -42,6 +42,7 @@ func (r *ringer) rings(t testing.TB) {
 // newUnasked is newRinger without the permission.
 func newUnasked(t testing.TB, prf bool, makeKey ...string) *ringer {
 	t.Helper()
+	browses(t)
 	h := newHouse(t)
 	return newUnaskedFor(t, h, beginPublic(t, h), prf, makeKey...)
 }

@@ -17,6 +17,7 @@ import (
 // which SQS is at Amazon's own name, by https, as it is for krd.
 func newCloudApp(t *testing.T) (*House, *Vendor, *sqstest.Server) {
 	t.Helper()
+	browses(t)
 	h, v, s := newFaultyHouse(t), NewVendor(t), newSQS()
 	v.Stand(t, PublicHosts[len(PublicHosts)-1], s)
 	h.Env = append(append(h.Env, v.Env()...), awsEnv(h)...)

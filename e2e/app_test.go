@@ -12,6 +12,7 @@ var wrapped = []string{"Make a protected key"}
 // and a server that knows the key.
 func newApp(t *testing.T, prf bool, makeKey ...string) (*tab, *Authenticator) {
 	t.Helper()
+	browses(t)
 	return newAppFor(t, newHouse(t), prf, makeKey...)
 }
 

@@ -202,6 +202,7 @@ func TestLineWhenGitSigns(t *testing.T) {
 
 // TestLineIsSlow: the phone is off, and the terminal says so after 5 s.
 func TestLineIsSlow(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	begin(t, h, "ana")
 	must(t, h.StartSshd())

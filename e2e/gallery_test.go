@@ -128,7 +128,6 @@ var gallerySizes = []struct{ width, height, text int64 }{{390, 844, 100}, {360, 
 // pictures.
 func TestGallery(t *testing.T) {
 	t.Parallel()
-	tab, url := startGallery(t)
 	_, err := os.Stat(axePath)
 	axe := err == nil
 	if !axe {
@@ -137,14 +136,26 @@ func TestGallery(t *testing.T) {
 		}
 		t.Log("not checked: accessibility (cd web && npm ci)")
 	}
+	const tabs = 2 // no other test computes as long
+	for n := range tabs {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			gallery(t, axe, func(screen int) bool { return screen%tabs == n })
+		})
+	}
+}
+
+// gallery shows some of the screens in a tab.
+func gallery(t *testing.T, axe bool, some func(screen int) bool) {
+	tab, url := startGallery(t)
 	openScreen(t, tab, url, "home")
 	names := galleryEval[[]string](t, tab, "gallery.names")
 	if len(names) < 50 {
 		t.Fatalf("only %d screens", len(names))
 	}
 	only := os.Getenv("GALLERY_ONLY")
-	for _, name := range names {
-		if !strings.Contains(name, only) {
+	for i, name := range names {
+		if !some(i) || !strings.Contains(name, only) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {

@@ -51,32 +51,6 @@ func servePlatform(t *testing.T) string {
 	return strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 }
 
-// browsing are the tests that have a browser now, at most two: more of them at
-// once measure the machine. What a person has seconds for has milliseconds there.
-var browsing = struct {
-	sync.Mutex
-	free  chan struct{}
-	tests map[string]bool
-}{free: make(chan struct{}, 2), tests: map[string]bool{}}
-
-// oneOfTwo waits until the test may have browsers, as many as it likes.
-func oneOfTwo(t testing.TB) {
-	browsing.Lock()
-	has := browsing.tests[t.Name()]
-	browsing.tests[t.Name()] = true
-	browsing.Unlock()
-	if has {
-		return
-	}
-	browsing.free <- struct{}{}
-	t.Cleanup(func() {
-		browsing.Lock()
-		delete(browsing.tests, t.Name())
-		browsing.Unlock()
-		<-browsing.free
-	})
-}
-
 // newBrowser starts a browser, with flags, that ends with the test.
 func newBrowser(t testing.TB, profile string, flags ...string) *Browser {
 	t.Helper()
@@ -86,7 +60,7 @@ func newBrowser(t testing.TB, profile string, flags ...string) *Browser {
 // newBrowserWith is newBrowser with more environment.
 func newBrowserWith(t testing.TB, env []string, profile string, flags ...string) *Browser {
 	t.Helper()
-	oneOfTwo(t)
+	browses(t)
 	if _, slow := t.(*testing.B); !slow {
 		flags = append(flags, "js-flags=--liftoff-only") // no second compiler for code that runs for seconds
 	}

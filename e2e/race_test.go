@@ -7,6 +7,7 @@ import (
 // TestSecondScannerLoses: someone else scans the same code a moment later. The
 // first phone pairs as if nothing were; the second is told what it may mean.
 func TestSecondScannerLoses(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	must(t, h.StartRelay())
 	_, err := h.Kr("config", "set", "relay", h.Origin)

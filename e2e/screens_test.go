@@ -37,6 +37,7 @@ func gallerySettle(t *testing.T, tab context.Context) {
 
 // TestScreens does what people do, and looks at what the app is asked to do.
 func TestScreens(t *testing.T) {
+	t.Parallel()
 	tab, url := startGallery(t)
 	setTheme(t, tab, "light")
 	setSize(t, tab, 390, 844)

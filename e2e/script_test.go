@@ -34,9 +34,8 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	bin = dir
-	// Tests wait for programs most of the time.
 	flag.Parse()
-	flag.Set("test.parallel", "6")
+	flag.Set("test.parallel", "1000") // they wait for places
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -51,6 +50,7 @@ func newHouse(t testing.TB) *House {
 // newHouseOf is newHouse with other builds of the programs.
 func newHouseOf(t testing.TB, bin string) *House {
 	t.Helper()
+	houses(t)
 	dir, err := os.MkdirTemp("", "kr") // short: paths of sockets are limited
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +102,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
+			name := "TestScripts/" + filepath.Base(env.WorkDir)
+			housing.take(name)
+			env.Defer(func() { housing.leave(name) })
 			dir, err := os.MkdirTemp("", "kr")
 			if err != nil {
 				return err

@@ -41,31 +41,39 @@ install_missing() {
 }
 missing=
 
-# fuzz_all runs every fuzz target for FUZZTIME each; it shows what fails.
+# fuzz_all runs every fuzz target for FUZZTIME each, on one core, a package on each core.
 fuzz_all() {
-	fuzz_dir=$(mktemp -d)
+	git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u |
+		xargs -n1 -P "$(getconf _NPROCESSORS_ONLN)" sh -c '. script/lib.sh; fuzz_package "$@"' "$0" "$FUZZTIME"
+}
+
+# fuzz_package FUZZTIME DIR: the targets of a package. It shows what fails, at the end.
+fuzz_package() {
+	fuzz_dir=$(mktemp -d) || return
 	fuzz_out=$fuzz_dir/out
 	fuzz_bad=0
-	for dir in $(git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u); do
-		go test -c -fuzz . -o "$fuzz_dir/test" "./$dir" || { say "FAIL $dir"; fuzz_bad=1; continue; }
-		for f in $(grep -h '^func Fuzz' "$dir"/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort -u); do
-			if fuzz_one "$dir" "$f" || { fuzz_late && fuzz_one "$dir" "$f"; }; then
-				say "ok   $dir $f"
+	{
+		go test -c -fuzz . -o "$fuzz_dir/test" "./$2" || { say "FAIL $2"; fuzz_bad=1; }
+		for f in $(grep -h '^func Fuzz' "$2"/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort -u); do
+			[ -x "$fuzz_dir/test" ] || break
+			if fuzz_one "$1" "$2" "$f" || { fuzz_late && fuzz_one "$1" "$2" "$f"; }; then
+				say "ok   $2 $f"
 			else
 				cat "$fuzz_out"
-				say "FAIL $dir $f"
+				say "FAIL $2 $f"
 				fuzz_bad=1
 			fi
 		done
-	done
+	} >"$fuzz_dir/said" 2>&1
+	cat "$fuzz_dir/said"
 	rm -rf "$fuzz_dir"
 	return $fuzz_bad
 }
 
-# fuzz_one: a target of the package in fuzz_dir. It must be there and fuzzed.
+# fuzz_one FUZZTIME DIR TARGET: a target of the package in fuzz_dir. It must be there and fuzzed.
 fuzz_one() {
-	(cd "$1" && "$fuzz_dir/test" -test.run '^$' -test.fuzz "^$2\$" -test.fuzztime "$FUZZTIME" -test.fuzzminimizetime 10x \
-		-test.fuzzcachedir "$(go env GOCACHE)/fuzz/kryptonite/$1") >"$fuzz_out" 2>&1 && grep -q '^fuzz: elapsed' "$fuzz_out"
+	(cd "$2" && "$fuzz_dir/test" -test.run '^$' -test.fuzz "^$3\$" -test.fuzztime "$1" -test.fuzzminimizetime 10x -test.parallel 1 \
+		-test.fuzzcachedir "$(go env GOCACHE)/fuzz/kryptonite/$2") >"$fuzz_out" 2>&1 && grep -q '^fuzz: elapsed' "$fuzz_out"
 }
 
 # fuzz_late: the run found nothing, but Go's fuzzer took the end of its time for
