@@ -122,7 +122,7 @@ func runKeyShow(e *env, name string) error {
 	}
 	e.io.Printf("%s\n", authorizedKey(k))
 	e.io.Sayf("%s %s, made %s, seen by %s; used:\n", k.Type(), k.Fingerprint(), when(k.Created), seers(core, k))
-	return e.places(o.records, k.Fingerprint())
+	return e.uses(o.records, k.Fingerprint())
 }
 
 // openNamed opens the phone and finds a key.
@@ -329,7 +329,7 @@ func runKeyDelete(ctx context.Context, e *env, name string, yes bool) error {
 		return err
 	}
 	e.io.Sayf("%s was used:\n", term.CleanMax(k.Name, 64))
-	if err := e.places(o.records, k.Fingerprint()); err != nil {
+	if err := e.uses(o.records, k.Fingerprint()); err != nil {
 		e.io.Sayf("  that is not known: %v\n", err) // a damaged log keeps no key alive
 	}
 	if ok, err := e.mayDelete(ctx, o, core, k, yes); err != nil || !ok {

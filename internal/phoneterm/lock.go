@@ -61,22 +61,22 @@ func unlock(core *phone.Core, name string) (phone.Event, string, error) {
 	return phone.Lock{Pairing: c.Pairing}, term.CleanMax(c.Name, 64) + " may ask again.", err
 }
 
-const maxPlaces = 20 // that are listed
+const maxUses = 20 // that are listed
 
-// places lists where a key was used, as far as the log knows: who holds that
-// place must forget the public key.
-func (e *env) places(records map[string][]byte, fingerprint string) error {
+// uses lists where a key was used, as far as the log knows: those places trust
+// it until its line is taken off there.
+func (e *env) uses(records map[string][]byte, fingerprint string) error {
 	entries, _, err := phone.Log(records)
 	if err != nil {
 		return err
 	}
-	all := phone.Places(entries, fingerprint)
+	all := phone.Uses(entries, fingerprint)
 	for i, p := range all {
-		if i == maxPlaces {
-			e.io.Sayf("  and %d more\n", len(all)-maxPlaces)
+		if i == maxUses {
+			e.io.Sayf("  and %d more\n", len(all)-maxUses)
 			break
 		}
-		e.io.Sayf("  %s, last %s\n", term.CleanMax(placeText(p), 200), p.Last.Format("2 January 2006"))
+		e.io.Sayf("  %s, last %s\n", term.CleanMax(useText(p), 200), p.Last.Format("2 January 2006"))
 	}
 	if len(all) == 0 {
 		e.io.Sayf("  nowhere, as far back as this phone's log goes\n")
@@ -84,7 +84,7 @@ func (e *env) places(records map[string][]byte, fingerprint string) error {
 	return nil
 }
 
-func placeText(p phone.Place) string {
+func useText(p phone.Use) string {
 	switch {
 	case p.Namespace != "":
 		return "signatures for " + p.Namespace

@@ -8,12 +8,12 @@ import (
 	"kryptonite/internal/auditlog"
 )
 
-func TestPlaces(t *testing.T) {
+func TestUses(t *testing.T) {
 	entry := func(at int64, key, user, host string, d auditlog.Decision) auditlog.Entry {
 		return auditlog.Entry{Unix: at, Key: key, User: user, Host: host, HostKey: "print of " + host, Decision: d}
 	}
 	sig := auditlog.Entry{Unix: 6, Key: "a", Namespace: "git", Decision: auditlog.Allowed}
-	got := Places([]auditlog.Entry{
+	got := Uses([]auditlog.Entry{
 		entry(1, "a", "root", "one", auditlog.Allowed),
 		entry(2, "a", "root", "two", auditlog.Allowed),
 		entry(3, "a", "root", "refused", auditlog.Refused),
@@ -22,7 +22,7 @@ func TestPlaces(t *testing.T) {
 		sig,
 		entry(7, "a", "git", "one", auditlog.Allowed),
 	}, "a")
-	want := []Place{
+	want := []Use{
 		{User: "git", Host: "one", HostKey: "print of one", Last: time.Unix(7, 0)},
 		{Namespace: "git", Last: time.Unix(6, 0)},
 		{User: "root", Host: "one", HostKey: "print of one", Last: time.Unix(5, 0)},
