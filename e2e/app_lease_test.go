@@ -72,7 +72,7 @@ func TestAppLease(t *testing.T) {
 	p.sees("Goes on without asking")
 	p.sees(fmt.Sprintf("root@[127.0.0.1]:%d", p.h.Port))
 	p.sees(" left")
-	p.tap("End")
+	p.tap("Revoke")
 	must(t, p.Await(`!document.body.innerText.includes("Goes on without asking")`))
 	p.rejects()
 
@@ -121,7 +121,7 @@ func TestAppLeaseForComputer(t *testing.T) {
 	p.tap("Allow once") // the key is open
 	must(t, <-done)
 	must(t, <-second())
-	p.tap("End")
+	p.tap("Revoke")
 	must(t, p.Await(`!document.body.innerText.includes("Goes on without asking")`))
 	p.rejects()
 	p.quiet()
@@ -213,7 +213,7 @@ func TestAppLeaseClosed(t *testing.T) {
 	must(t, p.Reload())
 	p.sees("also while the app is closed")
 	p.goesOn("after the key was wrapped anew")
-	p.tap("End")
+	p.tap("Revoke")
 	must(t, p.Await(`!document.body.innerText.includes("Goes on without asking")`))
 	p.rejects()
 	p.quiet()

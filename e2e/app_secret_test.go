@@ -51,7 +51,7 @@ func TestAppKeepsNoKeyInClear(t *testing.T) {
 	p.allowFor(forHost, "1 h", false)
 	p.goesOn("under a rule")
 	holdsNone("during a rule")
-	p.tap("End")
+	p.tap("Revoke")
 	must(t, p.Await(`!document.body.innerText.includes("Goes on without asking")`))
 	p.allowFor(forHost, "1 h", true)
 	p.goesOn("under a rule with the opt-in")

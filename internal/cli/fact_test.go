@@ -41,6 +41,7 @@ func TestCheckPhones(t *testing.T) {
 		{"all is well", []control.Phone{well}, "phone:ok channel:ok push:ok", ""},
 		{"no phone", nil, "phone:fail", "kr pair"},
 		{"away", with(func(p *control.Phone) { p.Away = true }), "phone:warn channel:ok push:ok", "open its app"},
+		{"locked", with(func(p *control.Phone) { p.Locked, p.Away = now, true }), "phone:fail channel:ok push:ok", "Computers > this computer > Unlock"},
 		{"long ago", with(func(p *control.Phone) { p.Heard = now.Add(-50 * 24 * time.Hour) }), "phone:warn channel:ok push:ok", "kr unpair 1"},
 		{"no key", with(func(p *control.Phone) { p.Keys = nil }), "phone:warn channel:ok push:ok", "show it one"},
 		{"one channel of two", with(func(p *control.Phone) { p.Links = []control.Link{up, down} }), "phone:ok channel:ok channel:warn push:ok", "kr daemon logs"},

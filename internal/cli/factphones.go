@@ -34,6 +34,9 @@ func lookPhones(ctx context.Context, c *checkup) (out []fact) {
 func (c *checkup) phone(p control.Phone) fact {
 	f := fact{name: "phone", state: factOK, text: p.Name + ": heard of " + ago(c.now().Sub(p.Heard))}
 	switch {
+	case !p.Locked.IsZero():
+		f.state, f.code, f.fix = factFail, codeDeclined, unlockHint
+		f.text = p.Name + " locked this computer " + ago(c.now().Sub(p.Locked)) + " and refuses everything"
 	case p.Away:
 		f.state, f.text, f.fix = factWarn, p.Name+" "+heard(p), "look whether it is on, and open its app"
 	case c.now().Sub(p.Heard) > longAgo:

@@ -60,6 +60,9 @@ func (e *env) showStatus(st control.Status) error {
 		row(w, "phone", term.CleanMax(p.Name, 64), "id "+p.ID)
 		row(w, "  paired", p.Paired.Local().Format(time.DateTime), "")
 		row(w, "  heard", heard(p), "")
+		if !p.Locked.IsZero() {
+			row(w, "  locked", lockedText(p)) // no cell of its own: it would make the column wide
+		}
 		for _, l := range p.Links {
 			row(w, "  "+l.Name, linkText(l), "")
 		}
@@ -126,6 +129,14 @@ func heard(p control.Phone) string {
 		return "it did not answer last time; not heard from since " + p.Heard.Local().Format(time.DateTime)
 	}
 	return ago(time.Since(p.Heard))
+}
+
+// unlockHint is what ends a lock.
+const unlockHint = "unlock it on the phone: Computers > this computer > Unlock"
+
+// lockedText says that a phone refuses all that this computer asks.
+func lockedText(p control.Phone) string {
+	return "it locked this computer " + p.Locked.Local().Format(time.DateTime) + " and refuses everything; " + unlockHint
 }
 
 // ago says how long ago something was, in the unit that matters.

@@ -65,8 +65,9 @@ type Phone struct {
 	ID     string    `json:"id"` // of the pairing
 	Name   string    `json:"name"`
 	Paired time.Time `json:"paired"`
-	Heard  time.Time `json:"heard,omitzero"` // the last word
-	Away   bool      `json:"away"`           // it did not answer when last asked
+	Heard  time.Time `json:"heard,omitzero"`  // the last word
+	Away   bool      `json:"away"`            // it did not answer when last asked
+	Locked time.Time `json:"locked,omitzero"` // since when it refuses all that this computer asks; zero: it does not
 	Keys   []Key     `json:"keys"`
 	Links  []Link    `json:"channels"`
 	Push   Push      `json:"push"`

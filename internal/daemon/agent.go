@@ -196,11 +196,19 @@ func (a *agentConn) await(p *phone, r sshagent.Request, host string, opts *sessi
 	}
 	opts.Progress = session.Progress{Acked: func() { l.Acked(decide) }, Slow: l.Slow}
 	return func(err error) {
+		if errors.Is(err, session.ErrLocked) {
+			err = lockedBy(p.Name)
+		}
 		tell(l, err)
 		if t != nil {
 			t.Close()
 		}
 	}
+}
+
+// lockedBy is session.ErrLocked, with who did it.
+func lockedBy(phone string) error {
+	return fmt.Errorf("%s locked this computer; unlock it there: Computers > this computer > Unlock", possessive(phone))
 }
 
 // teller tells a person who waits how a request does: a waitline.Line or Note.

@@ -88,6 +88,8 @@ func outcome(err error) (control.Outcome, string) {
 		return control.OutcomeRefused, limited(refused.Reason)
 	case errors.Is(err, session.ErrDenied):
 		return control.OutcomeRejected, ""
+	case errors.Is(err, session.ErrLocked):
+		return control.OutcomeRefused, err.Error()
 	case errors.Is(err, session.ErrTimeout):
 		return control.OutcomeExpired, ""
 	case errors.Is(err, session.ErrNoAck):

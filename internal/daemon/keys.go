@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"kryptonite/internal/fault"
 	"kryptonite/internal/wire"
 )
 
@@ -29,9 +30,17 @@ func (p *phone) has(blob []byte) bool {
 	return slices.ContainsFunc(p.keys(), func(k wire.SSHKey) bool { return string(k.PublicKey) == string(blob) })
 }
 
-// keysTold makes the list and the wakers that the phone told durable, and
+// locked is since when the phone refuses all that this computer asks; zero: it does
+// not, as far as it has told.
+func (p *phone) locked() time.Time {
+	p.list.mu.Lock()
+	defer p.list.mu.Unlock()
+	return p.Locked
+}
+
+// keysTold makes the list, the wakers and the lock that the phone told durable, and
 // goes by them from then on. It is called from the session's own goroutines.
-func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey, wake wire.Wakers) error {
+func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey, wake wire.Wakers, locked bool) error {
 	p.list.mu.Lock()
 	defer p.list.mu.Unlock()
 	if p.list.over {
@@ -40,10 +49,16 @@ func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey, wake wire.Wak
 	r := p.record
 	r.Keys, r.KeysSeq = keys, seq
 	r.Wakers, r.PushGone = wake, time.Time{}
+	switch {
+	case !locked:
+		r.Locked = time.Time{}
+	case r.Locked.IsZero():
+		r.Locked = fault.Now().Round(0).Truncate(time.Second)
+	}
 	if err := d.cfg.Dir.WriteJSON(recordName(r.ID), recordVersion, r); err != nil {
 		return fmt.Errorf("store the phone's keys: %w", err)
 	}
-	p.Keys, p.KeysSeq, p.PushGone = keys, seq, time.Time{}
+	p.Keys, p.KeysSeq, p.Locked, p.PushGone = keys, seq, r.Locked, time.Time{}
 	old := p.Wakers
 	p.Wakers = wake
 	if !reflect.DeepEqual(old.Push, wake.Push) {
@@ -52,7 +67,7 @@ func (d *Daemon) keysTold(p *phone, seq int64, keys []wire.SSHKey, wake wire.Wak
 	if !reflect.DeepEqual(old.PushToken, wake.PushToken) {
 		d.setDevice(p)
 	}
-	d.cfg.Log.Info("the phone told its keys", "pairing", p.ID, "keys", len(keys), "push", wake.Push != nil, "device", wake.PushToken != nil)
+	d.cfg.Log.Info("the phone told its keys", "pairing", p.ID, "keys", len(keys), "locked", locked, "push", wake.Push != nil, "device", wake.PushToken != nil)
 	return nil
 }
 

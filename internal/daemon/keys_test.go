@@ -46,10 +46,10 @@ func TestKeysThatThePhoneTells(t *testing.T) {
 	bo.Name, bo.Paired = "bo", ana.Paired.Add(1)
 	working(t, d, ana, bo)
 	p := d.phones[ana.ID]
-	if err := d.keysTold(p, 7, []wire.SSHKey{sshKey(1, "work"), sshKey(2, "default")}, wire.Wakers{}); err != nil {
+	if err := d.keysTold(p, 7, []wire.SSHKey{sshKey(1, "work"), sshKey(2, "default")}, wire.Wakers{}, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.keysTold(d.phones[bo.ID], 3, []wire.SSHKey{sshKey(3, ""), sshKey(4, "x"), sshKey(5, "y")}, wire.Wakers{}); err != nil {
+	if err := d.keysTold(d.phones[bo.ID], 3, []wire.SSHKey{sshKey(3, ""), sshKey(4, "x"), sshKey(5, "y")}, wire.Wakers{}, false); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := comments(d), []string{"ana work", "bo", "ana", "bo x", "bo y"}; !slices.Equal(got, want) {
@@ -62,7 +62,7 @@ func TestKeysThatThePhoneTells(t *testing.T) {
 	if err := d.cfg.Dir.ReadJSON(recordName(ana.ID), recordVersion, &r); err != nil || r.KeysSeq != 7 || len(r.Keys) != 2 || r.Keys[0].Name != "work" || r.ID != ana.ID {
 		t.Errorf("on disk is %+v, %v", r, err)
 	}
-	if err := d.keysTold(p, 8, []wire.SSHKey{}, wire.Wakers{}); err != nil {
+	if err := d.keysTold(p, 8, []wire.SSHKey{}, wire.Wakers{}, false); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := comments(d), []string{"bo", "bo x", "bo y"}; !slices.Equal(got, want) {
@@ -79,10 +79,41 @@ func TestKeysBringNoPairingBack(t *testing.T) {
 	if err := d.phoneLeft(p); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.keysTold(p, 7, []wire.SSHKey{sshKey(1, "work")}, wire.Wakers{}); err != nil {
+	if err := d.keysTold(p, 7, []wire.SSHKey{sshKey(1, "work")}, wire.Wakers{}, false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.cfg.Dir.ReadFile(recordName(r.ID)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the pairing's file: %v, want none", err)
+	}
+}
+
+// TestLockThatThePhoneTells is durable, with when it began, and ends by its word.
+func TestLockThatThePhoneTells(t *testing.T) {
+	d := newDaemon(t)
+	r := newRecord(t)
+	working(t, d, r)
+	p := d.phones[r.ID]
+	tell := func(seq int64, locked bool) (onDisk record) {
+		t.Helper()
+		if err := d.keysTold(p, seq, []wire.SSHKey{sshKey(1, "")}, wire.Wakers{}, locked); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.cfg.Dir.ReadJSON(recordName(r.ID), recordVersion, &onDisk); err != nil {
+			t.Fatal(err)
+		}
+		if !onDisk.Locked.Equal(p.locked()) || !onDisk.Locked.Equal(d.describe(p).Locked) {
+			t.Errorf("locked since %v on disk, %v here", onDisk.Locked, p.locked())
+		}
+		return onDisk
+	}
+	if first := tell(1, false); !first.Locked.IsZero() {
+		t.Errorf("locked since %v without a word", first.Locked)
+	}
+	since := tell(2, true).Locked
+	if since.IsZero() || !tell(3, true).Locked.Equal(since) {
+		t.Error("it is not said since when, or a second notice changes that")
+	}
+	if !tell(4, false).Locked.IsZero() {
+		t.Error("it stays locked")
 	}
 }

@@ -147,7 +147,7 @@ func TestLimitsLast(t *testing.T) {
 	if _, ok := d.limits.of(key); !ok {
 		t.Error("a mistake ended the limit")
 	}
-	if err := d.keysTold(d.list()[0], 9, []wire.SSHKey{sshKey(2, "default")}, wire.Wakers{}); err != nil {
+	if err := d.keysTold(d.list()[0], 9, []wire.SSHKey{sshKey(2, "default")}, wire.Wakers{}, false); err != nil {
 		t.Fatal(err)
 	}
 	if code, text := limit(t, d, sshwire.Fingerprint(sshKey(3, "").PublicKey), "x"); code != http.StatusOK {

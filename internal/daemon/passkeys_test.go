@@ -127,7 +127,7 @@ func TestWhoGetsPasskeys(t *testing.T) {
 	r := newRecord(t)
 	working(t, d, r)
 	key := aPasskey(t, "passkey")
-	if err := d.keysTold(d.phones[r.ID], 7, []wire.SSHKey{key, sshKey(2, "second"), sshKey(3, "third")}, wire.Wakers{}); err != nil {
+	if err := d.keysTold(d.phones[r.ID], 7, []wire.SSHKey{key, sshKey(2, "second"), sshKey(3, "third")}, wire.Wakers{}, false); err != nil {
 		t.Fatal(err)
 	}
 	pub, err := sshwire.ParsePublicKey(key.PublicKey)
@@ -213,13 +213,13 @@ func TestNoPasskeysNoQuestions(t *testing.T) {
 	working(t, d, r)
 	asked := 0
 	takes := func() bool { asked++; return false }
-	if err := d.keysTold(d.phones[r.ID], 7, []wire.SSHKey{sshKey(2, "second")}, wire.Wakers{}); err != nil {
+	if err := d.keysTold(d.phones[r.ID], 7, []wire.SSHKey{sshKey(2, "second")}, wire.Wakers{}, false); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(d.Keys(takes, nil)); n != 1 || asked != 0 {
 		t.Errorf("%d keys, %d questions", n, asked)
 	}
-	if err := d.keysTold(d.phones[r.ID], 8, []wire.SSHKey{aPasskey(t, "a"), aPasskey(t, "b")}, wire.Wakers{}); err != nil {
+	if err := d.keysTold(d.phones[r.ID], 8, []wire.SSHKey{aPasskey(t, "a"), aPasskey(t, "b")}, wire.Wakers{}, false); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(d.Keys(takes, nil)); n != 0 || asked != 1 {

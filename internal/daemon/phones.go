@@ -39,7 +39,8 @@ type record struct {
 	Mailbox []byte             `json:"mailbox_seed"`
 	Peer    mailbox.Address    `json:"phone_mailbox"` // zero while the phone has not told one at a relay that it is told of
 	Keys    []wire.SSHKey      `json:"keys"`
-	KeysSeq int64              `json:"keys_seq"` // of the notice that told Keys; 0: the pairing did
+	KeysSeq int64              `json:"keys_seq"`        // of the notice that told Keys and Locked; 0: the pairing did
+	Locked  time.Time          `json:"locked,omitzero"` // since when the phone refuses all that is asked; zero: it does not
 	Paired  time.Time          `json:"paired"`
 
 	App         string    `json:"app,omitempty"` // origin of the phone's app; none of before there was push
@@ -115,7 +116,7 @@ func (r *record) checkRelay() error {
 
 // phone is a pairing at work.
 type phone struct {
-	record  // Relay, Mailbox, Peer, Keys, KeysSeq, Wakers, PushGone, SNS, SQS, Bluetooth and those of addresses belong to list
+	record  // Relay, Mailbox, Peer, Keys, KeysSeq, Locked, Wakers, PushGone, SNS, SQS, Bluetooth and those of addresses belong to list
 	list    keyList
 	links   []transport.Link // belong to list
 	radio   *radio           // for Bluetooth, else nil; belongs to list
@@ -158,8 +159,10 @@ func (d *Daemon) startPhone(r record, first *sealbox.Epoch, offset time.Duration
 		Heard: d.lastHeard(r), Now: fault.Now, Witness: witness{d, r.ID},
 		Unpaired: func() error { return d.phoneLeft(p) },
 		Told:     func(seq int64, at []wire.Address) error { return d.addressesTold(p, seq, at) },
-		KeysSeq:  r.KeysSeq, Waker: bell{d, p}, Asking: p.asking,
-		Keys: func(seq int64, keys []wire.SSHKey, wake wire.Wakers) error { return d.keysTold(p, seq, keys, wake) },
+		KeysSeq:  r.KeysSeq, Locked: !r.Locked.IsZero(), Waker: bell{d, p}, Asking: p.asking,
+		Keys: func(seq int64, keys []wire.SSHKey, wake wire.Wakers, locked bool) error {
+			return d.keysTold(p, seq, keys, wake, locked)
+		},
 	})
 	if err != nil {
 		return err
@@ -343,7 +346,7 @@ func (d *Daemon) freeName(name string) string {
 // describe is a phone as kr sees it.
 func (d *Daemon) describe(p *phone) control.Phone {
 	st := p.session.Status()
-	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away, Keys: []control.Key{}, Push: p.describePush(), SNS: p.describeSNS()}
+	out := control.Phone{ID: p.ID, Name: p.Name, Paired: p.Paired, Heard: st.Heard, Away: st.Away, Locked: p.locked(), Keys: []control.Key{}, Push: p.describePush(), SNS: p.describeSNS()}
 	for _, k := range p.keys() {
 		fp, typ := "", ""
 		if key, err := sshwire.ParsePublicKey(k.PublicKey); err == nil {

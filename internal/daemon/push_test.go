@@ -247,18 +247,18 @@ func TestSubscriptionEnds(t *testing.T) {
 		t.Errorf("nothing to push to: %v", err)
 	}
 	push := r.subscribe()
-	if err := r.d.keysTold(p, 9, p.keys(), wire.Wakers{Push: &push}); err != nil {
+	if err := r.d.keysTold(p, 9, p.keys(), wire.Wakers{Push: &push}, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := wake(); err != nil || state().State != control.PushYes || stored().Push == nil || !stored().PushGone.IsZero() {
 		t.Errorf("told anew: %v, status %+v", err, state())
 	}
-	if err := r.d.keysTold(p, 10, p.keys(), wire.Wakers{}); err != nil || state().State != control.PushNone || stored().Push != nil {
+	if err := r.d.keysTold(p, 10, p.keys(), wire.Wakers{}, false); err != nil || state().State != control.PushNone || stored().Push != nil {
 		t.Errorf("there is none any more: %v, status %+v", err, state())
 	}
 	bad := push
 	bad.Endpoint = "https://user@push.example/x"
-	if err := r.d.keysTold(p, 11, p.keys(), wire.Wakers{Push: &bad}); err != nil || state().State != control.PushFailing || strings.Contains(state().LastError, "user@") {
+	if err := r.d.keysTold(p, 11, p.keys(), wire.Wakers{Push: &bad}, false); err != nil || state().State != control.PushFailing || strings.Contains(state().LastError, "user@") {
 		t.Errorf("an address that is no service's: %v, status %+v", err, state())
 	}
 	if n := len(r.service.Got()); n != 3 {

@@ -84,7 +84,7 @@ func (d *Daemon) ask(ctx context.Context, p *phone, key string, r sshagent.Reque
 	}, opts)
 	end(err)
 	fault.Point("krd.request.checked")
-	if errors.Is(err, session.ErrDenied) {
+	if errors.Is(err, session.ErrDenied) || errors.Is(err, session.ErrLocked) && report.Request != (wire.ID{}) { // locked by this request, perhaps
 		d.rejected.add(r.Data, time.Now())
 	}
 	t.sent(report.Request)

@@ -124,6 +124,10 @@ func (c *Core) Handle(now time.Time, ev Event) []Effect {
 		}
 	case TrustHost:
 		effects = append(effects, c.trustHost(now, ev)...)
+	case Lock:
+		effects = append(effects, c.lock(now, ev)...)
+	case NameComputer:
+		effects = append(effects, c.nameComputer(ev)...)
 	case Acknowledge:
 		effects = append(effects, c.damage.acknowledge()...)
 	case Renamed:
@@ -150,6 +154,7 @@ type Computer struct {
 	Paired    time.Time // zero while not live
 	Heard     time.Time // the last request; zero: never
 	Forward   bool      // the person is asked about what it forwards
+	Locked    time.Time // since when the person refuses all that it asks; zero: they do not
 }
 
 // Computers lists the pairings, by name.
@@ -158,7 +163,7 @@ func (c *Core) Computers() []Computer {
 	all := c.sorted()
 	slices.SortStableFunc(all, func(a, b *pairRecord) int { return cmp.Compare(a.Computer, b.Computer) })
 	for _, p := range all {
-		out = append(out, Computer{p.id, p.Computer, p.Nearby != nil || hasService(p.To), p.State == statePaired, unix(p.Paired), unix(p.Heard), p.Forward})
+		out = append(out, Computer{p.id, p.Computer, p.Nearby != nil || hasService(p.To), p.State == statePaired, unix(p.Paired), unix(p.Heard), p.Forward, unix(p.Locked)})
 	}
 	return out
 }

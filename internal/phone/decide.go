@@ -18,6 +18,9 @@ func (c *Core) consider(now time.Time, rec *reqRecord, tokens []wire.LeaseToken)
 		return nil
 	}
 	v, no := c.look(p, rec)
+	if p.Locked != 0 {
+		no = c.barred(p, rec.Request.Sign.Fingerprint)
+	}
 	if no != nil {
 		return c.refuse(now, p, rec, v, no)
 	}

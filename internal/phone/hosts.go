@@ -93,7 +93,7 @@ func (c *Core) Strange() []knownhosts.Pin {
 	return out
 }
 
-// forgetHost removes all pins of a name.
+// forgetHost removes all pins of a name, and the key that was refused because of them.
 func (c *Core) forgetHost(ev ForgetHost) []Effect {
 	var effects []Effect
 	for _, p := range c.hosts.Pins() {
@@ -103,6 +103,12 @@ func (c *Core) forgetHost(ev ForgetHost) []Effect {
 		}
 	}
 	c.hosts.Forget(ev.Name, ev.Scope)
+	for _, s := range c.sortedStrangers() {
+		if s.Pin.Name == ev.Name && (ev.Scope == "*" || s.Pin.Scope == ev.Scope) {
+			delete(c.strangers, strangeKey(s))
+			effects = append(effects, Store{Key: strangeKey(s)})
+		}
+	}
 	return effects
 }
 

@@ -40,7 +40,7 @@ func (AllowKey) event()    {}
 // keyState is what a pairing knows of keys. [kr-protocol] §4.10.
 type keyState struct {
 	Allowed  []string `json:"allowed_keys"`              // fingerprints, the first is offered first; nil: of a time when there was one key
-	ToldKeys string   `json:"told_keys,omitempty"`       // hash of the list, and of the wakers, that were told last
+	ToldKeys string   `json:"told_keys,omitempty"`       // stands for what was told last: the list, the wakers, locked or not
 	KeysSeq  int64    `json:"notice_seq,omitempty"`      // of the notice that told it; 0: the me_response did
 	KeysSeen int64    `json:"seen_notice_seq,omitempty"` // the newest one that the computer said to have
 }
@@ -111,7 +111,7 @@ func (c *Core) allowKey(now time.Time, ev AllowKey) []Effect {
 	if ev.Allow && c.has(ev.Fingerprint) {
 		p.Allowed = append(p.Allowed, ev.Fingerprint)
 	}
-	return append(c.tell(now, p), c.declineHidden(now, p)...)
+	return append(c.tell(now, p), c.declineBarred(now, p)...)
 }
 
 func (c *Core) has(fp string) bool {
@@ -136,15 +136,18 @@ func (c *Core) keysChanged(now time.Time, keys []wire.SSHKey) []Effect {
 		if len(told) == 0 && len(p.Allowed) != before {
 			told = []Effect{c.putPairing(p)}
 		}
-		effects = append(append(effects, told...), c.declineHidden(now, p)...)
+		effects = append(append(effects, told...), c.declineBarred(now, p)...)
 	}
 	return effects
 }
 
-// tell makes durable that the list of keys or the wakers are other ones
-// than the computer was told, and sends both.
+// tell makes durable that the list of keys, the wakers, or whether the computer is
+// locked are other than it was told, and sends all that.
 func (c *Core) tell(now time.Time, p *pairRecord) []Effect {
 	h := stateHash(c.visible(p), c.wakers())
+	if p.Locked != 0 {
+		h = "locked " + h
+	}
 	if h == p.ToldKeys {
 		return nil
 	}
@@ -189,7 +192,7 @@ func (c *Core) caughtUp(now time.Time, p *pairRecord, seq int64) []Effect {
 // this phone.
 func (c *Core) keysNotice(now time.Time, p *pairRecord) []Effect {
 	keys := c.visible(p)
-	body, err := p.box.Seal(c.encodeNotice(now, wire.Notice{Seq: p.KeysSeq, Keys: &keys, Wakers: c.wakers()}))
+	body, err := p.box.Seal(c.encodeNotice(now, wire.Notice{Seq: p.KeysSeq, Keys: &keys, Wakers: c.wakers(), Locked: p.Locked != 0}))
 	if err != nil {
 		panic("phone: bug: no randomness: " + err.Error())
 	}
@@ -225,24 +228,37 @@ func (c *Core) notify(now time.Time, p *pairRecord, n wire.Notice) []Effect {
 	return effects
 }
 
-// declineHidden ends the cards, the signatures under way and the rules for keys
-// that p's computer may not use any more.
-func (c *Core) declineHidden(now time.Time, p *pairRecord) []Effect {
+// barred is the answer to whatever p's computer wants signed by the key with this
+// fingerprint, if it may not use it; nil: it may. One that is locked does not
+// learn which keys there are.
+func (c *Core) barred(p *pairRecord, fp string) *wire.SignResponse {
+	if p != nil && p.Locked != 0 {
+		return &wire.SignResponse{Error: wire.CodeLocked, Reason: isLocked}
+	}
+	if _, ok := c.allowedKey(p, fp); !ok {
+		return &wire.SignResponse{Error: wire.CodeUnknownKey, Reason: noSuchKey}
+	}
+	return nil
+}
+
+// declineBarred ends the cards, the signatures under way and the rules for keys
+// that p's computer may not use any more. A block is for no key, and stays.
+func (c *Core) declineBarred(now time.Time, p *pairRecord) []Effect {
 	var effects []Effect
 	for _, r := range c.open() {
 		if r.pairing != p.id {
 			continue
 		}
-		switch _, ok := c.allowedKey(p, r.Request.Sign.Fingerprint); {
-		case ok:
+		switch no := c.barred(p, r.Request.Sign.Fingerprint); {
+		case no == nil:
 		case r.State == reqDecided: // its log entry is written
-			effects = append(effects, c.answer(now, r, &wire.SignResponse{Error: wire.CodeUnknownKey, Reason: noSuchKey})...)
+			effects = append(effects, c.answer(now, r, no)...)
 		default:
-			effects = append(effects, c.decline(now, r, wire.CodeUnknownKey, noSuchKey)...)
+			effects = append(effects, c.decline(now, r, no.Error, no.Reason)...)
 		}
 	}
 	for _, r := range c.ruleList() {
-		if _, ok := c.allowedKey(p, r.Key); r.Pairing == p.id && r.Key != "" && !ok {
+		if r.Pairing == p.id && r.Key != "" && c.barred(p, r.Key) != nil {
 			effects = append(effects, c.dropRule(r.ID)...)
 		}
 	}

@@ -66,7 +66,8 @@ type pairRecord struct {
 	Epochs   []epochRecord      `json:"epochs,omitempty"`
 	Paired   int64              `json:"paired_unix_seconds,omitempty"`
 	Heard    int64              `json:"heard_unix_seconds,omitempty"`
-	Forward  bool               `json:"forward,omitempty"` // the person wants to be asked about forwarded requests
+	Forward  bool               `json:"forward,omitempty"`             // the person wants to be asked about forwarded requests
+	Locked   int64              `json:"locked_unix_seconds,omitempty"` // since when; 0: it is not
 	keyState
 
 	AddressesSeq int64 `json:"addresses_seq,omitempty"` // of To; 0: the pairing's

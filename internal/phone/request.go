@@ -240,8 +240,8 @@ func (c *Core) sign(now time.Time, rec *reqRecord, open *opener) []Effect {
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
 	}
 	s := rec.Request.Sign
-	if _, ok := c.allowedKey(c.pairings[rec.pairing], s.Fingerprint); !ok { // hidden or deleted meanwhile
-		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeUnknownKey, Reason: noSuchKey})
+	if no := c.barred(c.pairings[rec.pairing], s.Fingerprint); no != nil { // hidden, deleted or locked meanwhile
+		return c.answer(now, rec, no)
 	}
 	e := Sign{Pairing: rec.pairing, Request: rec.id, Fingerprint: s.Fingerprint, Payload: s.Payload, Expires: unix(rec.until())}
 	if open != nil {

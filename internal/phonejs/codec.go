@@ -15,7 +15,7 @@ import (
 // events are all that may be handed to a core, effects all that it may want.
 var (
 	events = types(phone.Start{}, phone.OpenLink{}, phone.Confirm{}, phone.Frame{}, phone.Decide{}, phone.Revoke{},
-		phone.ForgetHost{}, phone.Forward{}, phone.TrustHost{}, phone.Signed{}, phone.Unpair{}, phone.Told{}, phone.Tick{},
+		phone.ForgetHost{}, phone.Forward{}, phone.TrustHost{}, phone.Lock{}, phone.NameComputer{}, phone.Signed{}, phone.Unpair{}, phone.Told{}, phone.Tick{},
 		phone.KeysChanged{}, phone.AllowKey{}, phone.Acknowledge{}, phone.Renamed{}, phone.Subscribed{}, phone.Registered{})
 	effects = types(phone.Store{}, phone.Listen{}, phone.Close{}, phone.Send{}, phone.Sign{}, phone.ShowWords{}, phone.Ask{},
 		phone.Alarm{}, phone.Withdraw{}, phone.Note{}, phone.Subscribe{})

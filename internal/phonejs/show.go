@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"kryptonite/internal/auditlog"
+	"kryptonite/internal/phone"
 	"kryptonite/internal/wire"
 )
 
@@ -18,6 +19,12 @@ type Entry struct {
 	Reason   string
 
 	Key, User, Namespace, Host, HostKey, Proof, Rule string
+}
+
+// uses lists where the entries say that the key with this fingerprint was used.
+func uses(stored [][]byte, fingerprint string) ([]phone.Use, error) {
+	read, _, err := auditlog.Read(stored)
+	return phone.Uses(read, fingerprint), err
 }
 
 // entries reads stored entries of the log, which must follow each other.

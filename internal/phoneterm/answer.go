@@ -20,6 +20,9 @@ const (
 	blockTime    = time.Hour
 )
 
+// notMe is the answer to a request that was not the person's: it locks the computer.
+const notMe = "l"
+
 // errUnclear is an answer that is neither yes nor no.
 var errUnclear = errors.New("answer y or n")
 
@@ -83,8 +86,9 @@ func question(c phone.Card, left time.Duration) string {
 	if c.NoComputerRule == "" {
 		more += fmt.Sprintf(" · c = all known hosts for %s", spell(computerTime))
 	}
-	return fmt.Sprintf("y = once%s · b = block %s for %s · n\nAllow? [y/N] (%s left) ",
-		more, term.CleanMax(c.Computer, 32), spell(blockTime), left)
+	computer := term.CleanMax(c.Computer, 32)
+	return fmt.Sprintf("y = once%s · b = block %s for %s · %s = not me: lock %s · n\nAllow? [y/N] (%s left) ",
+		more, computer, spell(blockTime), notMe, computer, left)
 }
 
 // spell is a time in words: "3 h", "45 min".

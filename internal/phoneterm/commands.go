@@ -311,7 +311,7 @@ func (e *env) awaitTold(ctx context.Context, told <-chan struct{}) error {
 func listCmd(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the paired computers", Args: cobra.NoArgs,
-		Long: "List the paired computers: id, name, when paired, when last heard of.",
+		Long: "List the paired computers: id, name, when paired, when last heard of, and since when\nlocked.",
 		RunE: func(*cobra.Command, []string) error {
 			o, err := view()
 			if err != nil {
@@ -322,7 +322,7 @@ func listCmd(e *env) *cobra.Command {
 				return err
 			}
 			for _, c := range core.Computers() {
-				e.io.Printf("%s\t%s\t%s\t%s\n", c.Pairing, term.CleanMax(c.Name, 64), when(c.Paired), when(c.Heard))
+				e.io.Printf("%s\t%s\t%s\t%s\t%s\n", c.Pairing, term.CleanMax(c.Name, 64), when(c.Paired), when(c.Heard), when(c.Locked))
 			}
 			for _, name := range core.Untold() {
 				e.io.Sayf("%s has not been told yet that it is unpaired; kr-phone run goes on trying.\n", term.CleanMax(name, 64))

@@ -101,7 +101,7 @@ func seers(core *phone.Core, k keystore.Key) string {
 func keyShowCmd(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "show NAME", Short: "Print one public key", Args: args(1),
-		Long:    "Print one public key as a line for authorized_keys; what else is known of it goes\nto stderr.",
+		Long:    "Print one public key as a line for authorized_keys; what else is known of it goes\nto stderr, with where this phone's log says that it was used.",
 		Example: "  $ kr-phone key show work >> authorized_keys",
 		RunE:    func(_ *cobra.Command, a []string) error { return runKeyShow(e, a[0]) },
 	}
@@ -121,8 +121,8 @@ func runKeyShow(e *env, name string) error {
 		return err
 	}
 	e.io.Printf("%s\n", authorizedKey(k))
-	e.io.Sayf("%s %s, made %s, seen by %s\n", k.Type(), k.Fingerprint(), when(k.Created), seers(core, k))
-	return nil
+	e.io.Sayf("%s %s, made %s, seen by %s; used:\n", k.Type(), k.Fingerprint(), when(k.Created), seers(core, k))
+	return e.uses(o.records, k.Fingerprint())
 }
 
 // openNamed opens the phone and finds a key.
@@ -307,9 +307,10 @@ func runKeyAllow(ctx context.Context, e *env, name, computer string, allow bool)
 func keyDeleteCmd(e *env) *cobra.Command {
 	var yes bool
 	c := &cobra.Command{
-		Use: "delete NAME", Short: "Delete a key for good", Args: args(1),
+		Use: "delete NAME", Aliases: []string{"rm"}, Short: "Delete a key for good", Args: args(1),
 		Long: `Delete a key for good: there is no copy. Its public key stays where you put it, on
-servers and forges; it is printed so that you can remove it there.`,
+servers and forges; it is printed so that you can remove it there, with the places
+where this phone's log says that it was used.`,
 		Example: "  $ kr-phone key delete work\n  $ kr-phone key delete work --yes",
 		RunE:    func(c *cobra.Command, a []string) error { return runKeyDelete(c.Context(), e, a[0], yes) },
 	}
@@ -326,6 +327,10 @@ func runKeyDelete(ctx context.Context, e *env, name string, yes bool) error {
 	core, err := o.core(phone.ApproveAsk)
 	if err != nil {
 		return err
+	}
+	e.io.Sayf("%s was used:\n", term.CleanMax(k.Name, 64))
+	if err := e.uses(o.records, k.Fingerprint()); err != nil {
+		e.io.Sayf("  that is not known: %v\n", err) // a damaged log keeps no key alive
 	}
 	if ok, err := e.mayDelete(ctx, o, core, k, yes); err != nil || !ok {
 		return err

@@ -67,7 +67,7 @@ State is in ~/.kr-phone, or in the directory that KR_PHONE_HOME names.`,
 	root.PersistentFlags().StringVar(&e.passphrase, "passphrase-file", "", "read the passphrase from the first line of this file")
 	root.PersistentFlags().StringVar(&e.pushToken, "push-token", "", "play an app that pushes of Apple or Google wake: a `file` with PLATFORM:TOKEN, see kr-phone wake --help")
 	root.PersistentFlags().StringVar(&e.logLevel, "log-level", "warn", "debug, info, warn or error; logs go to stderr")
-	root.AddCommand(initCmd(e), pairCmd(e), runCmd(e), wakeCmd(e), unpairCmd(e), listCmd(e), keyCmd(e), logCmd(e), ruleCmd(e), hostCmd(e), forwardCmd(e))
+	root.AddCommand(initCmd(e), pairCmd(e), runCmd(e), wakeCmd(e), unpairCmd(e), listCmd(e), keyCmd(e), logCmd(e), ruleCmd(e), hostCmd(e), forwardCmd(e), lockCmd(e), unlockCmd(e), renameCmd(e))
 	return io.Fail(root.ExecuteContext(ctx))
 }
 

@@ -147,6 +147,10 @@ func (p *prompter) answer(ctx context.Context, r *runner, line string) {
 		p.e.io.Printf("That came too soon to be about this one. Allow? [y/N] ")
 		return
 	}
+	if strings.EqualFold(strings.TrimSpace(line), notMe) { // its cards are withdrawn by that
+		p.command(ctx, r, "lock "+card.Pairing)
+		return
+	}
 	d, err := parseAnswer(line, card)
 	if err != nil {
 		p.e.io.Printf("%v. Allow? [y/N] ", err)
@@ -175,6 +179,8 @@ forget NAME      forget a server: its next login is its first
 trust NAME       pin the host key of a server that was refused last
 forward NAME     be asked about logins that this computer forwards
 unforward NAME   refuse them again
+lock NAME        refuse everything that this computer asks
+unlock NAME      let it ask again
 `
 
 // command takes a line that was typed while nothing is asked.
@@ -258,6 +264,8 @@ func reason(c wire.Code) string {
 		return "the computer withdrew it"
 	case wire.CodeExpired:
 		return "its time is over"
+	case wire.CodeLocked:
+		return "refused, the computer is locked"
 	}
 	return "answered"
 }

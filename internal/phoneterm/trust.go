@@ -81,7 +81,7 @@ type change func(core *phone.Core, arg string) (ev phone.Event, done string, err
 
 // changes are the changes by the words that people type at kr-phone run.
 func changes() map[string]change {
-	return map[string]change{"revoke": revokeRule, "forget": forgetHost, "trust": trustHost, "forward": forwardOn, "unforward": forwardOff}
+	return map[string]change{"revoke": revokeRule, "forget": forgetHost, "trust": trustHost, "forward": forwardOn, "unforward": forwardOff, "lock": lock, "unlock": unlock}
 }
 
 // withCore opens the phone's state for one command.

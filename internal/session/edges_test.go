@@ -242,6 +242,7 @@ func TestCodesBecomeErrors(t *testing.T) {
 		"rejected":          {wire.SignResponse{Error: wire.CodeRejected}, ErrDenied},
 		"expired":           {wire.SignResponse{Error: wire.CodeExpired}, ErrTimeout},
 		"cancelled":         {wire.SignResponse{Error: wire.CodeCancelled}, ErrTimeout},
+		"locked":            {wire.SignResponse{Error: wire.CodeLocked, Reason: "x"}, ErrLocked},
 		"clock skew":        {wire.SignResponse{Error: wire.CodeClockSkew}, ErrSkew},
 		"refused":           {wire.SignResponse{Error: wire.CodeRefused, Reason: "no"}, errRefused},
 		"unknown key":       {wire.SignResponse{Error: wire.CodeUnknownKey}, errRefused},

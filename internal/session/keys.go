@@ -7,13 +7,14 @@ import (
 	"kryptonite/internal/wire"
 )
 
-// takeKeys takes a list of keys and the wakers if they are newer than the last. Requests say
-// from then on that it is here. [kr-protocol] §4.10.
-func (s *Session) takeKeys(seq int64, keys []wire.SSHKey, wake wire.Wakers) error {
+// takeKeys takes a notice with a list of keys, and what is told beside it, if it is newer
+// than the last. Requests say from then on that it is here. [kr-protocol] §4.10, §4.13.
+func (s *Session) takeKeys(n *wire.Notice) error {
+	keys := *n.Keys
 	s.keysMu.Lock()
 	defer s.keysMu.Unlock()
 	s.mu.Lock()
-	news := seq > s.keysSeq && !s.unpaired && s.cfg.Keys != nil
+	news := n.Seq > s.keysSeq && !s.unpaired && s.cfg.Keys != nil
 	if len(keys) > wire.MaxKeys || slices.ContainsFunc(keys, func(k wire.SSHKey) bool { return len(k.PublicKey) == 0 }) {
 		s.dropped++
 		news = false
@@ -22,12 +23,14 @@ func (s *Session) takeKeys(seq int64, keys []wire.SSHKey, wake wire.Wakers) erro
 	if !news {
 		return nil
 	}
-	if err := s.cfg.Keys(seq, keys, wake); err != nil {
+	if err := s.cfg.Keys(n.Seq, keys, n.Wakers, n.Locked); err != nil {
 		return fmt.Errorf("session: keys: %w", err)
 	}
 	s.mu.Lock()
-	s.keysSeq = seq
-	s.leasesOf(keys)
+	s.keysSeq, s.locked = n.Seq, n.Locked
+	if s.leasesOf(keys); n.Locked {
+		s.dropAllLeases()
+	}
 	s.mu.Unlock()
 	return nil
 }

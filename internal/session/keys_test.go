@@ -21,20 +21,21 @@ import (
 
 // told collects the lists of keys that a session takes.
 type told struct {
-	mu    sync.Mutex
-	seqs  []int64
-	names string // of the newest list
-	err   error  // what the next one gets
+	mu     sync.Mutex
+	seqs   []int64
+	names  string // of the newest list
+	locked bool   // as it says
+	err    error  // what the next one gets
 }
 
-func (k *told) take(seq int64, keys []wire.SSHKey, _ wire.Wakers) error {
+func (k *told) take(seq int64, keys []wire.SSHKey, _ wire.Wakers, locked bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.err; err != nil {
 		k.err = nil
 		return err
 	}
-	k.seqs, k.names = append(k.seqs, seq), ""
+	k.seqs, k.names, k.locked = append(k.seqs, seq), "", locked
 	for _, key := range keys {
 		k.names += key.Name + " "
 	}

@@ -73,7 +73,7 @@ func (s *Session) dropLeases(match func(*lease) bool) {
 	})
 }
 
-// dropAllLeases is for the end. The caller holds mu.
+// dropAllLeases is for the end, or a lock. The caller holds mu.
 func (s *Session) dropAllLeases() { s.dropLeases(func(*lease) bool { return true }) }
 
 // leasesOver takes the phone's word that tokens are of no use any more.

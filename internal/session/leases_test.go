@@ -214,11 +214,11 @@ func TestTokensOfKeysThatAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, memory.Options{}, 0, true)
 		defer r.close()
-		r.session.cfg.Keys = func(int64, []wire.SSHKey, wire.Wakers) error { return nil }
+		r.session.cfg.Keys = func(int64, []wire.SSHKey, wire.Wakers, bool) error { return nil }
 		until := time.Now().Add(time.Hour).Unix()
 		r.session.keepLease(sshwire.Fingerprint(r.blob), wire.LeaseToken{Rule: "1", Token: sealbox.Key32{1}, Until: until})
 		r.session.keepLease("SHA256:gone", wire.LeaseToken{Rule: "2", Token: sealbox.Key32{1}, Until: until})
-		if err := r.session.takeKeys(1, []wire.SSHKey{{PublicKey: r.blob}}, wire.Wakers{}); err != nil || !slices.Equal(r.session.held(), []string{"1"}) {
+		if err := r.session.takeKeys(&wire.Notice{Seq: 1, Keys: &[]wire.SSHKey{{PublicKey: r.blob}}}); err != nil || !slices.Equal(r.session.held(), []string{"1"}) {
 			t.Errorf("%v, %q are held", err, r.session.held())
 		}
 	})

@@ -42,6 +42,7 @@ var (
 	ErrTimeout  = errors.New("nobody decided on the phone in time")
 	ErrSkew     = errors.New("the clocks of phone and computer do not agree")
 	ErrUnpaired = errors.New("the phone has ended the pairing")
+	ErrLocked   = errors.New("the phone locked this computer; unlock it there: Computers > this computer > Unlock")
 	ErrEnded    = errors.New("the pairing is not in use any more") // Run has returned
 )
 
@@ -91,9 +92,11 @@ type Config struct {
 
 	// KeysSeq is the notice_seq of the newest list of keys that is stored.
 	KeysSeq int64
-	// Keys is called with each newer list, and the wakers that came with it, one at a time. It returns nil when both are durable; the
-	// frame comes again otherwise. nil: lists are dropped.
-	Keys func(seq int64, keys []wire.SSHKey, wake wire.Wakers) error
+	// Locked is whether that list says that the phone refuses all that this computer asks.
+	Locked bool
+	// Keys is called with each newer list, what came with it, and whether this computer is locked, one at a time. It returns nil when
+	// that is durable; the frame comes again otherwise. nil: lists are dropped.
+	Keys func(seq int64, keys []wire.SSHKey, wake wire.Wakers, locked bool) error
 }
 
 // Session is one paired phone.
@@ -107,6 +110,7 @@ type Session struct {
 
 	mu       sync.Mutex
 	keysSeq  int64 // of the newest list that is durable
+	locked   bool  // as that says
 	links    []transport.Link
 	addrs    Addresses
 	tell     bool          // the phone is to be told addrs
@@ -155,7 +159,7 @@ func New(cfg Config) (*Session, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Session{cfg: cfg, box: box, offset: cfg.Offset, heard: cfg.Heard, keysSeq: cfg.KeysSeq, over: make(chan struct{}),
+	s := &Session{cfg: cfg, box: box, offset: cfg.Offset, heard: cfg.Heard, keysSeq: cfg.KeysSeq, locked: cfg.Locked, over: make(chan struct{}),
 		links: slices.Clone(cfg.Links), addrs: cfg.Addresses, tell: cfg.FirstEpoch == nil, changed: make(chan struct{}),
 		fresh: make(chan struct{}), waiting: map[wire.ID]chan arrival{}}
 	if cfg.FirstEpoch != nil {
@@ -356,7 +360,7 @@ func (s *Session) takeEpoch(r *wire.Response, h wire.Header) {
 
 func (s *Session) notice(n *wire.Notice) error {
 	if n.Keys != nil {
-		return s.takeKeys(n.Seq, *n.Keys, n.Wakers)
+		return s.takeKeys(n)
 	}
 	if n.Unpair == nil {
 		s.leasesOver(n.LeasesOver)

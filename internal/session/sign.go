@@ -73,6 +73,8 @@ func checked(publicKey, payload []byte, r *wire.SignResponse) ([]byte, error) {
 	case "":
 	case wire.CodeRejected:
 		return nil, ErrDenied
+	case wire.CodeLocked:
+		return nil, ErrLocked
 	case wire.CodeExpired, wire.CodeCancelled:
 		return nil, ErrTimeout
 	case wire.CodeClockSkew:
@@ -122,6 +124,9 @@ type request struct {
 // ask sends one request and waits for its final answer.
 func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOptions) (*wire.SignResponse, error) {
 	r, err := s.newRequest(req)
+	if errors.Is(err, ErrLocked) { // the phone answers a hello by what it told last, if that got lost
+		s.sayHello(context.WithoutCancel(ctx), opts.Trace)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -236,6 +241,9 @@ func (s *Session) newRequest(req wire.SignRequest) (*request, error) {
 	defer s.mu.Unlock()
 	if s.unpaired {
 		return nil, ErrUnpaired
+	}
+	if s.locked {
+		return nil, ErrLocked
 	}
 	now := s.phoneNow()
 	req.LeaseTokens = s.leaseTokens(req.Fingerprint)

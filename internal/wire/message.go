@@ -116,6 +116,10 @@ type Notice struct {
 	Keys   *[]SSHKey `json:"keys,omitempty"` // all that this computer may see; none is a list, too
 	Wakers           // beside Keys only
 
+	// Locked says, beside Keys only, that the person locked this computer: the phone
+	// refuses all that it asks. [kr-protocol] §4.13.
+	Locked bool `json:"locked,omitempty"`
+
 	// LeasesOver are rules whose tokens are of no use any more. It needs no Seq.
 	LeasesOver []string `json:"leases_over,omitempty"`
 }
@@ -215,6 +219,7 @@ const (
 	CodeRefused     Code = "refused"      // the phone does not sign this; Reason says why
 	CodeHostKey     Code = "host_key"     // another host key is pinned for that name; Reason says which
 	CodeForwarded   Code = "forwarded"    // it was forwarded, and this computer may not do that
+	CodeLocked      Code = "locked"       // the person locked this computer
 	CodeUnknownKey  Code = "unknown_key"  // no such key, or not for this computer
 	CodeClockSkew   Code = "clock_skew"   // the request's times do not fit the phone's clock
 	CodeExpired     Code = "expired"      // nobody decided in time
@@ -243,7 +248,8 @@ func Encode(m Message) ([]byte, error) {
 
 // Decode returns the message of a padded plaintext, or ErrMessage if it is not
 // exactly one request, response or notice of at most one known kind, if its
-// leases, push address or addresses break a rule, or if it is of another protocol
+// leases, push address or addresses break a rule, if it says that the computer is
+// locked without its keys, or if it is of another protocol
 // number: what its fields mean is then not known.
 func Decode(plain []byte) (Message, error) {
 	var m Message
@@ -269,7 +275,8 @@ func (m Message) oneKind() bool {
 		r := m.Response
 		return count(r.Ack != nil, r.Me != nil, r.Sign != nil, r.Error != nil) == 1
 	default:
-		return count(m.Notice.Unpair != nil, m.Notice.Keys != nil, len(m.Notice.LeasesOver) > 0) <= 1
+		n := m.Notice
+		return count(n.Unpair != nil, n.Keys != nil, len(n.LeasesOver) > 0) <= 1 && (n.Keys != nil || !n.Locked)
 	}
 }
 

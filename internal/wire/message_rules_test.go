@@ -36,7 +36,7 @@ func full() map[string]Message {
 		"sign_response":      response(Response{Sign: &SignResponse{Signature: []byte("sig"), Error: CodeRefused, Reason: "no", LeaseToken: LeaseToken{"12", sealbox.Key32{1}, 1_795_483_600}}}),
 		"error_response":     response(Response{Error: &ErrorResponse{CodeUnknownKind}}),
 		"unpair notice":      {Notice: &Notice{ID: id, Seq: 5, Unix: 6, K: Protocol, V: "0.1.0", Unpair: &Unpair{}}},
-		"keys notice":        {Notice: &Notice{ID: id, Seq: 5, Unix: 6, K: Protocol, V: "0.1.0", Keys: &[]SSHKey{{[]byte("blob"), "name"}}}},
+		"keys notice":        {Notice: &Notice{ID: id, Seq: 5, Unix: 6, K: Protocol, V: "0.1.0", Keys: &[]SSHKey{{[]byte("blob"), "name"}}, Locked: true}},
 		"leases_over notice": {Notice: &Notice{ID: id, Unix: 6, K: Protocol, V: "0.1.0", LeasesOver: []string{"12", "7"}}},
 		"keys notice, empty": {Notice: &Notice{ID: id, Seq: 5, Unix: 6, K: Protocol, V: "0.1.0", Keys: &[]SSHKey{}}},
 	}

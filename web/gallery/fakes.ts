@@ -1,5 +1,5 @@
 // Views as the gallery shows them, and Actions that note what was called.
-import type { Card, Computer, Entry, Millis, Pin, Rule } from "../src/core.d.ts";
+import type { Card, Computer, Entry, Millis, Pin, Rule, Use } from "../src/core.d.ts";
 import type { Key } from "../src/kept.ts";
 import { bluetooth } from "../src/text/bluetooth.en.ts";
 import type { Actions, Air, View } from "../src/ui/view.ts";
@@ -21,8 +21,8 @@ export const key: Key = {
 export const plainKey: Key = { ...key, kind: "plain", name: "spare", fingerprint: otherPrint };
 export const passkey: Key = { ...key, kind: "passkey", name: "git only", fingerprint: `${keyPrint}x` };
 
-export const laptop: Computer = { pairing: "p1", name: "laptop", bluetooth: true, live: true, paired: may, heard: now - 2 * minute, forward: false };
-export const server: Computer = { pairing: "p2", name: "build-server", bluetooth: false, live: true, paired: may, heard: now - 26 * hour, forward: true };
+export const laptop: Computer = { pairing: "p1", name: "laptop", bluetooth: true, live: true, paired: may, heard: now - 2 * minute, forward: false, locked: 0 };
+export const server: Computer = { pairing: "p2", name: "build-server", bluetooth: false, live: true, paired: may, heard: now - 26 * hour, forward: true, locked: 0 };
 
 export const pin: Pin = { name: "server.example.com", scope: "", keyType: "ssh-ed25519", fingerprint: print, unix: may, by: "laptop", proof: "proved", hostbound: true };
 export const nasPin: Pin = { name: "[nas.local]:2222", scope: "p1", keyType: "ecdsa-sha2-nistp256", fingerprint: otherPrint, unix: may, by: "laptop", proof: "vouched", hostbound: false };
@@ -69,6 +69,13 @@ export const lacks = (says: string): Air => ({ can: false, on: false, says, tap:
 
 export const full: View = { ...empty, computers: [laptop, server], channels: { p1: [relay], p2: [relay] }, air: { p1: offers(bluetooth.idle), p2: lacks(bluetooth.unused) }, pins: [pin, nasPin], rules: [rule], log };
 
+export const used: Use[] = [
+  { user: "root", host: "server.example.com", hostKey: print, namespace: "", last: now - hour },
+  { user: "git", host: "github.com", hostKey: print, namespace: "", last: may },
+  { user: "", host: "", hostKey: "", namespace: "git", last: may },
+  { user: "ana", host: "", hostKey: otherPrint, namespace: "", last: may },
+];
+
 /** actions note each call in calls, and do nothing. */
 export function actions(calls: unknown[][], over: Partial<Actions>): Actions {
   const note = (name: string) => (...args: unknown[]): Promise<void> => {
@@ -82,6 +89,7 @@ export function actions(calls: unknown[][], over: Partial<Actions>): Actions {
     pair: note("pair"), confirm: note("confirm"), dropLink: sync("dropLink"), decide: note("decide"), unlock: note("unlock"),
     refuseUnlock: note("refuseUnlock"), unpair: note("unpair"), revoke: note("revoke"), forgetHost: note("forgetHost"), trustHost: note("trustHost"),
     forward: note("forward"), see: note("see"), bluetooth: note("bluetooth"), ring: note("ring"), setLockScreen: note("setLockScreen"), setTellRules: note("setTellRules"),
+    nameComputer: note("nameComputer"), lock: note("lock"), renameKey: note("renameKey"), deleteKey: note("deleteKey"), uses: () => Promise.resolve(used),
     sees: (_pairing, fingerprint) => fingerprint === key.fingerprint,
     qr: () => Promise.resolve(fakeCode(29)), share: note("share"), copy: note("copy"), acknowledge: note("acknowledge"), dismiss: sync("dismiss"), update: note("update"), restart: sync("restart"),
     ...over,

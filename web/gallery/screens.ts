@@ -43,6 +43,7 @@ const tab = (name: string, over: Partial<View> = {}, ...more: string[]): Screen 
 const push = (state: Push["state"], over: Partial<View> = {}): Partial<View> => ({ push: { state, why: state === "failed" ? "the push service did not answer within 20 s: is this phone online?" : "" }, ...over });
 const homePush = (state: Push["state"], over: Partial<View> = {}): Screen => ({ view: { ...full, ...push(state, over) } });
 const settingsPush = (state: Push["state"], over: Partial<View> = {}): Screen => tab("Settings", push(state, over));
+const locked: Partial<View> = { computers: [{ ...laptop, locked: now - 20 * 60_000 }, server], rules: [] };
 const evil = (name: keyof typeof names): Record<string, Screen> => {
   const view = hostile(names[name]);
   const calm = { ...view, cards: [], ended: [] };
@@ -53,6 +54,8 @@ const evil = (name: keyof typeof names): Record<string, Screen> => {
     [`hostile-home-${name}`]: { view: calm },
     [`hostile-activity-${name}`]: { view: calm, press: ["Activity", "Allowed"] },
     [`hostile-settings-${name}`]: { view: calm, press: ["Settings"] },
+    [`hostile-computer-${name}`]: { view: { ...calm, computers: calm.computers.map((c) => ({ ...c, locked: now })) }, press: ["Computers", "locked"] },
+    [`hostile-key-${name}`]: { view: calm, press: ["Settings", "Protected by", "Delete this key"], actions: { uses: () => Promise.resolve([{ user: odd.user, host: odd.user, hostKey: "", namespace: "", last: now }, { user: "", host: "", hostKey: "", namespace: odd.user, last: now }]) } },
     [`hostile-hosts-${name}`]: { view: calm, press: ["Settings", "Known hosts"] },
     [`hostile-alarm-${name}`]: { view: { ...calm, alarms: [{ type: "Alarm", card: { ...odd, known: "Mismatch", pins: view.pins }, code: "host_key", reason: odd.user }] } },
     [`hostile-pair-${name}`]: { view: { ...calm, pairing: { ...pairing, step: "words", place: { kind: "relay", name: odd.user }, computer: odd.user, words: `${odd.user} ${odd.user}` } }, press: ["wait"] },
@@ -113,6 +116,10 @@ export const screens: Record<string, Screen> = {
   ...air("unused", lacks(bluetooth.unused)), ...air("up", uses(bluetooth.up), true), ...air("down", uses(bluetooth.down), false), ...air("none", lacks(bluetooth.none(true, false))), ...air("ios", lacks(bluetooth.none(true, true))),
   "pair-bluetooth": pairs({ place: near, id: "" }, { "": offers(bluetooth.idle) }), "pair-bluetooth-none": pairs({ place: near, id: "" }, { "": lacks(bluetooth.none(true, false)) }),
   "pair-bluetooth-waiting": pairs({ place: near, step: "waiting" }, { p9: offers(bluetooth.pairing) }), "pair-bluetooth-slow": pairs({ place: near, step: "waiting", slow: true }, { p9: uses(bluetooth.down) }),
+  "computers-locked": tab("Computers", locked), "computer-locked": tab("Computers", locked, "laptop"), "computer-lock": tab("Computers", {}, "laptop", "Not me", "wait"), "computer-unlock": tab("Computers", locked, "laptop", "Unlock", "wait"),
+  "card-locked": { view: { ...full, cards: [card] }, then: { cards: [], ...locked, ended: [{ card, why: "locked", took: 0 }] } },
+  key: tab("Settings", { keys: [...full.keys, plainKey] }, "Pixel 9", "wait"), "key-new": { ...tab("Settings", { keys: [...full.keys, plainKey], computers: [] }, "spare", "wait"), actions: { uses: () => Promise.resolve([]) } },
+  "key-delete": tab("Settings", { keys: [...full.keys, plainKey] }, "Pixel 9", "wait", "Delete this key", "wait"), "key-delete-last": tab("Settings", {}, "Pixel 9", "wait", "Delete this key", "I have another way", "wait"),
   unpair: tab("Computers", {}, "laptop", "Unpair", "wait"),
   hosts: tab("Settings", { strange, pins: [pin, nasPin] }, "Known hosts"), forget: tab("Settings", {}, "Known hosts", "Forget server", "wait"),
   "hosts-many": tab("Settings", { pins: Array.from({ length: 4096 }, (_, n) => ({ ...pin, name: `node-${n}.example.com`, fingerprint: `${pin.fingerprint}${n}` })) }, "Known hosts"),

@@ -17,7 +17,7 @@ const idOf = ({ pairing, request }: { pairing: string; request: string }): strin
 function ending(decided: Waiting["decided"], code: Code): Ended["why"] {
   switch (code) {
     case "": case "rejected": return decided || "answered";
-    case "cancelled": case "expired": return code;
+    case "cancelled": case "expired": case "locked": return code;
     default: return "failed";
   }
 }

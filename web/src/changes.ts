@@ -1,8 +1,9 @@
 // What people change: one event each.
-import type { Event, Pin } from "./core.d.ts";
+import type { Event, Pin, Use } from "./core.d.ts";
 import type { Kind } from "./kept.ts";
 import type { Keyring } from "./keyring.ts";
 import { NoSecret } from "./passkey.ts";
+import { uses } from "./uses.ts";
 import type { Started } from "./start.ts";
 import { NoPRF } from "./ui/view.ts";
 
@@ -20,11 +21,32 @@ export abstract class Changes {
     await this.post({ type: "KeysChanged", keys: keys.keys() });
   }
 
+  renameKey = async (fingerprint: string, name: string): Promise<void> => {
+    const { keys } = this.started();
+    await keys.rename(fingerprint, name);
+    await this.post({ type: "KeysChanged", keys: keys.keys() });
+  };
+
+  /** deleteKey hides the key first: whatever a crash leaves, no computer sees it. */
+  deleteKey = async (fingerprint: string): Promise<void> => {
+    const { keys } = this.started();
+    await this.post({ type: "KeysChanged", keys: keys.keys(fingerprint) });
+    await keys.remove(fingerprint);
+    await this.post({ type: "Tick" }); // a View without it
+  };
+
+  uses = async (fingerprint: string): Promise<Use[]> => {
+    const { core, db } = this.started();
+    return uses(core, db, fingerprint);
+  };
+
   async rename(name: string): Promise<void> {
     await this.started().rename(name);
     await this.post({ type: "Renamed", name });
   }
 
+  lock = (pairing: string, on: boolean): Promise<void> => this.post({ type: "Lock", pairing, on });
+  nameComputer = (pairing: string, name: string): Promise<void> => this.post({ type: "NameComputer", pairing, name });
   unpair = (pairing: string): Promise<void> => this.post({ type: "Unpair", pairing });
   revoke = (rule: string): Promise<void> => this.post({ type: "Revoke", rule });
   forgetHost = ({ name, scope }: Pin): Promise<void> => this.post({ type: "ForgetHost", name, scope });

@@ -6,7 +6,7 @@ export type Millis = number; // a time: Unix milliseconds, 0 is never; or how lo
 export type Name = string; // of a host, "host" or "[host]:port"
 export type Proof = "proved" | "vouched" | "bound" | "unknown";
 export type Scope = "" | "host" | "computer" | "block";
-export type Code = "" | "rejected" | "refused" | "host_key" | "forwarded" | "unknown_key" | "clock_skew" | "expired" | "cancelled" | "unknown_kind";
+export type Code = "" | "rejected" | "refused" | "host_key" | "forwarded" | "locked" | "unknown_key" | "clock_skew" | "expired" | "cancelled" | "unknown_kind";
 export type Verdict = "NoName" | "New" | "Match" | "Mismatch" | "NewType" | "Downgraded";
 export type NoteKind = "BadLink" | "NoHello" | "TooLate" | "Paired" | "Live" | "Refused" | "Unpaired" | "Told" | "Skew" | "Signed" | "LogDamaged";
 export type Decision = "allowed" | "rejected" | "refused" | "expired" | "damaged";
@@ -33,11 +33,12 @@ export interface Phone {
   passkeyPublic(spki: Base64, application: string): PublicKey; // spki as getPublicKey() gives it, ES256 only; the RP ID
   passkeySignature(assertion: Assertion): Base64; // the challenge was the whole payload
   authorizedKey(blob: Base64, comment: string): string;
+  uses(stored: Base64[], fingerprint: string): Use[]; // all records of the log, oldest first
   entries(stored: Base64[]): Entry[]; // records of the log that follow each other, oldest first
 }
 
 // Events: what happened. Their meaning is in internal/phone/event.go.
-export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Signed | Unpair | Told | Tick | KeysChanged | AllowKey | Acknowledge | Renamed | Subscribed | Registered;
+export type Event = Start | OpenLink | Confirm | Frame | Decide | Revoke | ForgetHost | Forward | TrustHost | Lock | NameComputer | Signed | Unpair | Told | Tick | KeysChanged | AllowKey | Acknowledge | Renamed | Subscribed | Registered;
 export interface Start { type: "Start" }
 export interface OpenLink { type: "OpenLink"; link: string }
 export interface Confirm { type: "Confirm"; pairing: string; yes: boolean }
@@ -47,6 +48,8 @@ export interface Revoke { type: "Revoke"; rule: string }
 export interface ForgetHost { type: "ForgetHost"; name: Name; scope: string }
 export interface Forward { type: "Forward"; pairing: string; ask: boolean }
 export interface TrustHost { type: "TrustHost"; name: Name; scope: string }
+export interface Lock { type: "Lock"; pairing: string; on: boolean }
+export interface NameComputer { type: "NameComputer"; pairing: string; name: string }
 export interface Signed { type: "Signed"; pairing: string; request: Base64; signature: Base64; failed: string; wrapped: Base64 }
 export interface Unpair { type: "Unpair"; pairing: string }
 export interface Told { type: "Told"; pairing: string }
@@ -87,7 +90,7 @@ export interface Mailbox { address: string; publicKey: Base64 }
 export interface Invitation { app: string; relay: string; region: string; account: string } // relay "": they meet at Amazon SQS; region "", too: by Bluetooth
 export interface Assertion { authenticatorData: Base64; clientDataJSON: Base64; signature: Base64; origin: string }
 export interface PublicKey { blob: Base64; fingerprint: string }
-export interface Computer { pairing: string; name: string; bluetooth: boolean; live: boolean; paired: Millis; heard: Millis; forward: boolean }
+export interface Computer { pairing: string; name: string; bluetooth: boolean; live: boolean; paired: Millis; heard: Millis; forward: boolean; locked: Millis }
 export interface Rule {
   id: string; scope: Scope; pairing: string; key: string; user: string; hostKey: string; name: string;
   since: Millis; until: Millis; left: number; counted: boolean; closed: boolean;
@@ -110,4 +113,5 @@ export interface Entry {
   seq: number; unix: Millis; pairing: string; computer: string; request: Base64; decision: Decision; reason: string;
   key: string; user: string; namespace: string; host: string; hostKey: string; proof: string; rule: string;
 }
+export interface Use { user: string; host: string; hostKey: string; namespace: string; last: Millis }
 export interface Reported { program: string; directory: string; remote: string; branch: string; host: string; port: number; hostKeyAlias: boolean }

@@ -31,8 +31,9 @@ export class Keyring implements Signer {
       ({ kind, name, publicKey, fingerprint, created, line: this.core.authorizedKey(publicKey, name) }));
   }
 
-  keys(): SSHKey[] {
-    return [...this.#kept.values()].map(({ publicKey, name }) => ({ publicKey, name }));
+  /** keys is what computers may see, but for one that is about to go. */
+  keys(without = ""): SSHKey[] {
+    return [...this.#kept.values()].filter((k) => k.fingerprint !== without).map(({ publicKey, name }) => ({ publicKey, name }));
   }
 
   /** make makes a key and keeps it, durably. It rejects with passkey.NoSecret where passkeys cannot wrap. */

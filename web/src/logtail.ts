@@ -2,7 +2,7 @@
 import type { Base64, Entry, Phone } from "./core.d.ts";
 import type { Change, Store } from "./store.ts";
 
-const prefix = "log/"; // of internal/phone's records; what follows sorts
+export const prefix = "log/"; // of internal/phone's records; what follows sorts
 const most = 200;
 
 /** A LogTail is a store that remembers the newest records of the log. */

@@ -10,7 +10,7 @@ import { FakeBluetooth, Peripheral } from "./radio.ts";
 export const own = "11111111-1111-8111-8111-111111111111";
 export const meeting = "22222222-2222-8222-8222-222222222222";
 export const bytes = (uuid: string): string => Buffer.from(uuid.replaceAll("-", ""), "hex").toString("base64");
-export const laptop: Computer = { pairing: "p", name: "laptop", bluetooth: true, live: true, paired: 0, heard: 0, forward: false };
+export const laptop: Computer = { pairing: "p", name: "laptop", bluetooth: true, live: true, paired: 0, heard: 0, forward: false, locked: 0 };
 export const live = new AbortController().signal;
 
 export interface World {

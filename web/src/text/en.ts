@@ -1,6 +1,7 @@
 // All words of the screens, in English. Pieces that are put in come from the
 // screens, kept apart there; so a text with pieces is a list.
 import { card } from "./card.en.ts";
+import { manage } from "./manage.en.ts";
 import { pages } from "./pages.en.ts";
 import { push } from "./push.en.ts";
 import { update } from "./update.en.ts";
@@ -17,7 +18,7 @@ const proof = {
 };
 
 export const t = {
-  ...pages,
+  ...pages, ...manage,
   locale: "en-GB",
   app: "Kryptonite",
   navigation: "Sections",
@@ -40,6 +41,7 @@ export const t = {
     answered: { title: "Allowed" },
     rejected: { title: "Rejected" },
     cancelled: { title: "Withdrawn", says: <T>(computer: T) => ["ssh was ended on ", computer, ". Nothing was signed."] },
+    locked: { title: "Computer locked", says: <T>(computer: T) => ["All that ", computer, " asks is refused until you unlock it. Nothing was signed."] },
     failed: { title: "Not signed", says: <T>(computer: T) => ["The key was not unlocked or could not be used, and ", computer, " was told so. To try again, ask again from there."] },
     expired: { title: "Too late", says: <T>(computer: T) => ["The time to answer ran out, and ", computer, " went on without this key. Nothing was signed."] },
   },
@@ -95,6 +97,6 @@ export const t = {
     since: (from: string, until: string) => `allowed from ${from} until ${until}`,
     logins: (n: number) => (n === 1 ? "1 login left" : `${n} logins left`),
     closed: "also while the app is closed",
-    end: "End",
+    end: "Revoke",
   },
 };

@@ -4,6 +4,8 @@ import { t } from "../text/en.ts";
 import { air } from "./air.ts";
 import { type Ui, toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
+import { lockButton, lockedNote } from "./lock.ts";
+import { nameForm } from "./naming.ts";
 import { button, fact, list, long, note, outside, row, section, toggleSwitch, topic } from "./parts.ts";
 import { ruleRow } from "./rules.ts";
 import { heading, sheet } from "./sheet.ts";
@@ -11,8 +13,8 @@ import { ago, date } from "./when.ts";
 
 export function computerRow(ui: Ui, c: Computer): Node {
   return row(outside(c.name, 48), {
-    icon: "computers", key: c.pairing,
-    sub: c.live ? t.computer.heard(ago(c.heard, ui.now)) : t.computer.notLive,
+    icon: c.locked ? "lock" : "computers", key: c.pairing, ...(c.locked && { tone: "danger" }),
+    sub: c.locked ? t.lock.row : c.live ? t.computer.heard(ago(c.heard, ui.now)) : t.computer.notLive,
     onclick: () => ui.go({ name: "computer", pairing: c.pairing }),
   });
 }
@@ -36,18 +38,20 @@ export function computer(ui: Ui, pairing: string): Child {
   return [
     topic(ui, outside(c.name, 48), true),
     !c.live && note("plain", "clock", t.computer.notLiveSays),
+    lockedNote(ui, c),
     h("dl", { class: "facts card" },
       c.name.length > 48 && fact(t.computer.name, long(ui, `computer ${pairing}`, c.name, 48)),
       fact(t.computer.paired, date(c.paired, ui.now)), fact(t.computer.lastHeard, ago(c.heard, ui.now)),
       ui.view.channels[pairing]?.map(({ kind, name, up }) => fact(t.channel[kind], outside(name, 80), h("div", { class: "dim" }, up ? t.channel.up : h("strong", {}, t.channel.down))))),
-    air(ui, pairing),
     rules.length > 0 && section(t.home.leases, list(rules.map((r) => ruleRow(ui, r)))),
     section(t.computer.keys, list(ui.view.keys.map((k) =>
       toggleSwitch(ui, `see ${pairing} ${k.fingerprint}`, outside(k.name, 48), t.kind[k.kind].word, ui.actions.sees(pairing, k.fingerprint),
         (on) => ui.actions.see(pairing, k.fingerprint, on))))),
     section(t.computer.forwarding, list(
       toggleSwitch(ui, `forward ${pairing}`, t.computer.forward, t.computer.forwardSays(name), c.forward, (on) => ui.actions.forward(pairing, on)))),
-    h("div", { class: "stack apart" }, button(ui, t.computer.unpair, () => toggle(ui, `unpair ${pairing}`), { class: "danger wide" })),
+    air(ui, pairing),
+    nameForm(ui, `name ${pairing}`, t.naming.computer, c.name, (to) => ui.actions.nameComputer(pairing, to)),
+    h("div", { class: "stack apart" }, lockButton(ui, c), button(ui, t.computer.unpair, () => toggle(ui, `unpair ${pairing}`), { class: "danger wide" })),
   ];
 }
 

@@ -1,11 +1,11 @@
 // What every screen is given: what is shown, what may be done, and where the person is.
-import type { Millis } from "../core.d.ts";
+import type { Millis, Use } from "../core.d.ts";
 import type { Arm } from "./arm.ts";
 import type { Actions, View } from "./view.ts";
 
 export type Tab = "home" | "activity" | "computers" | "settings";
 /** A Page lies over its tab, with a way back. */
-export type Page = { name: "pair" } | { name: "scan" } | { name: "computer"; pairing: string } | { name: "hosts" } | { name: "addKey" };
+export type Page = { name: "pair" } | { name: "scan" } | { name: "computer"; pairing: string } | { name: "key"; fingerprint: string } | { name: "hosts" } | { name: "addKey" };
 
 /** State is what only the screens know: lost on reload, and that is fine. */
 export interface State {
@@ -15,6 +15,7 @@ export interface State {
   filter: string; // of the known hosts
   open: Set<string>; // what was opened on the way: choices, confirmations, long texts
   code: { of: string; rows: string[] } | null; // the QR code that is shown, of a key by its fingerprint
+  uses: { of: string; all: Use[] } | null; // where a key was used, by its fingerprint
   aside: Set<string>; // cards and unlocks that were put aside, until shown again
   current: string; // the card in the sheet
   busy: Set<string>; // actions under way
@@ -45,7 +46,7 @@ export interface Ui {
 
 export function newState(): State {
   return {
-    tab: "home", pages: [], scrolls: [], filter: "", open: new Set(), code: null, aside: new Set(), current: "", busy: new Set(), errors: [], said: "",
+    tab: "home", pages: [], scrolls: [], filter: "", open: new Set(), code: null, uses: null, aside: new Set(), current: "", busy: new Set(), errors: [], said: "",
     canWrap: undefined, noPRF: false, insist: false, left: new Set(),
   };
 }

@@ -25,7 +25,7 @@ export function endedSheet(ui: Ui): Node | null {
   if (!e || e.why === "answered" || e.why === "rejected") return null;
   const close = (): void => ui.actions.dismiss(e);
   return sheet({ key: "card", class: "over", label: "ended-title", close },
-    h("div", { class: "big dim" }, icon(e.why === "expired" ? "clock" : "close")),
+    h("div", { class: "big dim" }, icon(e.why === "expired" ? "clock" : e.why === "locked" ? "lock" : "close")),
     heading("ended-title", `${cardId(e.card)} ended`, t.ended[e.why].title),
     h("p", { class: "center" }, where(e)),
     h("p", { class: "center dim" }, t.ended[e.why].says(outside(e.card.computer, 32))),
@@ -54,7 +54,7 @@ export function endedToasts(ui: Ui): Child {
         gone.addEventListener("abort", () => clearTimeout(timer));
       },
     },
-    icon(good ? "check" : e.why === "rejected" || e.why === "failed" ? "no" : "clock", good ? "good" : ""),
+    icon(good ? "check" : e.why === "locked" ? "lock" : e.why === "rejected" || e.why === "failed" ? "no" : "clock", good ? "good" : ""),
     h("p", {}, h("strong", {}, t.ended[e.why].title), good && ` · ${t.ended.took(seconds(e.took))}`, h("span", { class: "sub" }, where(e))),
     !goes && h("button", { type: "button", class: "bare", "aria-label": t.dismiss, onclick: close }, icon("close")));
   });

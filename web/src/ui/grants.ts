@@ -4,6 +4,7 @@ import { t } from "../text/en.ts";
 import { type Child, h } from "./dom.ts";
 import { type Ui, toggle } from "./context.ts";
 import { type Group, cardId, hostName } from "./group.ts";
+import { notMe } from "./lock.ts";
 import { at, button, outside } from "./parts.ts";
 import { once } from "./view.ts";
 
@@ -40,6 +41,7 @@ export function choices(ui: Ui, group: Group, which: "allow" | "more", ready: ()
         h("p", {}, t.card.oneSays(group.length)), answer(t.card.onlyOne, true, once, false, "plain", [card])),
       h("div", { class: "choice" },
         h("p", {}, t.card.blockSays(outside(card.computer, 32))), answer(t.card.block, false, { ...once, scope: "block", for: blockTime }, false, "danger")),
+      notMe(ui, card, ready),
     ];
   }
   const host = card.noHostRule !== "";

@@ -7,8 +7,8 @@ import { icon } from "./icon.ts";
 import { button, fingerprint, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
 
-/** keyCard shows a key with its public line. */
-export function keyCard(ui: Ui, key: Key): Node {
+/** keyCard shows a key with its public line. With more, it leads to the key's page. */
+export function keyCard(ui: Ui, key: Key, more = true): Node {
   const line = `line ${key.fingerprint}`;
   const open = ui.state.open.has(line);
   return h("article", { class: "keycard", key: key.fingerprint },
@@ -26,7 +26,8 @@ export function keyCard(ui: Ui, key: Key): Node {
         ui.change((s) => (s.code = { of: key.fingerprint, rows }));
       } }, { icon: "qr" })),
     button(ui, open ? t.key.hideLine : t.key.showLine, () => toggle(ui, line), { class: "text", expanded: open }),
-    open && h("p", { class: "code line", tabindex: 0 }, outside(key.line, 4096)));
+    open && h("p", { class: "code line", tabindex: 0 }, outside(key.line, 4096)),
+    more && button(ui, t.keyPage.manage, () => ui.go({ name: "key", fingerprint: key.fingerprint }), { class: "text" }));
 }
 
 /** qrSheet shows the public line of the key whose code was opened. */

@@ -7,6 +7,7 @@ import { type Child, h } from "./dom.ts";
 import { home } from "./home.ts";
 import { hosts } from "./hosts.ts";
 import { type IconName, icon } from "./icon.ts";
+import { keyPage } from "./key.ts";
 import { banners, toasts } from "./messages.ts";
 import { pairPage, scanPage, steps } from "./pair.ts";
 import { addKey, settings } from "./settings.ts";
@@ -51,6 +52,7 @@ function pageOf(ui: Ui, page: Page): Child {
     case "pair": return pairPage(ui);
     case "scan": return scanPage(ui);
     case "computer": return computer(ui, page.pairing);
+    case "key": return keyPage(ui, page.fingerprint);
     case "hosts": return hosts(ui);
     case "addKey": return addKey(ui);
   }

@@ -27,7 +27,7 @@ export function settings(ui: Ui): Child {
     h("div", { class: "field" }, h("input", { id: "phone", name: "phone", value: view.name, maxlength: 64, autocomplete: "off", required: true }),
       h("button", { type: "submit", class: "plain", "aria-busy": ui.state.busy.has("rename") ? "true" : undefined }, t.settings.save)))),
     pushSettings(ui),
-    section(t.home.keys, list(view.keys.map((k) => row(outside(k.name, 48), { icon: "key", sub: t.kind[k.kind].says, key: k.fingerprint, ...(k.kind === "plain" ? { tone: "warn" } : {}) })),
+    section(t.home.keys, list(view.keys.map((k) => row(outside(k.name, 48), { icon: "key", sub: t.kind[k.kind].says, key: k.fingerprint, onclick: () => ui.go({ name: "key", fingerprint: k.fingerprint }), ...(k.kind === "plain" ? { tone: "warn" } : {}) })),
       row(t.settings.addKey, { icon: "plus", onclick: () => ui.go({ name: "addKey" }) }))),
     section(t.settings.known, list(row(t.hosts.title, {
       icon: "pin", sub: t.settings.hostsSub(view.pins.length, view.strange.length), onclick: () => ui.go({ name: "hosts" }),

@@ -8,7 +8,9 @@ import { type Child, tree } from "./dom.ts";
 import { endedSheet } from "./ended.ts";
 import { forgetSheet } from "./hosts.ts";
 import { unpairSheet } from "./computers.ts";
+import { deleteSheet } from "./key.ts";
 import { qrSheet } from "./keycard.ts";
+import { lockSheet } from "./lock.ts";
 import { screen } from "./screen.ts";
 import { unlockSheet } from "./unlock.ts";
 import type { Actions, View } from "./view.ts";
@@ -104,7 +106,7 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
 // modal is the one dialog that is open: what is urgent first.
 function modal(ui: Ui): Child {
   if (ui.view.phase !== "ready") return null;
-  return alarmSheet(ui) ?? cardSheet(ui) ?? endedSheet(ui) ?? unlockSheet(ui) ?? qrSheet(ui) ?? unpairSheet(ui) ?? forgetSheet(ui);
+  return alarmSheet(ui) ?? cardSheet(ui) ?? endedSheet(ui) ?? unlockSheet(ui) ?? qrSheet(ui) ?? unpairSheet(ui) ?? lockSheet(ui) ?? deleteSheet(ui) ?? forgetSheet(ui);
 }
 
 // tidy drops what the state says of things that are gone.

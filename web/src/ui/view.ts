@@ -1,5 +1,5 @@
 // What the screens show, and what they may do: all that ui/ knows of the rest.
-import type { Alarm, Card, Computer, Entry, Grant, Millis, Pin, Rule } from "../core.d.ts";
+import type { Alarm, Card, Computer, Entry, Grant, Millis, Pin, Rule, Use } from "../core.d.ts";
 import type { Channel, Place } from "../ears.ts";
 import type { Key, Kind } from "../kept.ts";
 
@@ -73,7 +73,7 @@ export interface Pairing {
 
 export interface Ended {
   card: Card;
-  why: "answered" | "cancelled" | "expired" | "failed" | "rejected"; // failed: allowed, but the key could not be used
+  why: "answered" | "cancelled" | "expired" | "failed" | "locked" | "rejected"; // failed: allowed, but the key could not be used
   took: Millis; // for answered
 }
 
@@ -108,6 +108,11 @@ export interface Actions {
   decide(card: Card, allow: boolean, grant: Grant): Promise<void>;
   unlock(u: Unlock): Promise<void>; // "Continue lease"; asks for the passkey
   refuseUnlock(u: Unlock): Promise<void>;
+  nameComputer(pairing: string, name: string): Promise<void>; // here only
+  lock(pairing: string, on: boolean): Promise<void>; // "not me": all that it asks is refused
+  renameKey(fingerprint: string, name: string): Promise<void>;
+  deleteKey(fingerprint: string): Promise<void>; // for good
+  uses(fingerprint: string): Promise<Use[]>; // where a key was used, the latest first; reads the whole log
   unpair(pairing: string): Promise<void>; // also one that is not live yet
   revoke(rule: string): Promise<void>;
   forgetHost(pin: Pin): Promise<void>;
