@@ -62,7 +62,7 @@ export const years: Entry[] = Array.from({ length: 10_000 }, (_, i) => {
   const [seq, old] = [10_000 - i, i < 41 ? i * 3 * hour : (41 + (i - 41) * 2.6) * 3 * hour];
   const decision = i % 17 === 5 ? "rejected" : i % 41 === 7 ? "refused" : "allowed";
   const [computer, pairing] = i % 3 === 1 ? ["build-server", "p2"] : ["laptop", "p1"];
-  return { ...entry, seq, unix: now - 5 * minute - old, decision, computer, pairing, user: i % 5 ? "root" : "deploy", host: `node-${i % 50}.example.com`, program: i % 4 ? "ssh" : "git push" };
+  return { ...entry, seq, unix: now - 5 * minute - old, decision, computer, pairing, user: i % 5 ? "root" : "deploy", host: `node-${i % 50}.example.com`, program: i % 3 ? "ssh" : "git push" };
 });
 
 export const roomy: Room = { kept: true, used: 4_300_000, quota: 5.8e9 };

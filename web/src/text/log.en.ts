@@ -4,7 +4,7 @@ export const log = {
   byYou: "by you", byRule: "by a rule", noPlace: "Log",
   when: "When", computer: "Computer", program: "Asked by",
   why: "Why", user: "User", host: "Host", hostKey: "Host key", rule: "Rule", ruleOver: "a rule that is over", number: "Entry",
-  search: "Search", decision: "Decision", anyDecision: "All decisions", anyComputer: "All computers",
+  search: "Computer, host, user, program", decision: "Decision", anyDecision: "Any decision", anyComputer: "Any computer",
   found: (n: number) => (n === 1 ? "1 entry" : `${n} entries`),
   older: "Show older", reading: "Reading older entries…",
   week: "Last 7 days", counts: (allowed: number, others: number) => `${allowed} allowed, ${others} not`,

@@ -17,20 +17,18 @@ export function filters(ui: Ui, all: Entry[], found: number): Child {
   });
   const computers = [...computersIn(all)];
   return h("section", { class: "filters", role: "search" },
-    h("div", { class: "stack" }, h("label", { for: "find" }, t.log.search),
-      h("input", {
-        id: "find", type: "search", value: query.text, maxlength: 80, autocapitalize: "off", autocomplete: "off", spellcheck: "false",
-        oninput: ({ target }) => target instanceof HTMLInputElement && ask({ text: target.value }),
-      })),
+    h("input", {
+      id: "find", type: "search", value: query.text, "aria-label": t.log.search, placeholder: t.log.search, maxlength: 80, autocapitalize: "off", autocomplete: "off", spellcheck: "false",
+      oninput: ({ target }) => target instanceof HTMLInputElement && ask({ text: target.value }),
+    }),
     h("div", { class: "buttons two" },
       choice("decision", t.log.decision, query.decision, [["", t.log.anyDecision], ...Object.entries(t.decision)], (v) => ask({ decision: v as Decision | "" })),
       computers.length > 1 && choice("computer", t.log.computer, query.computer, [["", t.log.anyComputer], ...computers.map(([id, name]): [string, string] => [id, cut(name, 32).text])], (v) => ask({ computer: v }))),
-    h("p", { class: "dim small", role: "status" }, query !== anything && t.log.found(found)));
+    h("p", { class: "dim small", role: "status" }, query !== anything && found > 0 && t.log.found(found)));
 }
 
 /** choice is one of several values, each with its words. */
 export function choice(id: string, label: string, chosen: string, values: readonly (readonly [string, string])[], choose: (value: string) => void): Node {
-  return h("div", { class: "stack", key: id }, h("label", { for: id }, label),
-    h("select", { id, onchange: ({ target }) => target instanceof HTMLSelectElement && choose(target.value) },
-      values.map(([value, words]) => h("option", { key: value, value, selected: value === chosen }, clean(words)))));
+  return h("select", { id, key: id, "aria-label": label, onchange: ({ target }) => target instanceof HTMLSelectElement && choose(target.value) },
+    values.map(([value, words]) => h("option", { key: value, value, selected: value === chosen }, clean(words))));
 }

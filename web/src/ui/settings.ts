@@ -51,7 +51,7 @@ export function settings(ui: Ui): Child {
 }
 
 function looks(ui: Ui): Child {
-  return choice("theme", t.upkeep.theme, ui.view.theme, Object.entries(t.upkeep.themes), (to) => ui.actions.setTheme(to as Theme));
+  return section(t.upkeep.theme, choice("theme", t.upkeep.theme, ui.view.theme, Object.entries(t.upkeep.themes), (to) => ui.actions.setTheme(to as Theme)));
 }
 
 export function addKey(ui: Ui): Child {
