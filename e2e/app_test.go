@@ -41,7 +41,8 @@ func newAppFor(t *testing.T, h *House, prf bool, makeKey ...string) (*tab, *Auth
 }
 
 // TestApp: a first key under a passkey, a pairing by link that is told to be in
-// use before any login, a login that is allowed, one that is rejected.
+// use before any login, a login that is allowed, one that is rejected; and what the
+// app makes of that: its record, a report, storage that fails.
 func TestApp(t *testing.T) {
 	t.Parallel()
 	p, _ := newApp(t, true, wrapped...)
@@ -57,6 +58,9 @@ func TestApp(t *testing.T) {
 	if err := <-done; err == nil || !strings.Contains(err.Error(), "Permission denied") {
 		t.Errorf("a rejected login ends with %v", err)
 	}
+	p.recordHolds(2)
+	p.settingsHold()
+	p.storageFails()
 	p.quiet()
 }
 

@@ -60,6 +60,7 @@ type Entry struct {
 	Host      string `json:"host,omitempty"`      // name, as reported or pinned
 	HostKey   string `json:"host_key,omitempty"`  // fingerprint
 	Proof     string `json:"proof,omitempty"`     // how far the host was proved
+	Program   string `json:"program,omitempty"`   // that asked, as the computer reported it
 	Rule      string `json:"rule,omitempty"`      // that decided it, or that was given with it
 	Payload   []byte `json:"payload_sha256"`      // of the bytes to be signed
 

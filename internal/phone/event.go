@@ -259,6 +259,7 @@ const (
 	NoteSkew                       // a request did not fit this phone's clock
 	NoteSigned                     // a signature was made and is on its way
 	NoteLogDamaged                 // the log was damaged and begun anew; Err says more; at each start until acknowledged
+	NoteUnheard                    // a computer stopped waiting for a signature that was made: it came too late
 )
 
 func (Store) effect()     {}

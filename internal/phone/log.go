@@ -24,6 +24,7 @@ func (c *Core) note(now time.Time, rec *reqRecord, d auditlog.Decision, reason s
 	v, _ := c.look(p, rec)
 	e.User, e.Namespace, e.Host = v.card.User, v.card.Namespace, v.card.hostName()
 	e.HostKey, e.Proof, e.Rule = v.card.Host.Fingerprint, string(v.card.Host.Proof), rec.Rule
+	e.Program = v.card.Reported.Program
 	b := c.log.Append(e)
 	effects := []Effect{Store{Key: logKey(c.log.Len()), Value: b}}
 	if first := c.log.First(); c.log.Len()-first >= maxLog {

@@ -105,7 +105,8 @@ type reqRecord struct {
 	Epoch   sealbox.EpochID `json:"epoch"`                        // of the newest copy
 	Request *wire.Request   `json:"request,omitempty"`            // while undecided or unsigned
 	Answer  *wire.Response  `json:"answer,omitempty"`
-	Rule    string          `json:"rule,omitempty"` // that allowed it, or that came of it
+	Rule    string          `json:"rule,omitempty"`    // that allowed it, or that came of it
+	Unheard bool            `json:"unheard,omitempty"` // the person knows that its answer came too late
 
 	pairing string
 	id      wire.ID

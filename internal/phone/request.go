@@ -222,7 +222,7 @@ func (c *Core) cancel(now time.Time, p *pairRecord, r *wire.Request) []Effect {
 		}
 		rec = &reqRecord{pairing: p.id, id: r.Cancel.ID, Expires: r.Expires}
 	} else if !rec.waits() {
-		return nil // too late: it is answered
+		return c.unheard(p, rec) // too late: it is answered
 	}
 	waited := rec.waits()
 	rec.State, rec.Request, rec.halves = reqCancelled, nil, nil
@@ -231,6 +231,16 @@ func (c *Core) cancel(now time.Time, p *pairRecord, r *wire.Request) []Effect {
 		effects = append(effects, Withdraw{p.id, rec.id, wire.CodeCancelled})
 	}
 	return effects
+}
+
+// unheard tells the person, once, that a computer had not got a signature when it
+// stopped waiting: the phone may have been offline.
+func (c *Core) unheard(p *pairRecord, rec *reqRecord) []Effect {
+	if rec.Unheard || rec.Answer == nil || rec.Answer.Sign == nil || len(rec.Answer.Sign.Signature) == 0 {
+		return nil
+	}
+	rec.Unheard = true
+	return []Effect{c.putRequest(rec), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteUnheard}}
 }
 
 // sign asks for the signature of a decided request, unless its time is over. open

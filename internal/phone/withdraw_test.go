@@ -63,12 +63,17 @@ func TestCancelOfWhatIsAllowed(t *testing.T) {
 	}
 }
 
-// TestCancelAfterTheAnswer changes nothing: copies still get the signature.
+// TestCancelAfterTheAnswer changes nothing: copies still get the signature. The
+// person is told, once, that the computer had not got it.
 func TestCancelAfterTheAnswer(t *testing.T) {
 	w, req := locked(t)
 	w.do(Signed{Pairing: w.pairing, Request: req.ID, Signature: []byte("sig")})
-	if effects := w.send(w.cancelOf(1)); len(effects) != 0 {
+	effects := w.send(w.cancelOf(1))
+	if note := one[Note](t, effects); note.Kind != NoteUnheard || note.Computer == "" || len(effects) != 2 {
 		t.Errorf("a cancel after the answer: %#v", effects)
+	}
+	if effects := w.send(w.cancelOf(1)); len(effects) != 0 {
+		t.Errorf("another cancel: %#v", effects)
 	}
 	if r := w.response(w.send(req)); string(r.Sign.Signature) != "sig" {
 		t.Errorf("a copy gets %+v", r)

@@ -58,7 +58,7 @@ func (d *Door) methods() map[string]any {
 		"mailbox": mailboxOf, "signRead": signRead, "parseLink": parseLink,
 		"publicKey": publicKey, "signature": signature, "authorizedKey": authorizedKey,
 		"passkeyPublic": passkeyPublic, "passkeySignature": passkeySignature,
-		"entries": entries, "uses": uses,
+		"chain": chain, "uses": uses,
 	}
 }
 

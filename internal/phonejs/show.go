@@ -1,24 +1,19 @@
 package phonejs
 
 import (
-	"time"
+	"errors"
 
 	"kryptonite/internal/auditlog"
 	"kryptonite/internal/phone"
-	"kryptonite/internal/wire"
 )
 
-// Entry is an entry of the log, for people.
-type Entry struct {
-	Seq      int
-	Unix     time.Time
-	Pairing  string
-	Computer string
-	Request  wire.ID
-	Decision auditlog.Decision
-	Reason   string
-
-	Key, User, Namespace, Host, HostKey, Proof, Rule string
+// Chain is what the chain of a log says.
+type Chain struct {
+	Held   int    // entries that hold
+	First  int    // the number of the oldest of them, 0 when there is none
+	Length int    // that of the newest
+	Head   string // the hash of that, 64 hex characters
+	Broken string // what is wrong with the entry that comes next; "": nothing
 }
 
 // uses lists where the entries say that the key with this fingerprint was used.
@@ -27,16 +22,15 @@ func uses(stored [][]byte, fingerprint string) ([]phone.Use, error) {
 	return phone.Uses(read, fingerprint), err
 }
 
-// entries reads stored entries of the log, which must follow each other.
-func entries(stored [][]byte) ([]Entry, error) {
-	read, _, err := auditlog.Read(stored)
+// chain verifies the log among records, as a phone does when it starts.
+func chain(records map[string][]byte) (Chain, error) {
+	entries, end, err := phone.Log(records)
+	if broken := new(auditlog.BrokenError); err != nil && !errors.As(err, &broken) {
+		return Chain{}, err
+	}
+	c := Chain{Held: len(entries), First: int(end.First()), Length: int(end.Len()), Head: end.Head().String()}
 	if err != nil {
-		return nil, err
+		c.Broken = err.Error()
 	}
-	list := make([]Entry, len(read))
-	for i, e := range read {
-		list[i] = Entry{int(e.Seq), e.Time(), e.Pairing, e.Computer, e.Request, e.Decision, e.Reason,
-			e.Key, e.User, e.Namespace, e.Host, e.HostKey, e.Proof, e.Rule}
-	}
-	return list, nil
+	return c, nil
 }

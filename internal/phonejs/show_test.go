@@ -1,33 +1,62 @@
 package phonejs
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
 	"kryptonite/internal/auditlog"
+	"kryptonite/internal/phone"
 )
 
-// TestEntries: stored entries are shown; ones that do not follow each other are
-// refused.
-func TestEntries(t *testing.T) {
+// TestChain: the log among records holds, or it is said where it breaks.
+func TestChain(t *testing.T) {
 	var log auditlog.Log
-	var stored []any
-	for i, d := range []auditlog.Decision{auditlog.Allowed, auditlog.Rejected, auditlog.Expired} {
-		stored = append(stored, b64(log.Append(auditlog.Entry{Unix: int64(1_700_000_000 + i), Decision: d, User: "root", Host: "server"})))
+	records := map[string]any{"pairing/x": "AAAA"}
+	key := func(n int) string { return fmt.Sprintf("%s%020d", phone.LogPrefix, n) }
+	for i, d := range []auditlog.Decision{auditlog.Allowed, auditlog.Rejected, auditlog.Expired, auditlog.Allowed} {
+		records[key(i+1)] = b64(log.Append(auditlog.Entry{Unix: int64(1_700_000_000 + i), Decision: d, User: "root", Host: "server"}))
 	}
-	var raw []map[string]any
-	text := call(new(Door), "entries", stored[1:])
-	if err := json.Unmarshal([]byte(text), &raw); err != nil || len(raw) != 2 {
-		t.Fatalf("entries = %s, %v", text, err)
+	verify := func(change func(map[string]any)) (c Chain) {
+		t.Helper()
+		changed := maps.Clone(records)
+		change(changed)
+		text := call(new(Door), "chain", changed)
+		if err := json.Unmarshal([]byte(text), &c); err != nil {
+			t.Fatalf("chain = %s, %v", text, err)
+		}
+		return c
 	}
-	if e := raw[0]; e["seq"] != 2.0 || e["unix"] != 1_700_000_001_000.0 || e["decision"] != "rejected" || e["user"] != "root" {
-		t.Errorf("the second entry is %v", e)
+	if c := verify(func(map[string]any) {}); c != (Chain{4, 1, 4, log.Head().String(), ""}) {
+		t.Errorf("the whole log: %+v", c)
 	}
-	if got, err := entries(nil); err != nil || len(got) != 0 {
-		t.Errorf("no entries = %v, %v", got, err)
+	if c := verify(func(m map[string]any) { clear(m) }); c != (Chain{Head: auditlog.Head{}.String()}) {
+		t.Errorf("no log: %+v", c)
 	}
-	if text := call(new(Door), "entries", []any{stored[0], stored[2]}); !strings.Contains(text, "Refused") {
-		t.Errorf("a gap = %s", text)
+	changed := func(m map[string]any) {
+		b, err := base64.StdEncoding.DecodeString(m[key(2)].(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m[key(2)] = b64([]byte(strings.Replace(string(b), "root", "ROOT", 1)))
+	}
+	for what, broken := range map[string]func(map[string]any){
+		"an entry was changed":    changed,
+		"an entry is missing":     func(m map[string]any) { delete(m, key(3)) },
+		"an entry is misplaced":   func(m map[string]any) { m[key(9)] = m[key(4)]; delete(m, key(4)) },
+		"the first one is gone":   func(m map[string]any) { delete(m, key(1)) },
+		"an entry cannot be read": func(m map[string]any) { m[key(4)] = "AAAA" },
+	} {
+		c := verify(broken)
+		if c.Broken == "" {
+			t.Errorf("%s: %+v", what, c)
+		}
+		t.Logf("%s: %+v", what, c)
+	}
+	if c := verify(changed); c.Held != 2 || c.Length != 2 || !strings.Contains(c.Broken, "log entry 3: the entry before it was changed") {
+		t.Errorf("an entry was changed: %+v", c)
 	}
 }

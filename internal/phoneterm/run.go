@@ -300,6 +300,8 @@ func (p *prompter) note(n phone.Note) {
 		p.e.io.Printf("signed for %s\n", name)
 	case phone.NoteLogDamaged:
 		p.e.sayLogDamaged(n)
+	case phone.NoteUnheard:
+		p.e.io.Printf("%s had stopped waiting: the last signature came too late\n", name)
 	case phone.NoteSkew:
 		p.e.io.Printf("a request of %s was refused: the clocks do not agree\n", name)
 	}

@@ -1,7 +1,9 @@
 // Views as the gallery shows them, and Actions that note what was called.
-import type { Card, Computer, Entry, Millis, Pin, Rule, Use } from "../src/core.d.ts";
+import type { Card, Computer, Millis, Pin, Rule, Use } from "../src/core.d.ts";
+import type { Entry } from "../src/entry.ts";
 import type { Key } from "../src/kept.ts";
 import { bluetooth } from "../src/text/bluetooth.en.ts";
+import type { Room } from "../src/ui/care.ts";
 import type { Actions, Air, View } from "../src/ui/view.ts";
 
 /** now never moves, so that pictures are the same each time. */
@@ -41,23 +43,33 @@ export const rule: Rule = {
 };
 
 export const entry: Entry = {
-  seq: 41, unix: now - 4 * minute, pairing: "p1", computer: "laptop", request: "r0", decision: "allowed", reason: "",
+  seq: 7, unix: now - 4 * minute, pairing: "p1", computer: "laptop", request: "r0", decision: "allowed", reason: "", program: "bash > git push > ssh",
   key: keyPrint, user: "root", namespace: "", host: "server.example.com", hostKey: print, proof: "proved", rule: "",
 };
 
 export const log: Entry[] = [
   entry,
-  { ...entry, seq: 40, unix: now - 31 * minute, rule: "rule1" },
-  { ...entry, seq: 39, unix: now - 2 * hour, decision: "refused", user: "git", host: "github.com", reason: "github.com shows the host key SHA256:p2QA… (ssh-ed25519); pinned on the phone since 3 May 2026 is SHA256:uNiV… (ssh-ed25519)" },
-  { ...entry, seq: 38, unix: now - 3 * hour, decision: "rejected", user: "deploy", host: "[nas.local]:2222", proof: "vouched" },
-  { ...entry, seq: 37, unix: now - 26 * hour, decision: "expired", computer: "build-server", pairing: "p2" },
-  { ...entry, seq: 36, unix: now - 27 * hour, namespace: "git", user: "", host: "", hostKey: "", proof: "" },
-  { ...entry, seq: 35, unix: now - 80 * hour, decision: "damaged", computer: "", user: "", host: "", hostKey: "", proof: "", key: "", reason: "entry 34 does not follow 33; 34 entries were set aside" },
+  { ...entry, seq: 6, unix: now - 31 * minute, rule: "rule1" },
+  { ...entry, seq: 5, unix: now - 2 * hour, decision: "refused", user: "git", host: "github.com", reason: "github.com shows the host key SHA256:p2QA… (ssh-ed25519); pinned on the phone since 3 May 2026 is SHA256:uNiV… (ssh-ed25519)" },
+  { ...entry, seq: 4, unix: now - 3 * hour, decision: "rejected", user: "deploy", host: "[nas.local]:2222", proof: "vouched" },
+  { ...entry, seq: 3, unix: now - 26 * hour, decision: "expired", computer: "build-server", pairing: "p2" },
+  { ...entry, seq: 2, unix: now - 27 * hour, namespace: "git", user: "", host: "", hostKey: "", proof: "" },
+  { ...entry, seq: 1, unix: now - 80 * hour, decision: "damaged", computer: "", user: "", host: "", hostKey: "", proof: "", key: "", reason: "entry 34 does not follow 33; 34 entries were set aside" },
 ];
+
+/** years is a full log. */
+export const years: Entry[] = Array.from({ length: 10_000 }, (_, i) => {
+  const [seq, old] = [10_000 - i, i < 41 ? i * 3 * hour : (41 + (i - 41) * 2.6) * 3 * hour];
+  const decision = i % 17 === 5 ? "rejected" : i % 41 === 7 ? "refused" : "allowed";
+  const [computer, pairing] = i % 3 === 1 ? ["build-server", "p2"] : ["laptop", "p1"];
+  return { ...entry, seq, unix: now - 5 * minute - old, decision, computer, pairing, user: i % 5 ? "root" : "deploy", host: `node-${i % 50}.example.com`, program: i % 3 ? "ssh" : "git push" };
+});
+
+export const roomy: Room = { kept: true, used: 4_300_000, quota: 5.8e9 };
 
 export const empty: View = {
   phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], channels: {}, air: {}, untold: [], pairing: null, cards: [], ended: [], alarms: [],
-  unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], push: { state: "on", why: "" }, lockScreen: false, tellRules: false, build: { hash: "0123456789abcdef", next: "", kept: "yes", why: "" }, docs: "https://example.com/docs",
+  unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], push: { state: "on", why: "" }, lockScreen: false, tellRules: false, build: { hash: "0123456789abcdef", next: "", kept: "yes", why: "" }, cause: "app", theme: "system", lost: false, troubles: [], docs: "https://example.com/docs",
 };
 
 const relay = { kind: "relay", name: "https://relay.example.com", up: true } as const;
@@ -91,7 +103,9 @@ export function actions(calls: unknown[][], over: Partial<Actions>): Actions {
     forward: note("forward"), see: note("see"), bluetooth: note("bluetooth"), ring: note("ring"), setLockScreen: note("setLockScreen"), setTellRules: note("setTellRules"),
     nameComputer: note("nameComputer"), lock: note("lock"), renameKey: note("renameKey"), deleteKey: note("deleteKey"), uses: () => Promise.resolve(used),
     sees: (_pairing, fingerprint) => fingerprint === key.fingerprint,
-    qr: () => Promise.resolve(fakeCode(29)), share: note("share"), copy: note("copy"), acknowledge: note("acknowledge"), dismiss: sync("dismiss"), update: note("update"), restart: sync("restart"),
+    qr: () => Promise.resolve(fakeCode(29)), share: note("share"), copy: note("copy"), acknowledge: note("acknowledge"), dismiss: sync("dismiss"), update: note("update"), restart: sync("restart"), look: () => Promise.resolve(false),
+    history: () => Promise.resolve(years), verifyLog: () => Promise.resolve({ held: 41, first: 1, length: 41, head: "3f2a90c4d1e85b77".repeat(4), broken: "" }), exportLog: note("exportLog"),
+    room: () => Promise.resolve(roomy), keepRoom: () => Promise.resolve(roomy), setTheme: sync("setTheme"),
     ...over,
   };
 }

@@ -12,12 +12,12 @@ export function hostile(name: string): View {
   const odd = { ...card, user: name, computer: name, keyName: name, name, knownAs: [name, name], reported: { program: name, directory: name, remote: name, branch: name, host: name, port: 22, hostKeyAlias: false },
     host: { ...card.host, keyType: name.slice(0, 300), cert: { ca: name.slice(0, 300), principals: [name, name, name, name, name, name], validAfter: null, validBefore: null } } };
   return {
-    ...full, name, build: { hash: name, next: name, kept: "no", why: name }, why: name,
+    ...full, name, troubles: [{ at: 0, text: name }], build: { hash: name, next: name, kept: "no", why: name }, why: name,
     keys: [{ ...key, name, line: name }],
     untold: [name], computers: [{ ...laptop, name }, { ...laptop, pairing: "p3", name }],
     channels: { p1: [{ kind: "relay", name, up: false }] }, pins: [{ ...pin, name, by: name }], strange: [{ ...pin, name, by: name }],
     rules: [{ ...rule, user: name, name }, { ...rule, id: "r2", scope: "block" }],
-    log: [{ ...entry, user: name, computer: name, host: name, reason: name }, { ...entry, seq: 2, namespace: name }],
+    log: [{ ...entry, user: name, computer: name, host: name, reason: name, program: name }, { ...entry, seq: 1, namespace: name }],
     messages: [{ id: 1, grave: true, text: name, do: name, returns: true }, { id: 2, grave: false, text: name, do: name, returns: true }],
     push: { state: "failed", why: name }, cards: [odd], alarms: [], unlocks: [],
     ended: [{ card: odd, why: "expired", took: 0 }],

@@ -40,5 +40,12 @@ for (const words of screen.press ?? []) {
   if (words === "wait") await new Promise((done) => setTimeout(done, 600));
   else await press(words);
 }
+if (screen.type) {
+  const [field, text] = screen.type;
+  const input = document.querySelector<HTMLInputElement>(field);
+  if (!input) throw new Error(`there is no ${field}`);
+  input.value = text;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+}
 if (screen.then) window.gallery.show(screen.then);
 document.documentElement.dataset["ready"] = name;

@@ -3,7 +3,7 @@ import type { Card } from "../src/core.d.ts";
 import type { Channel } from "../src/ears.ts";
 import { bluetooth } from "../src/text/bluetooth.en.ts";
 import { type Actions, type Air, NoPRF, type Push, type View } from "../src/ui/view.ts";
-import { card, empty, full, lacks, laptop, nasPin, now, offers, otherPrint, passkey, pin, plainKey, rule, server, uses } from "./fakes.ts";
+import { card, empty, full, lacks, laptop, nasPin, now, offers, otherPrint, passkey, pin, plainKey, roomy, rule, server, uses, years } from "./fakes.ts";
 import { hostile, names } from "./hostile.ts";
 
 /** A Screen is a View and the buttons that are pressed to get there. */
@@ -11,6 +11,7 @@ export interface Screen {
   view: View;
   press?: string[]; // "wait" waits until buttons work
   actions?: Partial<Actions>;
+  type?: [string, string]; // what is typed into a field after that
   then?: Partial<View>; // shown after that
 }
 
@@ -65,6 +66,8 @@ const evil = (name: keyof typeof names): Record<string, Screen> => {
 export const screens: Record<string, Screen> = {
   loading: { view: { ...empty, phase: "loading" } },
   dead: { view: { ...empty, phase: "dead", why: "panic: bug: answer without a request (core.go:211)" } },
+  "dead-storage": { view: { ...empty, phase: "dead", cause: "storage", why: "this phone's storage is full: make room, then start the app again" } },
+  "welcome-lost": { view: { ...empty, keys: [], name: "", home: "browser", lost: true } },
   busy: { view: { ...empty, phase: "busy" } },
   welcome: { view: { ...empty, keys: [], name: "", home: "browser" } },
   "welcome-more": { view: { ...empty, keys: [], name: "", pairing }, press: ["More ways"] },
@@ -83,6 +86,8 @@ export const screens: Record<string, Screen> = {
   "settings-push-failed": settingsPush("failed", { lockScreen: true }),
   "home-update": { view: { ...full, build: next } }, "dead-update": { view: { ...empty, phase: "dead", why: "panic: bug: answer without a request (core.go:211)", build: next } },
   "home-update-failed": { view: { ...full, build: next }, press: ["Update"], actions: { update: () => Promise.reject(new Error("this version stays, the new one could not be kept (Quota exceeded)")) } },
+  "settings-report": tab("Settings", { troubles: [{ at: now - 9e5, text: "WebSocket of https://relay.example.com/v1 closed (1006)" }, { at: now, text: "the relay says 503: try laptop again" }] }, "Show them"),
+  "settings-loose": { ...tab("Settings", { theme: "dark" }), actions: { room: () => Promise.resolve({ ...roomy, kept: false, quota: 4_500_000 }) } },
   "settings-unkept": tab("Settings", { build: { hash: "", next: "", kept: "no", why: "Quota exceeded" } }),
   "key-qr": { view: full, press: ["Code"] },
   "key-line": { view: full, press: ["Show the whole line"] },
@@ -110,6 +115,10 @@ export const screens: Record<string, Screen> = {
   "pair-left": { ...pairs({ step: "agreed", computer: "laptop", words: "VELVET ORBIT" }), press: ["Go to Home"] },
   pair: tab("Computers", {}, "I have a link"), scan: tab("Computers", {}, "Scan the code"),
   activity: tab("Activity"), "activity-open": tab("Activity", {}, "git@github.com"), "activity-none": tab("Activity", { log: [] }),
+  "activity-years": tab("Activity", { log: years.slice(0, 200) }), "activity-more": tab("Activity", { log: years.slice(0, 200) }, "Show older"),
+  "activity-found": { ...tab("Activity", { log: years.slice(0, 200) }), type: ["#find", "node-7. git"] }, "activity-nothing": { ...tab("Activity", { log: years.slice(0, 200) }), type: ["#find", "no such host"] },
+  "activity-verified": tab("Activity", {}, "Verify the chain"),
+  "activity-broken": { ...tab("Activity", {}, "Verify the chain"), actions: { verifyLog: () => Promise.resolve({ held: 16, first: 1, length: 16, head: "", broken: "log entry 17: the entry before it was changed" }) } },
   computers: tab("Computers", { computers: [laptop, server, { ...laptop, pairing: "p4", name: "new-one", live: false, heard: 0 }], untold: ["old-laptop"] }), "computers-none": tab("Computers", { computers: [] }),
   computer: tab("Computers", { keys: [...full.keys, plainKey, passkey] }, "laptop"), "computer-channels": tab("Computers", { channels: { p1: [{ kind: "relay", name: "https://relay.example.com:8443", up: false }, { kind: "sqs", name: "ap-southeast-2", up: true }] } }, "laptop"),
   ...air("idle", offers(bluetooth.idle)), ...air("nothing", offers(bluetooth.nothing)), ...air("off", offers(bluetooth.off)), ...air("denied", offers(bluetooth.denied)),

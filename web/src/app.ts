@@ -2,13 +2,11 @@
 import type { Alarm, Card, Event, Grant } from "./core.d.ts";
 import { Air } from "./air.ts";
 import { Board } from "./board.ts";
-import { Changes } from "./changes.ts";
 import { type Errand, perform } from "./errands.ts";
 import type { ToSign } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
 import { Opening } from "./opening.ts";
 import { canMake } from "./passkey.ts";
-import { copy, share } from "./place.ts";
 import { about, keepOpen, type Parts, parts } from "./parts.ts";
 import type { Shown } from "./runner.ts";
 import { draw } from "./qr.ts";
@@ -17,6 +15,7 @@ import { Ringing } from "./ringing.ts";
 import type { Started } from "./start.ts";
 import { type Actions, type Ended, type Message, type Unlock } from "./ui/view.ts";
 import { Unlocks } from "./unlocks.ts";
+import { Upkeep } from "./upkeep.ts";
 
 /** Around is what the app needs of the page. */
 export interface Around {
@@ -26,10 +25,11 @@ export interface Around {
   note(err: unknown): void;
   restart(): void; // the page's
   update(): Promise<void>;
+  look(): Promise<boolean>; // for an update
 }
 
 /** An App is what people see of a phone, and do. */
-export class App extends Changes implements Actions {
+export class App extends Upkeep implements Actions {
   readonly board = new Board();
   readonly ringing: Ringing;
   readonly air: Air;
@@ -118,10 +118,9 @@ export class App extends Changes implements Actions {
   ring = (): Promise<void> => this.ringing.ring();
   setLockScreen = (lockScreen: boolean): Promise<void> => this.ringing.set({ lockScreen });
   setTellRules = (tellRules: boolean): Promise<void> => this.ringing.set({ tellRules });
-  share = (text: string): Promise<void> => share(text);
-  copy = (text: string): Promise<void> => copy(text);
   restart = (): void => this.around.restart();
   update = (): Promise<void> => this.around.update();
+  look = (): Promise<boolean> => this.around.look();
 
   async acknowledge(m: Message): Promise<void> {
     await this.post({ type: "Acknowledge" });
@@ -143,6 +142,7 @@ export class App extends Changes implements Actions {
     if (this.#at) keepOpen(this.#at);
   }
 
+  protected changed = (): void => this.around.changed();
   protected started(): Started<Keyring> {
     if (!this.#at) throw new Error("the phone is still starting: try again in a moment");
     return this.#at;

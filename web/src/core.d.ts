@@ -8,8 +8,7 @@ export type Proof = "proved" | "vouched" | "bound" | "unknown";
 export type Scope = "" | "host" | "computer" | "block";
 export type Code = "" | "rejected" | "refused" | "host_key" | "forwarded" | "locked" | "unknown_key" | "clock_skew" | "expired" | "cancelled" | "unknown_kind";
 export type Verdict = "NoName" | "New" | "Match" | "Mismatch" | "NewType" | "Downgraded";
-export type NoteKind = "BadLink" | "NoHello" | "TooLate" | "Paired" | "Live" | "Refused" | "Unpaired" | "Told" | "Skew" | "Signed" | "LogDamaged";
-export type Decision = "allowed" | "rejected" | "refused" | "expired" | "damaged";
+export type NoteKind = "BadLink" | "NoHello" | "TooLate" | "Paired" | "Live" | "Refused" | "Unpaired" | "Told" | "Skew" | "Signed" | "LogDamaged" | "Unheard";
 export type KeyType = "ssh-ed25519" | "ecdsa-sha2-nistp256";
 
 // What may be called. Each throws Refused for arguments that do not fit, and
@@ -34,7 +33,7 @@ export interface Phone {
   passkeySignature(assertion: Assertion): Base64; // the challenge was the whole payload
   authorizedKey(blob: Base64, comment: string): string;
   uses(stored: Base64[], fingerprint: string): Use[]; // all records of the log, oldest first
-  entries(stored: Base64[]): Entry[]; // records of the log that follow each other, oldest first
+  chain(records: Record<string, Base64>): Chain; // of the log among records
 }
 
 // Events: what happened. Their meaning is in internal/phone/event.go.
@@ -109,9 +108,6 @@ export interface Host {
   proof: Proof; keyType: string; fingerprint: string; cert: Cert | null; local: boolean; path: string[];
 }
 export interface Cert { ca: string; principals: string[]; validAfter: Millis | null; validBefore: Millis | null }
-export interface Entry {
-  seq: number; unix: Millis; pairing: string; computer: string; request: Base64; decision: Decision; reason: string;
-  key: string; user: string; namespace: string; host: string; hostKey: string; proof: string; rule: string;
-}
+export interface Chain { held: number; first: number; length: number; head: string; broken: string } // broken: what is wrong with the entry that comes next
 export interface Use { user: string; host: string; hostKey: string; namespace: string; last: Millis }
 export interface Reported { program: string; directory: string; remote: string; branch: string; host: string; port: number; hostKeyAlias: boolean }

@@ -7,6 +7,9 @@ export type Table = "records" | "keys" | "settings";
 const version = 1; // of the tables
 const openLimit = 10_000; // ms; some browsers never answer
 
+/** NoStore says that the browser does not keep what it should. Nothing of the step that met it was kept. */
+export class NoStore extends Error {}
+
 /** A Database is open until closed aborts, whose reason is for people. */
 export class Database {
   readonly #db: IDBDatabase;
@@ -14,12 +17,12 @@ export class Database {
 
   private constructor(db: IDBDatabase) {
     this.#db = db;
-    const end = (why: string) => (): void => {
+    const end = (why: Error) => (): void => {
       db.close();
-      this.#closed.abort(new Error(why));
+      this.#closed.abort(why);
     };
-    db.onclose = end("the browser has taken this app's storage away; what was in it may be lost");
-    db.onversionchange = end("a newer version of this app runs in another tab, or its data are being deleted");
+    db.onclose = end(new NoStore("the browser has taken this app's storage away; what was in it may be lost"));
+    db.onversionchange = end(new Error("a newer version of this app runs in another tab, or its data are being deleted"));
   }
 
   static async open(signal: AbortSignal, name = "kryptonite"): Promise<Database> {
@@ -63,6 +66,13 @@ export class Database {
     return (await this.#transaction([table], "readonly", (t) => t(table).getAll())).result as unknown[];
   }
 
+  /** under is what a table holds under keys that begin with a prefix, by key, in their order. */
+  async under(table: Table, prefix: string): Promise<[IDBValidKey, unknown][]> {
+    const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
+    const [keys, values] = await this.#transaction([table], "readonly", (t) => [t(table).getAllKeys(range), t(table).getAll(range)] as const);
+    return keys.result.map((key, i) => [key, values.result[i]]);
+  }
+
   async get(table: Table, key: string): Promise<unknown> {
     return (await this.#transaction([table], "readonly", (t) => t(table).get(key))).result as unknown;
   }
@@ -98,8 +108,8 @@ function upgrade(db: IDBDatabase): void {
 
 function explain(err: DOMException | null): Error {
   switch (err?.name) {
-    case "QuotaExceededError": return new Error("this phone's storage is full: make room, then start the app again", { cause: err });
+    case "QuotaExceededError": return new NoStore("this phone's storage is full: make room, then start the app again", { cause: err });
     case "VersionError": return new Error("this app's data are of a newer version: reload the app", { cause: err });
-    default: return new Error(`the browser cannot use this app's storage (${err?.name ?? "no reason given"})`, { cause: err });
+    default: return new NoStore(`the browser cannot use this app's storage (${err?.name ?? "no reason given"})`, { cause: err });
   }
 }

@@ -1,8 +1,8 @@
 // The newest entries of the phone's log, as they pass on their way to the store.
-import type { Base64, Entry, Phone } from "./core.d.ts";
+import type { Base64 } from "./core.d.ts";
+import { type Entry, entryOf, logPrefix } from "./entry.ts";
 import type { Change, Store } from "./store.ts";
 
-export const prefix = "log/"; // of internal/phone's records; what follows sorts
 const most = 200;
 
 /** A LogTail is a store that remembers the newest records of the log. */
@@ -23,14 +23,14 @@ export class LogTail implements Store {
     this.#note(changes.map((c) => [c.key, c.value]));
   }
 
-  /** newest is at most 200 entries, the newest first; throws if they do not follow each other. */
-  newest(core: Phone): Entry[] {
-    this.#entries ??= core.entries([...this.#records.values()]).reverse();
+  /** newest is at most 200 entries, the newest first; throws if one cannot be read. */
+  newest(): Entry[] {
+    this.#entries ??= [...this.#records.values()].map(entryOf).reverse();
     return this.#entries;
   }
 
   #note(changes: [string, Base64 | null][]): void {
-    const logged = changes.filter(([key]) => key.startsWith(prefix));
+    const logged = changes.filter(([key]) => key.startsWith(logPrefix));
     if (logged.length === 0) return;
     const all = new Map(this.#records);
     for (const [key, value] of logged) {

@@ -2,12 +2,16 @@
 import "wasm_exec";
 import { App } from "./app.ts";
 import { serve } from "./errands.ts";
+import { NoStore } from "./idb.ts";
 import { Keyring } from "./keyring.ts";
+import { Traces } from "./localnotes.ts";
 import { home, openedLink, persist } from "./place.ts";
 import { Turn } from "./locks.ts";
 import { Shell } from "./shell.ts";
 import { start } from "./start.ts";
+import { show as showTheme, theme } from "./theme.ts";
 import { mount } from "./ui/ui.ts";
+import type { Trouble } from "./ui/care.ts";
 import type { View } from "./ui/view.ts";
 import { compile } from "./wasm.ts";
 
@@ -20,13 +24,19 @@ const core = compile(fetch(PHONE_WASM, { signal: end.signal }), end.signal); // 
 core.catch(() => undefined); // awaited in start
 let phase: View["phase"] = "loading";
 let why = "";
+let cause: View["cause"] = "app";
 let drawn = false;
+let troubles: Trouble[] = [];
+const traces = new Traces();
 const note = (err: unknown): void => {
-  if (!end.signal.aborted) console.warn(err);
+  if (end.signal.aborted) return;
+  console.warn(err);
+  troubles = [...troubles, { at: Date.now(), text: message(err) }].slice(-20);
 };
 const turn = new Turn();
 const shell = new Shell(changed, note);
-const app = new App({ update: () => shell.update(), qrWasm: QR_WASM, icon: ICON, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
+const app = new App({ update: () => shell.update(), look: () => shell.look(), qrWasm: QR_WASM, icon: ICON, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
+showTheme();
 root.replaceChildren(); // what the page said before
 const ui = mount(root, app);
 
@@ -40,7 +50,9 @@ function changed(): void {
   drawn = true;
   queueMicrotask(() => {
     drawn = false;
-    ui.show({ ...app.parts(), phase, why, home: home(), build: shell.build, docs: "" });
+    const parts = app.parts();
+    const lost = phase === "ready" && traces.lost(parts.keys.length);
+    ui.show({ ...parts, phase, why, cause, home: home(), build: shell.build, theme: theme(), lost, troubles, docs: "" });
   });
 }
 
@@ -71,6 +83,7 @@ async function work(signal: AbortSignal): Promise<void> {
     }, note, life);
     const phone = await starting;
     if (phone.keys.list().length > 0) persist().catch(note);
+    traces.begin();
     app.begin(phone, life);
     become("ready");
     open(link);
@@ -93,6 +106,7 @@ function open(opened: string): void {
 addEventListener("hashchange", () => open(openedLink()));
 changed();
 turn.run(work, () => become("busy"), end.signal).catch((err: unknown) => {
+  if (err instanceof NoStore) cause = "storage";
   become("dead", message(err));
   end.abort(err);
 });

@@ -1,5 +1,6 @@
 // What a notification says: pure, for pages and the service worker.
-import type { Alarm, Base64, Card, Code, Entry, Millis } from "./core.d.ts";
+import type { Alarm, Base64, Card, Code, Millis } from "./core.d.ts";
+import type { Entry } from "./entry.ts";
 import { t } from "./text/en.ts";
 import { notices as words } from "./text/notices.en.ts";
 import { cut } from "./ui/clean.ts";

@@ -1,5 +1,6 @@
 // The notifications of this phone: one for each computer at most.
-import type { Base64, Card, Entry } from "./core.d.ts";
+import type { Base64, Card } from "./core.d.ts";
+import type { Entry } from "./entry.ts";
 import { asks, cooling, ended, locked, type Notice, over, refused, ruled } from "./notice.ts";
 import type { Shown } from "./runner.ts";
 import { dataOf, type Registration, Shelf } from "./shelf.ts";

@@ -27,11 +27,25 @@ export async function persist(): Promise<boolean> {
 /** share opens the system's sheet, or copies where there is none. */
 export async function share(text: string): Promise<void> {
   if (!("share" in navigator)) return copy(text);
-  await navigator.share({ text }).catch((err: unknown) => {
+  await sheet({ text });
+}
+
+async function sheet(data: ShareData): Promise<void> {
+  await navigator.share(data).catch((err: unknown) => {
     if (!(err instanceof DOMException && err.name === "AbortError")) throw err; // given up
   });
 }
 
 export async function copy(text: string): Promise<void> {
   await navigator.clipboard.writeText(text);
+}
+
+/** save gives people a file: by the system's sheet on iOS, whose installed apps download nothing, else as a download. */
+export async function save(name: string, text: string): Promise<void> {
+  const file = new File([text], name, { type: "application/json" });
+  if ("standalone" in navigator && navigator.canShare({ files: [file] })) return sheet({ files: [file] });
+  const link = document.createElement("a");
+  [link.href, link.download] = [URL.createObjectURL(file), name];
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

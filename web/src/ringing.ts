@@ -125,10 +125,10 @@ export class Ringing {
     return turn.ready;
   }
 
-  async #make({ phone: { core, log, keys }, signal }: Turn): Promise<Ready> {
+  async #make({ phone: { log, keys }, signal }: Turn): Promise<Ready> {
     const registration = await register(signal);
     const notices = new Notices({
-      registration, icon: this.around.icon, note: this.around.note, keeps: false, log: () => log.newest(core),
+      registration, icon: this.around.icon, note: this.around.note, keeps: false, log: () => log.newest(),
       hidden: () => !visible() && Notification.permission === "granted", tellRules: () => this.choices.tellRules,
       mayAllow: ({ keyName }) => this.choices.lockScreen && keys.list().every((k) => k.name !== keyName || k.kind === "plain"),
     });

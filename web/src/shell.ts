@@ -58,6 +58,15 @@ export class Shell {
     }
   }
 
+  /** look looks now whether there is another build. */
+  async look(): Promise<boolean> {
+    this.#looked = performance.now();
+    await this.#look().catch((err: unknown) => {
+      throw new Error("the server could not be asked for its version: is there a connection?", { cause: err });
+    });
+    return this.build.next !== "";
+  }
+
   // hear is what the worker of a build says next.
   #hear(hash: string): Promise<string> {
     return unless(within(fetches, this.#live), new Promise((resolve) => this.#channel.addEventListener("message", ({ data }: MessageEvent<Said>) => {

@@ -63,7 +63,7 @@ export async function load(wasm: WebAssembly.Module, signal: AbortSignal): Promi
 const methods: Record<keyof Phone, true> = {
   start: true, handle: true, next: true, computers: true, untold: true, rules: true, pins: true, strange: true, sees: true, bluetooth: true,
   mailbox: true, signRead: true, parseLink: true, publicKey: true, signature: true, passkeyPublic: true, passkeySignature: true,
-  authorizedKey: true, entries: true, uses: true,
+  authorizedKey: true, chain: true, uses: true,
 };
 
 // phone makes a method of each name: the contract has the types.

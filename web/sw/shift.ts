@@ -90,7 +90,7 @@ export class Shift {
     }, this.#life);
     const { lockScreen, tellRules } = await choices(phone.db);
     const notices = new Notices({ // before the runner runs
-      ...place, keeps: true, hidden: () => true, tellRules: () => tellRules, log: () => phone.log.newest(phone.core),
+      ...place, keeps: true, hidden: () => true, tellRules: () => tellRules, log: () => phone.log.newest(),
       mayAllow: ({ keyName }) => lockScreen && phone.keys.alone(keyName),
     });
     const { runner } = phone;

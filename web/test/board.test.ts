@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Card, Entry, Note } from "../src/core.d.ts";
+import type { Card, Note } from "../src/core.d.ts";
 import { Board } from "../src/board.ts";
 import { LogTail } from "../src/logtail.ts";
 import { memoryStore } from "../src/store.ts";
-import { fakePhone } from "./fakes.ts";
 
 const card = (request: string): Card => ({ pairing: "p", request, computer: "laptop" }) as Card;
 const note = (kind: Note["kind"], more: Partial<Note> = {}): Note => ({ type: "Note", pairing: "p", computer: "laptop", kind, err: "", rule: "", ...more });
@@ -79,13 +78,13 @@ test("messages are bounded, and go when dismissed", () => {
 });
 
 test("the newest entries of the log pass by", async () => {
-  const core = { ...fakePhone(() => []), entries: (stored: string[]) => stored.map((s) => ({ reason: s }) as Entry) };
+  const stored = (n: number): string => btoa(JSON.stringify({ seq: n, unix_seconds: n, decision: "allowed", reason: `e${n}` }));
   const key = (n: number): string => `log/${String(n).padStart(20, "0")}`;
-  const records = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [key(i + 1), `e${i + 1}`]));
+  const records = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [key(i + 1), stored(i + 1)]));
   const tail = new LogTail(memoryStore({ ...records, "pairing/x": "p" }));
   const { signal } = new AbortController();
   assert.equal(Object.keys(await tail.load(signal)).length, 301);
-  await tail.commit([{ key: key(301), value: "e301" }, { key: key(1), value: null }, { key: "rule/x", value: "r" }], signal);
-  const got = tail.newest(core).map((e) => e.reason);
+  await tail.commit([{ key: key(301), value: stored(301) }, { key: key(1), value: null }, { key: "rule/x", value: "r" }], signal);
+  const got = tail.newest().map((e) => e.reason);
   assert.deepEqual([got.length, got[0], got.at(-1)], [200, "e301", "e102"]);
 });

@@ -1,6 +1,7 @@
 // Requests, entries of the log, and a phone that shows notifications.
 import assert from "node:assert/strict";
-import type { Card, Code, Entry } from "../src/core.d.ts";
+import type { Card, Code } from "../src/core.d.ts";
+import type { Entry } from "../src/entry.ts";
 import { Notices, type Where } from "../src/notices.ts";
 import type { Data, Registration } from "../src/shelf.ts";
 

@@ -1,7 +1,8 @@
 // What notifications say.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Card, Code, Entry } from "../src/core.d.ts";
+import type { Card, Code } from "../src/core.d.ts";
+import type { Entry } from "../src/entry.ts";
 import { asks, ended, refused } from "../src/notice.ts";
 import { card, entry, plain } from "./cards.ts";
 

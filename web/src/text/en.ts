@@ -2,9 +2,11 @@
 // screens, kept apart there; so a text with pieces is a list.
 import { card } from "./card.en.ts";
 import { manage } from "./manage.en.ts";
+import { log } from "./log.en.ts";
 import { pages } from "./pages.en.ts";
 import { push } from "./push.en.ts";
 import { update } from "./update.en.ts";
+import { upkeep } from "./upkeep.en.ts";
 
 const min = (n: number): string => `${n} min`;
 const hours = (n: number): string => `${n} h`;
@@ -33,8 +35,10 @@ export const t = {
   proof,
   proofWord: (p: string): string => ({ proved: "Proved", vouched: "Vouched", bound: "Bound to a key", reported: "Reported", unknown: "Unknown" })[p] ?? "Unknown",
   card,
+  log,
   push,
   update,
+  upkeep,
   decision: { allowed: "Allowed", rejected: "Rejected", refused: "Refused", expired: "Not answered", damaged: "Log damaged" },
   ended: {
     took: (time: string) => `approved in ${time}`,

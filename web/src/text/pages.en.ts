@@ -73,11 +73,6 @@ export const pages = {
     showLine: "Show the whole line", hideLine: "Hide the line",
     qrSays: "The public key, for authorized_keys. It is no secret.", qrLabel: "QR code of the public key",
   },
-  activity: {
-    none: "Nothing has been asked yet.", most: "Older entries are kept, but not shown here.",
-    byYou: "by you", byRule: "by a rule", noPlace: "Log",
-    why: "Why", user: "User", host: "Host", hostKey: "Host key", rule: "Rule", ruleOver: "a rule that is over", number: "Entry",
-  },
   channel: { relay: "Relay", sqs: "Amazon SQS", bluetooth: "Bluetooth", up: "connected", down: "no connection" },
   computer: {
     heard: (when: string) => `last heard ${when}`, notLive: "not confirmed at the computer yet",

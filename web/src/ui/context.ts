@@ -1,6 +1,9 @@
 // What every screen is given: what is shown, what may be done, and where the person is.
-import type { Millis, Use } from "../core.d.ts";
+import type { Chain, Millis, Use } from "../core.d.ts";
+import type { Entry } from "../entry.ts";
 import type { Arm } from "./arm.ts";
+import type { Room } from "./care.ts";
+import { anything, type Query } from "./find.ts";
 import type { Actions, View } from "./view.ts";
 
 export type Tab = "home" | "activity" | "computers" | "settings";
@@ -13,6 +16,11 @@ export interface State {
   pages: Page[]; // the last one shows
   scrolls: number[]; // where each page was left for the next
   filter: string; // of the known hosts
+  query: Query; // what is looked for in the log
+  rows: number; // of the log that are shown
+  history: Entry[] | null; // the whole log, newest first, as it was read
+  chain: Chain | null; // what its verification said
+  room: Room | null;
   open: Set<string>; // what was opened on the way: choices, confirmations, long texts
   code: { of: string; rows: string[] } | null; // the QR code that is shown, of a key by its fingerprint
   uses: { of: string; all: Use[] } | null; // where a key was used, by its fingerprint
@@ -46,7 +54,7 @@ export interface Ui {
 
 export function newState(): State {
   return {
-    tab: "home", pages: [], scrolls: [], filter: "", open: new Set(), code: null, uses: null, aside: new Set(), current: "", busy: new Set(), errors: [], said: "",
+    tab: "home", pages: [], scrolls: [], filter: "", query: anything, rows: 100, history: null, chain: null, room: null, open: new Set(), code: null, uses: null, aside: new Set(), current: "", busy: new Set(), errors: [], said: "",
     canWrap: undefined, noPRF: false, insist: false, left: new Set(),
   };
 }

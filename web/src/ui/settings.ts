@@ -1,11 +1,15 @@
 // Settings: the phone's name, its keys, what it knows, and what to trust.
 import { t } from "../text/en.ts";
+import type { Theme } from "./care.ts";
 import type { Ui } from "./context.ts";
 import { type Child, h } from "./dom.ts";
+import { choice } from "./filters.ts";
 import { keyChoices } from "./keychoice.ts";
 import { button, fact, list, outside, row, section, topic } from "./parts.ts";
 import { pushSettings } from "./push.ts";
-import { buildFacts } from "./update.ts";
+import { reports } from "./report.ts";
+import { roomSettings } from "./room.ts";
+import { buildFacts, buildSays } from "./update.ts";
 import { text } from "./welcome.ts";
 
 export function settings(ui: Ui): Child {
@@ -27,19 +31,27 @@ export function settings(ui: Ui): Child {
     h("div", { class: "field" }, h("input", { id: "phone", name: "phone", value: view.name, maxlength: 64, autocomplete: "off", required: true }),
       h("button", { type: "submit", class: "plain", "aria-busy": ui.state.busy.has("rename") ? "true" : undefined }, t.settings.save)))),
     pushSettings(ui),
+    looks(ui),
     section(t.home.keys, list(view.keys.map((k) => row(outside(k.name, 48), { icon: "key", sub: t.kind[k.kind].says, key: k.fingerprint, onclick: () => ui.go({ name: "key", fingerprint: k.fingerprint }), ...(k.kind === "plain" ? { tone: "warn" } : {}) })),
       row(t.settings.addKey, { icon: "plus", onclick: () => ui.go({ name: "addKey" }) }))),
     section(t.settings.known, list(row(t.hosts.title, {
       icon: "pin", sub: t.settings.hostsSub(view.pins.length, view.strange.length), onclick: () => ui.go({ name: "hosts" }),
       ...(view.strange.length > 0 ? { tone: "danger" } : {}),
     }))),
+    roomSettings(ui),
     section(t.settings.trust, h("div", { class: "card prose" }, t.settings.trustSays.map((p) => h("p", {}, p)), h("p", {}, t.welcome.address1, " ", h("strong", {}, outside(location.host, 80)), t.welcome.address2))),
     section(t.settings.about, h("dl", { class: "facts card" },
       buildFacts(ui),
       fact(t.settings.address, outside(location.host, 80)),
       fact(t.settings.runs, t.settings.home[view.home])),
+    buildSays(ui),
     view.docs !== "" && h("a", { class: "button text", href: view.docs, rel: "noopener noreferrer", target: "_blank" }, t.settings.docs)),
+    reports(ui),
   ];
+}
+
+function looks(ui: Ui): Child {
+  return section(t.upkeep.theme, choice("theme", t.upkeep.theme, ui.view.theme, Object.entries(t.upkeep.themes), (to) => ui.actions.setTheme(to as Theme)));
 }
 
 export function addKey(ui: Ui): Child {

@@ -11,9 +11,11 @@ export function loading(): Child {
 }
 
 export function dead(ui: Ui): Child {
+  const stored = ui.view.cause !== "storage";
   return h("div", { class: "start", role: "alert" },
     h("div", { class: "big danger" }, icon("alert")),
-    h("h1", { tabindex: -1 }, t.start.dead), h("p", {}, t.start.deadSays), h("p", {}, h("strong", {}, t.start.nothingLost)),
+    stored ? h("h1", { tabindex: -1 }, t.start.dead) : h("h1", { tabindex: -1 }, t.upkeep.stopped),
+    stored ? [h("p", {}, t.start.deadSays), h("p", {}, h("strong", {}, t.start.nothingLost))] : h("p", {}, t.upkeep.stoppedSays),
     ui.view.why !== "" && h("p", { class: "code" }, outside(ui.view.why, 400)),
     button(ui, t.start.again, () => ui.actions.restart(), { class: "primary wide" }),
     updateNote(ui), // perhaps it was mended

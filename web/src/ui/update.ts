@@ -19,3 +19,13 @@ export function buildFacts({ view: { build: { hash, kept, why } } }: Ui): Child 
     fact(t.update.offline, t.update[kept], why && [": ", outside(why, 240)]),
   ];
 }
+
+/** buildSays is what the version is worth, and looks for another. */
+export function buildSays(ui: Ui): Child {
+  return [
+    h("p", { class: "dim small" }, t.upkeep.hash, " ", h("code", {}, "kr check --app")),
+    updateNote(ui) || button(ui, t.upkeep.look, { id: "look", run: async () => {
+      if (!await ui.actions.look()) ui.say(t.upkeep.newest);
+    } }, { class: "text wide" }),
+  ];
+}

@@ -1,13 +1,16 @@
 // What the screens show, and what they may do: all that ui/ knows of the rest.
-import type { Alarm, Card, Computer, Entry, Grant, Millis, Pin, Rule, Use } from "../core.d.ts";
+import type { Alarm, Card, Computer, Grant, Millis, Pin, Rule, Use } from "../core.d.ts";
+import type { Entry } from "../entry.ts";
 import type { Channel, Place } from "../ears.ts";
 import type { Key, Kind } from "../kept.ts";
+import type { Care, Theme, Trouble } from "./care.ts";
 
 /** A View is everything that is shown, made anew after each event. */
 export interface View {
   /** loading: the core is on its way. dead: it has ended; why says so. busy: another tab is the phone. */
   phase: "loading" | "dead" | "busy" | "ready";
   why: string;
+  cause: "app" | "storage"; // of dead
   name: string; // of this phone
   home: Home;
   keys: Key[];
@@ -29,6 +32,9 @@ export interface View {
   log: Entry[]; // newest first, at most 200
   messages: Message[]; // until dismissed
   build: Build; // of the app
+  theme: Theme;
+  lost: boolean; // there are no keys, but there were
+  troubles: Trouble[]; // oldest first, at most 20
   docs: string; // an https URL, "" for none
 }
 
@@ -95,7 +101,7 @@ export interface Message {
 }
 
 /** Actions are what people do. Each rejects with an Error whose message is for people. */
-export interface Actions {
+export interface Actions extends Care {
   makeKey(kind: Kind, name: string): Promise<void>;
   /** canWrap is whether passkeys are offered here at all; whether they wrap keys shows when one is made. */
   canWrap(): Promise<boolean>;

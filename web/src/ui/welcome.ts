@@ -4,12 +4,14 @@ import type { Ui } from "./context.ts";
 import { type Child, h } from "./dom.ts";
 import { icon } from "./icon.ts";
 import { keyChoices } from "./keychoice.ts";
+import { elsewhere, lostNote } from "./lost.ts";
 import { banners } from "./messages.ts";
 import { button, note, outside } from "./parts.ts";
 
 export function welcome(ui: Ui): Child {
   return h("div", { class: "welcome" },
     banners(ui),
+    lostNote(ui),
     h("div", { class: "big good" }, icon("logo")),
     h("h1", { tabindex: -1 }, t.welcome.title),
     h("p", { class: "lead" }, t.welcome.what),
@@ -18,7 +20,8 @@ export function welcome(ui: Ui): Child {
     keyChoices(ui, t.welcome.name, ui.view.name || phoneName(navigator.userAgent), async (kind, name) => {
       await ui.actions.makeKey(kind, name); // first, while the tap counts as one
       await ui.actions.rename(name);
-    }));
+    }),
+    elsewhere(ui));
 }
 
 /** safariTab is all that an iOS Safari tab says: it shares nothing with the Home-Screen app. */

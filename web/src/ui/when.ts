@@ -36,6 +36,11 @@ export const clock = format({ hour: "2-digit", minute: "2-digit", hour12: false 
 const dayOfYear = format({ day: "numeric", month: "long" });
 const dayAndYear = format({ day: "numeric", month: "long", year: "numeric" });
 
+const weekdays = { short: format({ weekday: "short" }), long: format({ weekday: "long" }) };
+
+/** weekday is "Sunday", or "Sun". */
+export const weekday = (at: Millis, how: "short" | "long"): string => weekdays[how](at);
+
 /** date is "3 May", with its year if that is another. */
 export function date(at: Millis, now: Millis): string {
   return new Date(at).getFullYear() === new Date(now).getFullYear() ? dayOfYear(at) : dayAndYear(at);

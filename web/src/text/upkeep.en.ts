@@ -1,0 +1,20 @@
+// Words about the app itself: looks, room, lost keys, reports.
+export const upkeep = {
+  theme: "Appearance", themes: { system: "As the system", light: "Light", dark: "Dark" },
+  room: "Storage",
+  kept: "Kept", keptSays: "The browser deletes nothing here by itself. Deleting this site's data deletes the keys.",
+  loose: "Not promised", looseSays: "When this phone runs short of room, the browser may delete the keys. Install the app, or tap below.",
+  ask: "Ask the browser to keep it", refused: "The browser did not agree. It may once the app is installed or used more.",
+  used: (used: string, quota: string) => `${used} used of ${quota}`,
+  full: "Little room is left: a decision that cannot be stored is not made. Delete something on this phone.",
+  bytes: (n: number) => (n < 1e6 ? `${Math.ceil(n / 1e3)} kB` : n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(1)} GB`),
+  reports: "Diagnostics", reportsSay: "For a report: versions, browser, storage, channels and the last errors. Keys, names and addresses are left out.",
+  copy: "Copy diagnostics", copied: "Diagnostics copied", show: "Show them", hide: "Hide them",
+  hash: "The app says this hash itself: one that was tampered with could say any. The real check is on a computer:",
+  look: "Look for a newer version", newest: "This is the newest version",
+  lost: "The keys that were here are gone.",
+  lostSays: "This browser has deleted them, or its data were deleted. Computers that are paired get no answer from here any more. If the keys are in another browser or in the installed app, go on there; else make a new key, pair again, and put the new key on your servers in place of the old one.",
+  elsewhere: "No keys are here. Were you in another browser, or in the installed app? Keys stay where they were made.",
+  stopped: "Nothing can be stored",
+  stoppedSays: "The browser did not store the last step, so it was not done: nothing was signed or sent for it.",
+};
