@@ -26,6 +26,7 @@ export interface Around {
   note(err: unknown): void;
   restart(): void; // the page's
   update(): Promise<void>;
+  install(): Promise<void>;
 }
 
 /** An App is what people see of a phone, and do. */
@@ -115,13 +116,11 @@ export class App extends Changes implements Actions {
   sees = (pairing: string, fingerprint: string): boolean => this.started().core.sees(pairing, fingerprint);
   qr = (text: string): Promise<string[]> => draw(text, this.around.qrWasm, new AbortController().signal);
   bluetooth = (pairing: string): Promise<void> => this.air.tap(pairing);
-  ring = (): Promise<void> => this.ringing.ring();
-  setLockScreen = (lockScreen: boolean): Promise<void> => this.ringing.set({ lockScreen });
-  setTellRules = (tellRules: boolean): Promise<void> => this.ringing.set({ tellRules });
   share = (text: string): Promise<void> => share(text);
   copy = (text: string): Promise<void> => copy(text);
   restart = (): void => this.around.restart();
   update = (): Promise<void> => this.around.update();
+  install = (): Promise<void> => this.around.install();
 
   async acknowledge(m: Message): Promise<void> {
     await this.post({ type: "Acknowledge" });

@@ -1,8 +1,10 @@
 // The web phone starts here.
 import "wasm_exec";
 import { App } from "./app.ts";
+import { Badge } from "./badge.ts";
 import { serve } from "./errands.ts";
 import { Keyring } from "./keyring.ts";
+import { Install } from "./install.ts";
 import { home, openedLink, persist } from "./place.ts";
 import { Turn } from "./locks.ts";
 import { Shell } from "./shell.ts";
@@ -26,7 +28,9 @@ const note = (err: unknown): void => {
 };
 const turn = new Turn();
 const shell = new Shell(changed, note);
-const app = new App({ update: () => shell.update(), qrWasm: QR_WASM, icon: ICON, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
+const install = new Install(changed);
+const badge = new Badge(navigator);
+const app = new App({ update: () => shell.update(), install: () => install.run(), qrWasm: QR_WASM, icon: ICON, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
 root.replaceChildren(); // what the page said before
 const ui = mount(root, app);
 
@@ -40,7 +44,7 @@ function changed(): void {
   drawn = true;
   queueMicrotask(() => {
     drawn = false;
-    ui.show({ ...app.parts(), phase, why, home: home(), build: shell.build, docs: "" });
+    ui.show({ ...app.parts(), phase, why, home: home(), build: shell.build, install: install.offered, docs: "" });
   });
 }
 
@@ -59,7 +63,10 @@ async function work(signal: AbortSignal): Promise<void> {
     const starting = start({
       wasm: core,
       keys: (core, db, kept) => new Keyring(core, db, (what, end) => app.ask(what, end), kept),
-      show: (what) => app.show(what),
+      show: (what) => {
+        badge.show(what);
+        app.show(what);
+      },
       subscribe: app.ringing.subscribe,
       nearby: app.air,
       changed,
@@ -71,6 +78,7 @@ async function work(signal: AbortSignal): Promise<void> {
     }, note, life);
     const phone = await starting;
     if (phone.keys.list().length > 0) persist().catch(note);
+    badge.clear();
     app.begin(phone, life);
     become("ready");
     open(link);
@@ -90,6 +98,7 @@ function open(opened: string): void {
   });
 }
 
+addEventListener("pagehide", () => badge.clear()); // nobody counts any more
 addEventListener("hashchange", () => open(openedLink()));
 changed();
 turn.run(work, () => become("busy"), end.signal).catch((err: unknown) => {

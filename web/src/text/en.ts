@@ -1,6 +1,7 @@
 // All words of the screens, in English. Pieces that are put in come from the
 // screens, kept apart there; so a text with pieces is a list.
 import { card } from "./card.en.ts";
+import { first } from "./first.en.ts";
 import { pages } from "./pages.en.ts";
 import { push } from "./push.en.ts";
 import { update } from "./update.en.ts";
@@ -17,9 +18,11 @@ const proof = {
 };
 
 export const t = {
+  ...first,
   ...pages,
   locale: "en-GB",
   app: "Kryptonite",
+  title: (waiting: number) => (waiting > 0 ? `(${waiting}) Kryptonite` : "Kryptonite"), // of the page
   navigation: "Sections",
   tabs: { home: "Home", activity: "Activity", computers: "Computers", settings: "Settings" },
   min, hours,

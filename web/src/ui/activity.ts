@@ -4,7 +4,7 @@ import { t } from "../text/en.ts";
 import { type Ui, keyName, toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { type IconName, icon } from "./icon.ts";
-import { at, fact, fingerprint, long, note, outside, topic } from "./parts.ts";
+import { at, fact, fingerprint, long, note, outside, said, topic } from "./parts.ts";
 import { clock, dayName } from "./when.ts";
 
 const shown: Record<Decision, { icon: IconName; tone: string }> = {
@@ -23,7 +23,7 @@ export function activity(ui: Ui): Child {
   }
   return [
     topic(ui, t.tabs.activity),
-    ui.view.log.length === 0 && note("plain", "activity", t.activity.none),
+    ui.view.log.length === 0 && note("plain", "activity", h("p", {}, said(t.activity.none))),
     [...days].map(([day, entries]) => h("section", { key: day }, h("h2", {}, day), h("ul", { class: "list" }, entries.map((e) => activityRow(ui, e, true))))),
     ui.view.log.length >= 200 && h("p", { class: "dim center" }, t.activity.most),
   ];
