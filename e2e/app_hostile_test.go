@@ -169,7 +169,7 @@ func TestAppUnpair(t *testing.T) {
 	p.tap("Open the link")
 	p.pair(offer)
 	p.sees("last heard")
-	_, err = h.Kr("unpair", "browser", "--yes")
+	_, err = h.Kr("unpair", "Linux browser", "--yes")
 	must(t, err)
 	p.sees("No computer is paired.")
 	p.sees("laptop is not paired any more.")

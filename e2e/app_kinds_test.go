@@ -41,7 +41,7 @@ func TestAppWeakerKey(t *testing.T) {
 // its signature on; Debian's ssh does not, and is not offered it.
 func TestAppPasskey(t *testing.T) {
 	t.Parallel()
-	p, a := newApp(t, true, "More ways", "Use a passkey as SSH key")
+	p, a := newApp(t, true, "Other kinds of key", "Use a passkey as SSH key")
 	h := p.h
 	p.sees("Passkey as SSH key")
 	me, err := h.Kr("me")

@@ -202,7 +202,7 @@ func TestAppSQSAndRelay(t *testing.T) {
 	must(t, err)
 	p.online()
 	p.channel("Amazon SQS", "connected")
-	out, err := h.Kr("unpair", "browser", "--yes")
+	out, err := h.Kr("unpair", "Linux browser", "--yes")
 	must(t, err)
 	if strings.Contains(out, "could not be told") {
 		t.Errorf("kr unpair: %s", out)

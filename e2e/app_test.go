@@ -1,8 +1,13 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // wrapped is how one makes the usual key.
@@ -40,23 +45,75 @@ func newAppFor(t *testing.T, h *House, prf bool, makeKey ...string) (*tab, *Auth
 	return p, a
 }
 
-// TestApp: a first key under a passkey, a pairing by link that is told to be in
-// use before any login, a login that is allowed, one that is rejected; and what the
-// app makes of that: its record, a report, storage that fails.
+// counted notes the numbers that the app's icon gets.
+const counted = `globalThis.counts = [];
+navigator.setAppBadge = async (n) => void counts.push(n);
+navigator.clearAppBadge = async () => void counts.push(0)`
+
+// TestApp: a first key under a passkey, a pairing by a link that is typed, and
+// told to be in use before any login, a login that is allowed, one that is put
+// aside and then rejected. All by the keyboard: its focus is seen, goes to each
+// new screen and card, and back. And what the app makes of that: its record, a
+// report, storage that fails.
 func TestApp(t *testing.T) {
 	t.Parallel()
-	p, _ := newApp(t, true, wrapped...)
+	h := newHouse(t)
+	page, _ := newAppPage(t, h, true)
+	_, err := Command(page, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: counted})
+	must(t, err)
+	p := openApp(t, h, page, localhost(h))
+	p.keyboard = true
+	p.reads("Your SSH keys, on this phone")
+	p.tap("Make a protected key")
+	p.reads("Kryptonite")
+	p.sees("Next: pair a computer")
+	p.tap("I have a link")
+	p.reads("Pair a computer")
+	offer, err := h.OfferPairing()
+	must(t, err)
+	p.reach("the field", startsWith("Or paste the link"))
+	must(t, p.Do(chromedp.KeyEvent(offer.Link)))
+	p.tap("Open the link")
+	p.reads("Pair with this computer?")
+	p.press("Pair", " ")
+	p.agrees(offer)
+	p.reads("Kryptonite")
+	must(t, h.StartSshd())
+
+	p.tap("Not now") // to notifications
+	p.reads("Kryptonite")
+	p.sees("Next: log in")
 	done := p.login()
-	p.sees("root")
+	p.reads("root@")
 	p.sees("Proved.")
 	p.tap("Allow once")
 	must(t, <-done)
 	p.sees("approved in")
+	p.reads("Kryptonite")
+	if p.shows("Next: log in") {
+		t.Error("after a login it is still to be done")
+	}
 
 	done = p.login()
-	p.tap("Reject")
+	p.reads("root@")
+	must(t, p.Await(`document.title === "(1) Kryptonite"`))
+	must(t, p.Do(chromedp.KeyEvent(kb.Escape)))
+	p.reads("Kryptonite")
+	p.reach("what waits", startsWith("root@"))
+	must(t, p.Do(chromedp.KeyEvent(kb.Enter)))
+	p.reads("root@")
+	p.press("Reject", " ")
 	if err := <-done; err == nil || !strings.Contains(err.Error(), "Permission denied") {
 		t.Errorf("a rejected login ends with %v", err)
+	}
+	must(t, p.Await(`document.title === "Kryptonite"`))
+	if counts, err := Eval[[]int](page, "counts"); err != nil || !slices.Equal(counts, []int{0, 1, 0, 1, 0}) {
+		t.Errorf("the icon had the numbers %d, %v", counts, err)
+	}
+	must(t, p.Reload())
+	p.sees("Recent activity")
+	if p.shows("otifications") {
+		t.Error("what was put off comes again")
 	}
 	p.recordHolds(2)
 	p.settingsHold()

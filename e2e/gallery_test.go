@@ -120,7 +120,7 @@ func setSize(t *testing.T, tab context.Context, width, height int64) {
 }
 
 // in CSS pixels, and the size of text in percent. Dark and hostile screens are shown at the first two.
-var gallerySizes = []struct{ width, height, text int64 }{{390, 844, 100}, {360, 740, 100}, {320, 568, 100}, {390, 844, 200}, {1280, 800, 100}}
+var gallerySizes = []struct{ width, height, text int64 }{{390, 844, 100}, {360, 740, 100}, {320, 568, 100}, {390, 844, 200}, {320, 568, 200}, {1280, 800, 100}}
 
 // TestGallery shows every screen in both themes, at the sizes of phones, with
 // huge text and with hostile names: nothing leaves the screen, buttons are

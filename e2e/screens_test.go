@@ -208,6 +208,18 @@ func TestScreens(t *testing.T) {
 		}
 		truth(t, `document.querySelectorAll(".pin").length === 1 && document.activeElement.value === "node-4095"`)
 	})
+	story("names from right to left move nothing around them", "card-proved", func(t *testing.T) {
+		show(t, `{ cards: [{ ...gallery.view.cards[0], user: "\u05d0\u05d1\u05d2", name: "\u05d3\u05d4.example.com" }] }`)
+		truth(t, `(() => {
+			const [user, at, host] = ["bdi", ".at", ".at ~ bdi"].map((s) => document.querySelector("#card-title " + s).getBoundingClientRect());
+			return user.right <= at.left + 1 && (host.left >= at.right - 1 || host.top >= at.bottom - 1);
+		})()`)
+	})
+	story("a request that comes to another is read out", "card-proved", func(t *testing.T) {
+		truth(t, `(window.region = document.querySelector("dialog .pager [role=status]")).textContent === ""`)
+		show(t, `{ cards: [gallery.view.cards[0], { ...gallery.view.cards[0], request: "r2", user: "ana" }] }`)
+		truth(t, `window.region.isConnected && window.region.textContent === "1 of 2"`)
+	})
 	story("back leads back", "hosts", func(t *testing.T) {
 		galleryTap(t, tab, "Back")
 		truth(t, `document.querySelector("main h1").textContent === "Settings"`)

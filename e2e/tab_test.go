@@ -8,14 +8,16 @@ import (
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // tab is the phone app in a browser, with real kr-relay, krd, ssh and sshd
 // around it.
 type tab struct {
 	*Page
-	t testing.TB
-	h *House
+	t        testing.TB
+	h        *House
+	keyboard bool // nothing is tapped: the Tab key leads there, and Enter presses
 }
 
 // openApp opens the relay's app in a page.
@@ -23,7 +25,7 @@ func openApp(t testing.TB, h *House, p *Page, link string) *tab {
 	t.Helper()
 	p.Expect(`status of 401`) // the first poll asks for a nonce
 	must(t, p.Open(link))
-	return &tab{p, t, h}
+	return &tab{Page: p, t: t, h: h}
 }
 
 // sees waits until the screen shows a text.
@@ -64,6 +66,10 @@ const button = `(() => {
 // tap taps the button that says text, as soon as it can be.
 func (p *tab) tap(text string) {
 	p.t.Helper()
+	if p.keyboard {
+		p.press(text, kb.Enter)
+		return
+	}
 	p.tapIn("body", text)
 }
 

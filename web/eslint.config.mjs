@@ -24,5 +24,21 @@ export default tseslint.config(
       "no-eval": "error", "no-implied-eval": "error", "no-new-func": "error", "no-console": ["error", { allow: ["warn"] }],
     },
   },
+  {
+    // All words are in src/text: none among what an element holds, or is called.
+    files: ["src/ui/**"],
+    rules: {
+      "no-restricted-syntax": ["error", ...[
+        "CallExpression[callee.name=/^(h|note|heading)$/] > .arguments:not(:nth-child(1)):not(:nth-child(2))",
+        "CallExpression[callee.name=/^(button|topic)$/] > .arguments:nth-child(2)",
+        "CallExpression[callee.name=/^(section|fact|row|said|outside|list)$/] > .arguments",
+        "CallExpression[callee.name=/^(h|note|section|fact|list)$/] > ArrayExpression > .elements",
+        "CallExpression[callee.name=/^(h|note|section|fact|list)$/] > LogicalExpression > .right",
+        "Property[key.value=/^(aria-label|placeholder|title|alt)$/] > .value",
+        "Property[key.name=/^(sub|title|closes)$/] > .value",
+      ].flatMap((place) => [`${place}[type="Literal"][value=/[a-zA-Z]/]`, `${place}[type="TemplateLiteral"]:has(TemplateElement[value.raw=/[a-zA-Z]/])`])
+        .map((selector) => ({ selector, message: "words of the screens are in src/text" }))],
+    },
+  },
   { files: ["node/**", "test/**", "gallery/**"], rules: { "no-console": "off", "@typescript-eslint/no-base-to-string": "off", "@typescript-eslint/use-unknown-in-catch-callback-variable": "off" } },
 );

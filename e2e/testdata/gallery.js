@@ -10,6 +10,7 @@ function faults() {
     if ((r.left < -0.5 || r.right > width + 0.5) && !el.closest("svg, .finder, video")) say(el, `reaches from ${r.left} to ${r.right}`);
     if (el.scrollWidth > el.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(el).overflowX)) say(el, "scrolls sideways");
     if (el.matches("button, a, input:not([type=checkbox]), textarea, .check") && (r.height < 44 || r.width < 44)) say(el, `is ${r.width} by ${r.height}`);
+    if (el.matches("bdi") && (getComputedStyle(el).unicodeBidi !== "isolate" || getComputedStyle(el).direction !== "ltr")) say(el, "may move what is around it");
     if (el.matches("[onclick], [onerror], img, script:not([src]), iframe")) say(el, "is there");
   }
   const dialog = document.querySelector("dialog[open]");

@@ -222,7 +222,7 @@ func (l *laptop) start() {
 	s, err := session.New(session.Config{Own: l.own, Phone: l.peer, Links: l.links, Version: "test", Log: slog.New(slog.DiscardHandler),
 		FirstEpoch: l.epoch, Offset: l.offset, Witness: &l.watch, KeysSeq: l.keysSeq,
 		Unpaired: func() error { l.unpaired = true; return nil },
-		Keys:     func(seq int64, _ []wire.SSHKey, _ wire.Wakers) error { l.keysSeq = seq; return nil }})
+		Keys:     func(seq int64, _ []wire.SSHKey, _ wire.Wakers, _ bool) error { l.keysSeq = seq; return nil }})
 	if err != nil {
 		l.t.Errorf("the computer does not start from its own disk: %v", err)
 		return

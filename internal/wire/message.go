@@ -160,9 +160,10 @@ type SSHKey struct {
 	Name      string `json:"name"`
 }
 
-// Comment names the key for people, where the phone's name alone does not.
+// Comment names the key for people, where the phone's name alone does not: a
+// web phone gives its first key its own name.
 func (k SSHKey) Comment(phone string) string {
-	if k.Name == "" || k.Name == "default" {
+	if k.Name == "" || k.Name == "default" || k.Name == phone {
 		return phone
 	}
 	return phone + " " + k.Name

@@ -69,7 +69,7 @@ export const roomy: Room = { kept: true, used: 4_300_000, quota: 5.8e9 };
 
 export const empty: View = {
   phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], channels: {}, air: {}, untold: [], pairing: null, cards: [], ended: [], alarms: [],
-  unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], push: { state: "on", why: "" }, lockScreen: false, tellRules: false, build: { hash: "0123456789abcdef", next: "", kept: "yes", why: "" }, cause: "app", theme: "system", lost: false, troubles: [], docs: "https://example.com/docs",
+  unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], push: { state: "on", why: "" }, lockScreen: false, tellRules: false, putOff: [], install: false, build: { hash: "0123456789abcdef", next: "", kept: "yes", why: "" }, cause: "app", theme: "system", lost: false, troubles: [], docs: "https://example.com/docs",
 };
 
 const relay = { kind: "relay", name: "https://relay.example.com", up: true } as const;
@@ -100,7 +100,7 @@ export function actions(calls: unknown[][], over: Partial<Actions>): Actions {
     scan: (_video, signal) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
     pair: note("pair"), confirm: note("confirm"), dropLink: sync("dropLink"), decide: note("decide"), unlock: note("unlock"),
     refuseUnlock: note("refuseUnlock"), unpair: note("unpair"), revoke: note("revoke"), forgetHost: note("forgetHost"), trustHost: note("trustHost"),
-    forward: note("forward"), see: note("see"), bluetooth: note("bluetooth"), ring: note("ring"), setLockScreen: note("setLockScreen"), setTellRules: note("setTellRules"),
+    forward: note("forward"), see: note("see"), bluetooth: note("bluetooth"), ring: note("ring"), setLockScreen: note("setLockScreen"), setTellRules: note("setTellRules"), putOff: note("putOff"), install: note("install"),
     nameComputer: note("nameComputer"), lock: note("lock"), renameKey: note("renameKey"), deleteKey: note("deleteKey"), uses: () => Promise.resolve(used),
     sees: (_pairing, fingerprint) => fingerprint === key.fingerprint,
     qr: () => Promise.resolve(fakeCode(29)), share: note("share"), copy: note("copy"), acknowledge: note("acknowledge"), dismiss: sync("dismiss"), update: note("update"), restart: sync("restart"), look: () => Promise.resolve(false),

@@ -5,6 +5,7 @@ import { card, entry, full, key, laptop, pin, rule } from "./fakes.ts";
 const html = `"><img src=x onerror="window.pwned=1"><script>window.pwned=1</script>`;
 const bidi = "ro\u202eot\u2066moc.elpmaxe\u200b\u0000\u001b[31m\r\n";
 const zalgo = "h" + "\u0336\u0301\u0316\u0329".repeat(200) + "ost";
+const rtl = "\u05d3\u05d4.evil.example:22 (\u05d0)/\u0634\u0628\u0643\u0629 7";
 const huge = (text: string): string => text.repeat(Math.ceil(65536 / text.length)).slice(0, 65536);
 
 /** hostile has such names wherever they may come from. */
@@ -24,4 +25,4 @@ export function hostile(name: string): View {
   };
 }
 
-export const names = { html, bidi, zalgo, huge: huge("W"), hugeBidi: huge(bidi) };
+export const names = { html, bidi, rtl, zalgo, huge: huge("W"), hugeBidi: huge(bidi) };

@@ -26,6 +26,7 @@ export interface Around {
   restart(): void; // the page's
   update(): Promise<void>;
   look(): Promise<boolean>; // for an update
+  install(): Promise<void>;
 }
 
 /** An App is what people see of a phone, and do. */
@@ -115,12 +116,10 @@ export class App extends Upkeep implements Actions {
   sees = (pairing: string, fingerprint: string): boolean => this.started().core.sees(pairing, fingerprint);
   qr = (text: string): Promise<string[]> => draw(text, this.around.qrWasm, new AbortController().signal);
   bluetooth = (pairing: string): Promise<void> => this.air.tap(pairing);
-  ring = (): Promise<void> => this.ringing.ring();
-  setLockScreen = (lockScreen: boolean): Promise<void> => this.ringing.set({ lockScreen });
-  setTellRules = (tellRules: boolean): Promise<void> => this.ringing.set({ tellRules });
   restart = (): void => this.around.restart();
   update = (): Promise<void> => this.around.update();
   look = (): Promise<boolean> => this.around.look();
+  install = (): Promise<void> => this.around.install();
 
   async acknowledge(m: Message): Promise<void> {
     await this.post({ type: "Acknowledge" });

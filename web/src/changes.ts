@@ -1,13 +1,16 @@
-// What people change: one event each.
+// What people change: one event each, or a choice.
 import type { Event, Pin, Use } from "./core.d.ts";
+import type { Hint } from "./choices.ts";
 import type { Kind } from "./kept.ts";
 import type { Keyring } from "./keyring.ts";
 import { NoSecret } from "./passkey.ts";
 import { uses } from "./uses.ts";
+import type { Ringing } from "./ringing.ts";
 import type { Started } from "./start.ts";
 import { NoPRF } from "./ui/view.ts";
 
 export abstract class Changes {
+  abstract readonly ringing: Ringing;
   protected abstract started(): Started<Keyring>;
   protected abstract post(event: Event): Promise<void>;
 
@@ -53,4 +56,9 @@ export abstract class Changes {
   trustHost = ({ name, scope }: Pin): Promise<void> => this.post({ type: "TrustHost", name, scope });
   forward = (pairing: string, ask: boolean): Promise<void> => this.post({ type: "Forward", pairing, ask });
   see = (pairing: string, fingerprint: string, allow: boolean): Promise<void> => this.post({ type: "AllowKey", pairing, fingerprint, allow });
+
+  ring = (): Promise<void> => this.ringing.ring();
+  setLockScreen = (lockScreen: boolean): Promise<void> => this.ringing.set({ lockScreen });
+  setTellRules = (tellRules: boolean): Promise<void> => this.ringing.set({ tellRules });
+  putOff = (hint: Hint): Promise<void> => this.ringing.set({ putOff: [...this.ringing.choices.putOff, hint] });
 }

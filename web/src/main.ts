@@ -1,10 +1,12 @@
 // The web phone starts here.
 import "wasm_exec";
 import { App } from "./app.ts";
+import { Badge } from "./badge.ts";
 import { serve } from "./errands.ts";
 import { NoStore } from "./idb.ts";
 import { Keyring } from "./keyring.ts";
 import { Traces } from "./localnotes.ts";
+import { Install } from "./install.ts";
 import { home, openedLink, persist } from "./place.ts";
 import { Turn } from "./locks.ts";
 import { Shell } from "./shell.ts";
@@ -35,7 +37,9 @@ const note = (err: unknown): void => {
 };
 const turn = new Turn();
 const shell = new Shell(changed, note);
-const app = new App({ update: () => shell.update(), look: () => shell.look(), qrWasm: QR_WASM, icon: ICON, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
+const install = new Install(changed);
+const badge = new Badge(navigator);
+const app = new App({ update: () => shell.update(), look: () => shell.look(), install: () => install.run(), qrWasm: QR_WASM, icon: ICON, changed, note, restart: () => (phase === "busy" ? turn.take() : location.reload()) });
 showTheme();
 root.replaceChildren(); // what the page said before
 const ui = mount(root, app);
@@ -52,7 +56,7 @@ function changed(): void {
     drawn = false;
     const parts = app.parts();
     const lost = phase === "ready" && traces.lost(parts.keys.length);
-    ui.show({ ...parts, phase, why, cause, home: home(), build: shell.build, theme: theme(), lost, troubles, docs: "" });
+    ui.show({ ...parts, phase, why, cause, home: home(), build: shell.build, theme: theme(), lost, troubles, install: install.offered, docs: "" });
   });
 }
 
@@ -71,7 +75,10 @@ async function work(signal: AbortSignal): Promise<void> {
     const starting = start({
       wasm: core,
       keys: (core, db, kept) => new Keyring(core, db, (what, end) => app.ask(what, end), kept),
-      show: (what) => app.show(what),
+      show: (what) => {
+        badge.show(what);
+        app.show(what);
+      },
       subscribe: app.ringing.subscribe,
       nearby: app.air,
       changed,
@@ -84,6 +91,7 @@ async function work(signal: AbortSignal): Promise<void> {
     const phone = await starting;
     if (phone.keys.list().length > 0) persist().catch(note);
     traces.begin();
+    badge.clear();
     app.begin(phone, life);
     become("ready");
     open(link);
@@ -103,6 +111,7 @@ function open(opened: string): void {
   });
 }
 
+addEventListener("pagehide", () => badge.clear()); // nobody counts any more
 addEventListener("hashchange", () => open(openedLink()));
 changed();
 turn.run(work, () => become("busy"), end.signal).catch((err: unknown) => {

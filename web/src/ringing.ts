@@ -1,7 +1,7 @@
 // How a page lets its phone ring: the service worker, the subscription, and
 // notifications while nobody sees the page.
 import type { Base64, Subscribed } from "./core.d.ts";
-import { type Choices, choices } from "./choices.ts";
+import { type Choices, choices, hints } from "./choices.ts";
 import type { Desk } from "./errands.ts";
 import type { Keyring } from "./keyring.ts";
 import { Notices } from "./notices.ts";
@@ -33,7 +33,7 @@ const possible = "serviceWorker" in navigator && "Notification" in globalThis &&
 
 export class Ringing {
   push: Push = { state: "none", why: "" };
-  choices: Choices = { lockScreen: false, tellRules: false };
+  choices: Choices = { lockScreen: false, tellRules: false, putOff: [...hints] }; // before it is known
   #turn: Turn | undefined;
 
   constructor(private readonly around: Around) {}
@@ -41,12 +41,12 @@ export class Ringing {
   /** begin is for a phone that has started. */
   begin(phone: Started<Keyring>, signal: AbortSignal): void {
     this.#set({ state: home() === "tab" ? "home" : "none", why: "" });
-    if (!possible) return;
     const turn: Turn = { phone, signal, ready: undefined, vapid: "", subscribed: Promise.resolve(null) };
     this.#turn = turn;
-    choices(phone.db).then((stored) => (this.choices = stored)).then(this.around.changed).catch(this.around.note);
-    if (Notification.permission === "granted") this.#ready(turn).catch(this.around.note);
     signal.addEventListener("abort", () => (this.#turn = undefined), { once: true });
+    choices(phone.db).then((stored) => (this.choices = stored)).then(this.around.changed).catch(this.around.note);
+    if (!possible) return;
+    if (Notification.permission === "granted") this.#ready(turn).catch(this.around.note);
     document.addEventListener("visibilitychange", () => {
       if (visible()) this.#with((notices) => notices.clear());
     }, { signal });
@@ -72,7 +72,7 @@ export class Ringing {
   /** subscribe is the runner's: with the key that the core wants. */
   subscribe = (vapid: Base64, signal: AbortSignal): Promise<Subscribed | null> => {
     const turn = this.#turn;
-    if (!turn) return Promise.resolve(null);
+    if (!turn || !possible) return Promise.resolve(null);
     turn.vapid = vapid;
     turn.subscribed = turn.subscribed.catch(() => null).then(() => this.#subscribe(turn, vapid, signal));
     return turn.subscribed;
@@ -81,6 +81,8 @@ export class Ringing {
   /** ring is called in a tap: browsers ask only then whether there may be notifications. push says what came of it. */
   async ring(): Promise<void> {
     await Notification.requestPermission();
+    const { putOff } = this.choices;
+    if (putOff.includes("push")) await this.set({ putOff: putOff.filter((h) => h !== "push") }); // what fails from now on is said
     const got = await this.#again().catch(this.around.note);
     if (got) await this.#turn?.phone.runner.post(got);
   }

@@ -1,5 +1,6 @@
 // From nothing to a phone at work: storage, core, keys.
 import type { Base64, Phone, Subscribed } from "./core.d.ts";
+import { deviceName } from "./device.ts";
 import type { Nearby } from "./ears.ts";
 import { Database } from "./idb.ts";
 import type { Kept } from "./kept.ts";
@@ -38,12 +39,12 @@ export async function start<K extends Signer>({ wasm, keys: open, show, subscrib
   const db = await Database.open(signal);
   signal.addEventListener("abort", () => db.close(), { once: true });
   const log = new LogTail(idbStore(db));
-  const stored = Promise.all([db.all("keys"), db.get("settings", named), log.load(signal), hasBluetooth(db)]); // while the core starts
+  const stored = Promise.all([db.all("keys"), db.get("settings", named), log.load(signal), hasBluetooth(db), deviceName(navigator)]); // while the core starts
   stored.catch(() => undefined); // awaited below
   const core = await load(await wasm, signal);
-  const [kept, saved, records, has] = await stored;
+  const [kept, saved, records, has, device] = await stored;
   const keys = open(core, db, kept as Kept[]);
-  let name = typeof saved === "string" && saved ? saved : deviceName();
+  let name = typeof saved === "string" && saved ? saved : device;
   core.start({ name, keys: keys.keys(), bluetooth: has }, records);
   const runner = new Runner({ core, store: log, signer: keys, show, subscribe, nearby, changed, log: note }, signal);
   const rename = async (to: string): Promise<void> => {
@@ -60,10 +61,4 @@ async function hasBluetooth(db: Database): Promise<boolean> {
   const has = bluetooth in navigator;
   if (has !== before) await db.put("settings", bluetooth, has);
   return has;
-}
-
-// deviceName is what computers call this phone unless its owner says otherwise.
-function deviceName(): string {
-  const known: [RegExp, string][] = [[/iPhone/, "iPhone"], [/iPad/, "iPad"], [/Android/, "Android phone"], [/Mac/, "Mac"], [/Windows/, "Windows"], [/CrOS/, "Chromebook"]];
-  return known.find(([sign]) => sign.test(navigator.userAgent))?.[1] ?? "browser";
 }

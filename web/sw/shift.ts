@@ -1,4 +1,5 @@
 // The phone in the service worker, from a push until nothing waits any more.
+import { Badge } from "../src/badge.ts";
 import { choices } from "../src/choices.ts";
 import type { Base64 } from "../src/core.d.ts";
 import { type Desk, type Errand, perform } from "../src/errands.ts";
@@ -20,6 +21,7 @@ export class Shift {
   readonly #desk: Promise<Desk>;
   readonly #end = new AbortController();
   readonly #life: AbortSignal;
+  readonly #badge = new Badge(navigator);
   #doing = 0;
 
   /** signal ends when a tab wants to be the phone. */
@@ -53,6 +55,7 @@ export class Shift {
         this.place.note(err); // what was asked of it is done
       });
       clearTimeout(timer);
+      this.#badge.clear();
       await notices.settled();
     }
   }
@@ -82,6 +85,7 @@ export class Shift {
         notices.lock(pairing, core.computers().find((c) => c.pairing === pairing)?.name ?? "");
       }),
       show: (what) => {
+        this.#badge.show(what);
         notices.show(what);
         this.#rest();
       },

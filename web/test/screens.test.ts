@@ -6,7 +6,8 @@ import { clean, cut, lookalikes } from "../src/ui/clean.ts";
 import { type Ui, newState } from "../src/ui/context.ts";
 import { type Child, type Node, h } from "../src/ui/dom.ts";
 import { groups } from "../src/ui/group.ts";
-import { pushHint, pushSettings } from "../src/ui/push.ts";
+import { next } from "../src/ui/next.ts";
+import { pushSettings } from "../src/ui/push.ts";
 import type { Push, View } from "../src/ui/view.ts";
 import { ago, left, span } from "../src/ui/when.ts";
 
@@ -70,16 +71,31 @@ function part(draw: (ui: Ui) => Child, over: Partial<View>): { words: string; pr
   return { words: words(drawn), press, calls };
 }
 
-test("Home asks for notifications once a computer can ask, and hints where they fail", () => {
-  const hints = (over: Partial<View>): string => pushStates.filter((state) => part(pushHint, { push: { state, why: "no network" }, ...over }).words !== "").join(" ");
+test("Home asks for notifications once a computer can ask, and hints where they fail, until that is put off", () => {
+  const hints = (over: Partial<View>): string => pushStates.filter((state) => /[Nn]otifications/.test(part(next, { push: { state, why: "no network" }, ...over }).words)).join(" ");
   assert.equal(hints({}), "home ask denied failed");
   assert.equal(hints({ computers: [] }), "");
+  assert.equal(hints({ putOff: ["push"] }), "");
   for (const [state, button] of [["ask", "Turn on notifications"], ["failed", "Try again"]] as const) {
-    const { press, calls } = part(pushHint, { push: { state, why: "no network" } });
+    const { press, calls } = part(next, { push: { state, why: "no network" } });
     press(button);
-    assert.deepEqual(calls, [["ring"]]);
+    press("Not now");
+    assert.deepEqual(calls, [["ring"], ["putOff", "push"]]);
   }
-  assert.match(part(pushHint, { push: { state: "failed", why: "no network" } }).words, /do not work\. No network/);
+  assert.match(part(next, { push: { state: "failed", why: "no network" } }).words, /do not work\. No network/);
+});
+
+test("Home says one thing to do next, up to the first login", () => {
+  const first = { push: { state: "ask", why: "" }, log: [], install: true } as const;
+  const title = (over: Partial<View>): string => /^Next: ([a-z]+)/.exec(part(next, { ...first, ...over } as Partial<View>).words)?.[1] ?? "";
+  assert.equal(title({ computers: [] }), "pair");
+  assert.equal(title({}), "turn");
+  assert.equal(title({ push: { state: "on", why: "" } }), "log");
+  assert.equal(title({ putOff: ["push"] }), "log");
+  assert.equal(title({ putOff: ["push", "login"] }), "install");
+  assert.equal(title({ putOff: ["push"], log: full.log }), "install");
+  assert.equal(title({ putOff: ["push"], log: full.log, install: false }), "");
+  assert.match(part(next, { ...first, putOff: ["push"], log: [] }).words, /On laptop.*kr key add-host.*kr key add-to github/);
 });
 
 test("switches for notifications are there while they do something, or are on", () => {

@@ -22,7 +22,7 @@ export const card = {
   unseenSays: "The phone sees only what kind of signature this is, not what is signed. Allow it only if you have just asked for it.",
   program: "Asked by", in: "in", reportedBy: <T>(computer: T) => ["reported by ", computer],
   computer: "Computer", key: "Key",
-  timeLeft: (time: string) => `Time left: ${time}`,
+  timeLeft: (time: string) => `Time left: ${time}`, hurry: "Less than 15 seconds left",
   nOf: (n: number, of: number) => `${n} of ${of}`, previous: "Previous request", next: "Next request",
   alike: (n: number) => `${n} requests alike`,
   allow: "Allow once", allowAll: (n: number) => `Allow all ${n}`,

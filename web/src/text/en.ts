@@ -3,6 +3,7 @@
 import { card } from "./card.en.ts";
 import { manage } from "./manage.en.ts";
 import { log } from "./log.en.ts";
+import { first } from "./first.en.ts";
 import { pages } from "./pages.en.ts";
 import { push } from "./push.en.ts";
 import { update } from "./update.en.ts";
@@ -20,9 +21,11 @@ const proof = {
 };
 
 export const t = {
+  ...first,
   ...pages, ...manage,
   locale: "en-GB",
   app: "Kryptonite",
+  title: (waiting: number) => (waiting > 0 ? `(${waiting}) Kryptonite` : "Kryptonite"), // of the page
   navigation: "Sections",
   tabs: { home: "Home", activity: "Activity", computers: "Computers", settings: "Settings" },
   min, hours,

@@ -1,6 +1,6 @@
 // Words of Activity.
 export const log = {
-  none: "Nothing has been asked yet.", noneFound: "No entry fits.",
+  none: "Nothing has been asked yet. What your computers ask is listed here, with your answers. To try: run `ssh` on a paired computer.", noneFound: "No entry fits.",
   byYou: "by you", byRule: "by a rule", noPlace: "Log",
   when: "When", computer: "Computer", program: "Asked by",
   why: "Why", user: "User", host: "Host", hostKey: "Host key", rule: "Rule", ruleOver: "a rule that is over", number: "Entry",

@@ -7,7 +7,7 @@ import { type Child, type Node, h } from "./dom.ts";
 import { few, filters } from "./filters.ts";
 import { covers, find, whole } from "./find.ts";
 import { type IconName, icon } from "./icon.ts";
-import { at, button, fact, fingerprint, long, note, outside, topic } from "./parts.ts";
+import { at, button, fact, fingerprint, long, note, outside, said, topic } from "./parts.ts";
 import { weekFigure } from "./week.ts";
 import { clock, date, dayName } from "./when.ts";
 
@@ -23,7 +23,7 @@ const page = 100; // entries that a tap shows more
 
 export function activity(ui: Ui): Child {
   const { view: { log }, state } = ui;
-  if (log.length === 0) return [topic(ui, t.tabs.activity), note("plain", "activity", t.log.none)];
+  if (log.length === 0) return [topic(ui, t.tabs.activity), note("plain", "activity", h("p", {}, said(t.log.none)))];
   const all = whole(log, state.history);
   const found = find(all, state.query);
   const shown = found.slice(0, state.rows);

@@ -8,7 +8,7 @@ import { lastAnswer } from "./ended.ts";
 import { choices, decide } from "./grants.ts";
 import { type Group, cardId, groups, hostName } from "./group.ts";
 import { forwarded, hostBox, hostFacts, who } from "./host.ts";
-import { icon } from "./icon.ts";
+import { type IconName, icon } from "./icon.ts";
 import { at, button, fact, long, note, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
 import { once } from "./view.ts";
@@ -47,16 +47,18 @@ function signTitle(ui: Ui, card: Card): Child {
 }
 
 function pager(ui: Ui, waiting: Group[], group: Group): Child {
-  if (waiting.length < 2) return null;
   const at = waiting.indexOf(group);
-  const to = (step: number) => () => {
-    const next = waiting[(at + step + waiting.length) % waiting.length];
-    if (next) ui.change((s) => (s.current = cardId(next[0])));
-  };
+  const many = waiting.length > 1;
+  const turn = (step: number, label: string, name: IconName): Child => many && h("button", {
+    type: "button", class: "bare", "aria-label": label,
+    onclick: () => {
+      const next = waiting[(at + step + waiting.length) % waiting.length];
+      if (next) ui.change((s) => (s.current = cardId(next[0])));
+    },
+  }, icon(name));
+  // The status is there from the start, so that another request is read out.
   return h("div", { class: "pager" },
-    h("button", { type: "button", class: "bare", "aria-label": t.card.previous, onclick: to(-1) }, icon("back")),
-    h("span", { role: "status" }, t.card.nOf(at + 1, waiting.length)),
-    h("button", { type: "button", class: "bare", "aria-label": t.card.next, onclick: to(1) }, icon("next")));
+    turn(-1, t.card.previous, "back"), h("span", { role: "status" }, many && t.card.nOf(at + 1, waiting.length)), turn(1, t.card.next, "next"));
 }
 
 function facts(ui: Ui, card: Card): Child {
@@ -78,13 +80,16 @@ function facts(ui: Ui, card: Card): Child {
   ];
 }
 
-const full = 60_000; // the time that a computer waits
+const full = 60_000; // ms, the time that a computer waits
+const hurry = 15_000; // ms that are said to be few
 
 function time(ui: Ui, card: Card): Node {
   const ms = Math.max(0, card.expires - ui.now);
   const text = left(ms);
-  return h("div", { class: ms < 15_000 ? "time short" : "time", role: "timer", "aria-label": t.card.timeLeft(text) },
-    h("progress", { max: full, value: Math.min(ms, full), "aria-hidden": "true" }), h("span", { class: "digits" }, text));
+  const short = ms < hurry;
+  return h("div", { class: short ? "time short" : "time" },
+    h("progress", { max: full, value: Math.min(ms, full), "aria-hidden": "true" }),
+    h("span", { class: "digits", role: "timer", "aria-label": t.card.timeLeft(text) }, text), h("span", { class: "unseen", role: "status" }, short && t.card.hurry));
 }
 
 function footer(ui: Ui, group: Group, which: string, ready: () => boolean): Node {

@@ -6,7 +6,7 @@ import { type Ui, toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { lockButton, lockedNote } from "./lock.ts";
 import { nameForm } from "./naming.ts";
-import { button, fact, list, long, note, outside, row, section, toggleSwitch, topic } from "./parts.ts";
+import { button, fact, list, long, note, outside, row, said, section, toggleSwitch, topic } from "./parts.ts";
 import { ruleRow } from "./rules.ts";
 import { heading, sheet } from "./sheet.ts";
 import { ago, date } from "./when.ts";
@@ -22,7 +22,7 @@ export function computerRow(ui: Ui, c: Computer): Node {
 export function computers(ui: Ui): Child {
   return [
     topic(ui, t.tabs.computers),
-    ui.view.computers.length === 0 ? note("plain", "computers", t.computer.none) : list(ui.view.computers.map((c) => computerRow(ui, c))),
+    ui.view.computers.length === 0 ? note("plain", "computers", h("p", {}, said(t.computer.none))) : list(ui.view.computers.map((c) => computerRow(ui, c))),
     ui.view.untold.map((name, i) => h("div", { key: `untold ${i}` }, note("plain", "clock", t.computer.untold(outside(name, 48))))),
     h("div", { class: "stack" },
       button(ui, t.pair.scan, () => ui.go({ name: "scan" }), { class: "primary wide", icon: "camera" }),

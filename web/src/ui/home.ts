@@ -9,8 +9,8 @@ import { groups } from "./group.ts";
 import { icon } from "./icon.ts";
 import { keyCard } from "./keycard.ts";
 import { banners } from "./messages.ts";
+import { next } from "./next.ts";
 import { button, list, outside, row, section } from "./parts.ts";
-import { pushHint } from "./push.ts";
 import { ruleRow } from "./rules.ts";
 import { goal, unlockId } from "./unlock.ts";
 import { updateNote } from "./update.ts";
@@ -20,7 +20,7 @@ export function home(ui: Ui): Child {
   const { view } = ui;
   const waiting = groups(view.cards);
   return [
-    h("header", { class: "topic" }, icon("logo", "logo"), h("h1", { tabindex: -1 }, t.app), h("span", { class: "phone" }, outside(view.name, 32))),
+    h("header", { class: "topic named" }, icon("logo", "logo"), h("h1", { tabindex: -1 }, t.app), h("span", { class: "phone" }, outside(view.name, 32))),
     banners(ui),
     waiting.length + view.unlocks.length > 0 && section(t.home.waiting, list(
       waiting.map((g) => waitingRow(ui, g)),
@@ -30,8 +30,7 @@ export function home(ui: Ui): Child {
         onclick: () => ui.change((s) => s.aside.delete(unlockId(u))),
       })))),
     pairingRow(ui),
-    view.computers.length === 0 && !view.pairing && nextStep(ui),
-    pushHint(ui),
+    next(ui),
     updateNote(ui),
     view.rules.length > 0 && section(t.home.leases, list(view.rules.map((r) => ruleRow(ui, r)))),
     section(view.keys.length === 1 ? t.home.key : t.home.keys, view.keys.map((k) => keyCard(ui, k))),
@@ -40,14 +39,6 @@ export function home(ui: Ui): Child {
       h("div", { class: "titled" }, h("h2", {}, t.home.recent), button(ui, t.home.all, () => ui.change((s) => (s.tab = "activity")), { class: "text" })),
       list(view.log.slice(0, 3).map((e) => activityRow(ui, e, false)))),
   ];
-}
-
-function nextStep(ui: Ui): Child {
-  return h("section", { class: "next" },
-    h("h2", {}, t.home.nextTitle),
-    h("p", {}, t.home.next1, " ", h("code", {}, "kr pair"), t.home.next2),
-    button(ui, t.pair.scan, () => ui.go({ name: "scan" }), { class: "primary wide", icon: "camera" }),
-    button(ui, t.pair.haveLink, () => ui.go({ name: "pair" }), { class: "text wide" }));
 }
 
 // A pairing that the person need not watch any more goes on here.

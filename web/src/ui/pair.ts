@@ -5,7 +5,7 @@ import type { Ui } from "./context.ts";
 import { type Child, h } from "./dom.ts";
 import { icon } from "./icon.ts";
 import { banners } from "./messages.ts";
-import { button, fact, note, outside, topic } from "./parts.ts";
+import { button, fact, note, outside, said, topic } from "./parts.ts";
 import type { Pairing } from "./view.ts";
 import { text } from "./welcome.ts";
 
@@ -14,7 +14,7 @@ export function pairPage(ui: Ui): Child {
   const busy = ui.state.busy.has("open link");
   return [
     topic(ui, t.pair.title, true), banners(ui),
-    h("p", {}, t.home.next1, " ", h("code", {}, "kr pair"), t.home.next2),
+    h("p", {}, said(t.next.pair)),
     button(ui, t.pair.scan, () => ui.go({ name: "scan" }), { class: "primary wide", icon: "camera" }),
     h("form", {
       class: "stack apart",
@@ -25,7 +25,7 @@ export function pairPage(ui: Ui): Child {
       },
     },
     h("label", { for: "link" }, t.pair.paste),
-    h("textarea", { id: "link", name: "link", rows: 3, maxlength: 2048, autocapitalize: "off", autocomplete: "off", spellcheck: "false", placeholder: "https://…/#…", required: true }),
+    h("textarea", { id: "link", name: "link", rows: 3, maxlength: 2048, autocapitalize: "off", autocomplete: "off", spellcheck: "false", placeholder: t.pair.placeholder, required: true }),
     h("button", { type: "submit", class: "plain wide", "aria-busy": busy ? "true" : undefined }, t.pair.open)),
   ];
 }
@@ -52,7 +52,7 @@ export function scanPage(ui: Ui): Child {
     }),
     h("div", { class: "finder", "aria-hidden": "true" }),
     h("div", { class: "scantop" }, h("button", { type: "button", class: "bare", "aria-label": t.back, onclick: () => ui.back() }, icon("back")), h("h1", { tabindex: -1 }, t.pair.scanTitle)),
-    h("div", { class: "scanfoot" }, h("p", {}, t.pair.scanSays, " ", h("code", {}, "kr pair")), button(ui, t.pair.haveLink, () => ui.go({ name: "pair" }), { class: "text wide" })));
+    h("div", { class: "scanfoot" }, h("p", {}, said(t.pair.scanSays)), button(ui, t.pair.haveLink, () => ui.go({ name: "pair" }), { class: "text wide" })));
 }
 
 /** steps shows the pairing under way. */
@@ -67,12 +67,12 @@ export function steps(ui: Ui, p: Pairing): Child {
     case "link":
       return h("div", { class: "steps-page" }, banners(ui),
         h("div", { ...words, class: "body" }, h("div", { class: "big good" }, icon("computers")), h("h1", { tabindex: -1 }, t.pair.askTitle), h("p", { class: "center" }, t.pair.askSays),
-          p.place && h("dl", { class: "facts card" }, fact(t.channel[p.place.kind], outside(p.place.name || t.pair.nearby, 120))), h("p", { class: "center dim" }, t.pair.nothingSent), unable && air(ui, p.id)),
+          p.place && h("dl", { class: "facts card" }, fact(t.channel[p.place.kind], outside(p.place.name || t.pair.nearby, 120))), h("p", { class: "center dim" }, said(t.pair.nothingSent)), unable && air(ui, p.id)),
         foot(h("div", { class: "answer" }, button(ui, t.cancel, () => ui.actions.dropLink()), button(ui, t.pair.pair, { id: "pair", run: () => ui.actions.pair() }, { class: "primary", off: unable }))));
     case "waiting":
       return h("div", { class: "steps-page" }, banners(ui),
         h("div", { ...words, class: "body" }, h("div", { class: "big dim pulse" }, icon("computers")), h("h1", { tabindex: -1, role: "status" }, t.pair.waiting), !p.slow && p.place?.kind !== "bluetooth" && h("p", { class: "center dim" }, t.pair.waitingSays),
-          p.slow && h("div", { role: "alert" }, note("warn", "alert", h("strong", {}, t.pair.slow), " ", t.pair.slowSays)),
+          p.slow && h("div", { role: "alert" }, note("warn", "alert", h("strong", {}, t.pair.slow), " ", said(t.pair.slowSays))),
           (p.slow || p.place?.kind === "bluetooth") && air(ui, p.id)),
         foot(button(ui, t.pair.stop, end, { class: "plain wide" })));
     case "words": {
@@ -89,7 +89,7 @@ export function steps(ui: Ui, p: Pairing): Child {
     case "agreed":
       return h("div", { class: "steps-page" }, banners(ui),
         h("div", { ...words, class: "body" }, h("div", { class: "big good" }, icon("check")), h("h1", { tabindex: -1, role: "status" }, t.pair.agreed),
-          h("p", { class: "center" }, t.pair.agreed1(computer), " ", h("code", {}, "y"), t.pair.agreed2), h("p", { class: "words small" }, outside(p.words, 40))),
+          h("p", { class: "center" }, said(t.pair.agreedSays(computer))), h("p", { class: "words small" }, outside(p.words, 40))),
         foot(button(ui, t.pair.later, later, { class: "plain wide" })));
   }
 }

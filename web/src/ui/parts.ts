@@ -5,9 +5,18 @@ import { type Ui, toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { type IconName, icon } from "./icon.ts";
 
-/** outside is short text from outside, cut at max, kept apart from the text around it. */
+/** said is a sentence of ours, in which what stands between backquotes is typed: `kr pair`. */
+export function said(text: string | readonly Child[]): Child {
+  if (typeof text !== "string") return text.map((c) => (typeof c === "string" ? said(c) : c));
+  return text.split("`").map((part, i) => (i % 2 ? h("code", {}, part) : part));
+}
+
+/**
+ * outside is short text from outside, cut at max. It moves nothing around it, and nothing moves in
+ * it but words that are written from right to left: addresses read as ssh prints them.
+ */
 export function outside(text: string, max = 64): Node {
-  return h("bdi", { class: max > 120 ? "out flow" : "out" }, text === "" ? t.empty : breaks(cut(text, max).text));
+  return h("bdi", { class: max > 120 ? "out flow" : "out", dir: "ltr" }, text === "" ? t.empty : breaks(cut(text, max).text));
 }
 
 const breaksAfter = /(?<=[.@/_-])/; // rather there than inside a word
@@ -22,7 +31,7 @@ export function long(ui: Ui, id: string, text: string, max: number): Child {
   if (some.all) return outside(text, max);
   const open = ui.state.open.has(id);
   return [
-    h("bdi", { class: open ? "out whole" : "out", tabindex: open ? 0 : undefined }, open ? clean(text) : breaks(some.text)),
+    h("bdi", { class: open ? "out whole" : "out", dir: "ltr", tabindex: open ? 0 : undefined }, open ? clean(text) : breaks(some.text)),
     " ",
     h("button", { type: "button", class: "text small", "aria-expanded": String(open), onclick: () => toggle(ui, id) }, open ? t.showLess : t.showAll(text.length)),
   ];
@@ -35,7 +44,7 @@ export function at(): Child {
 
 /** fingerprint is a hash that people compare. */
 export function fingerprint(text: string, keyType = ""): Node {
-  return h("span", { class: "print" }, h("bdi", {}, cut(text, 80).text), keyType && h("span", { class: "dim" }, " ", outside(keyType, 40)));
+  return h("span", { class: "print" }, h("bdi", { dir: "ltr" }, cut(text, 80).text), keyType && h("span", { class: "dim" }, " ", outside(keyType, 40)));
 }
 
 interface ButtonOptions {

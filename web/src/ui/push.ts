@@ -7,15 +7,14 @@ import { button, list, note, outside, row, section, toggleSwitch } from "./parts
 
 const maxWhy = 240; // characters of a reason
 
-/** pushHint is for Home: what is to be done, if something is, once there is a computer that can ask. */
-export function pushHint(ui: Ui): Child {
-  const { computers, push } = ui.view;
-  if (computers.length === 0) return null;
+/** pushHint is for Home: what is to be done, if something is, or later. */
+export function pushHint(ui: Ui, later: Child): Child {
+  const { push } = ui.view;
   switch (push.state) {
-    case "ask": return h("section", { class: "next" }, h("h2", {}, t.push.nextTitle), h("p", {}, t.push.why), ring(ui, t.push.turnOn, "primary wide"));
+    case "ask": return h("section", { class: "next", key: "push" }, h("h2", {}, t.push.nextTitle), h("p", {}, t.push.why), ring(ui, t.push.turnOn, "primary wide"), later);
     case "home":
     case "denied":
-    case "failed": return note("plain", "bell", h("p", {}, h("strong", {}, t.push.hint[push.state]), " ", says(ui)), push.state === "failed" && ring(ui, t.push.again, "text"));
+    case "failed": return note("plain", "bell", h("p", {}, h("strong", {}, t.push.hint[push.state]), " ", says(ui)), h("div", { class: "ways" }, push.state === "failed" && ring(ui, t.push.again, "text"), later));
     case "none":
     case "working":
     case "on": return null;

@@ -1,5 +1,6 @@
 // The screens of the phone. mount shows Views in root and calls actions.
 import type { Millis } from "../core.d.ts";
+import { t } from "../text/en.ts";
 import { alarmSheet } from "./alarm.ts";
 import { Arm } from "./arm.ts";
 import { cardSheet } from "./card.ts";
@@ -36,12 +37,22 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
     const now = Date.now();
     const ui = make(view, now);
     tidy(ui.view, state);
+    const [had, title] = [document.activeElement, topmost()];
     draw([screen(ui), modal(ui)]);
+    const lost = had !== document.body && !had?.isConnected;
+    if (document.activeElement === document.body && (lost || topmost() !== title)) topmost()?.focus({ preventScroll: true });
+    document.title = t.title(view.cards.length + view.unlocks.length);
     arm.drawn();
     drawing = false;
     if (missed) queueMicrotask(redraw);
     clearTimeout(timer);
     if (runs(view, now)) timer = setTimeout(redraw, tick - (now % tick));
+  }
+
+  // topmost is the title of what people see. It gets the focus of what went away,
+  // and when another screen comes where nothing has it: so it is read out.
+  function topmost(): HTMLElement | null {
+    return root.querySelector<HTMLElement>("dialog[open] h1") ?? root.querySelector<HTMLElement>("h1");
   }
 
   function change(f: (s: State) => void): void {
@@ -67,7 +78,7 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
         history.pushState({ page: state.pages.length + 1 }, "");
         state.scrolls[state.pages.length] = scrollY;
         change((s) => s.pages.push(page));
-        enter(0);
+        scrollTo(0, 0);
       },
       back: () => {
         if (state.pages.length > 0) history.back();
@@ -75,16 +86,10 @@ export function mount(root: HTMLElement, actions: Actions): { show(view: View): 
     };
   }
 
-  // The title of a page gets the focus.
-  function enter(y: number): void {
-    scrollTo(0, y);
-    root.querySelector<HTMLElement>("h1")?.focus({ preventScroll: true });
-  }
-
   addEventListener("popstate", () => {
     if (state.pages.length === 0) return;
     change((s) => s.pages.pop());
-    enter(state.scrolls[state.pages.length] ?? 0);
+    scrollTo(0, state.scrolls[state.pages.length] ?? 0);
   });
   // A card that comes back into view may have changed while nobody looked.
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && arm.again());

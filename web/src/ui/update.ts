@@ -2,7 +2,7 @@
 import { t } from "../text/en.ts";
 import type { Ui } from "./context.ts";
 import { type Child, h } from "./dom.ts";
-import { button, fact, note, outside } from "./parts.ts";
+import { button, fact, note, outside, said } from "./parts.ts";
 
 /** updateNote offers the next build, if there is one. */
 export function updateNote(ui: Ui): Child {
@@ -23,7 +23,7 @@ export function buildFacts({ view: { build: { hash, kept, why } } }: Ui): Child 
 /** buildSays is what the version is worth, and looks for another. */
 export function buildSays(ui: Ui): Child {
   return [
-    h("p", { class: "dim small" }, t.upkeep.hash, " ", h("code", {}, "kr check --app")),
+    h("p", { class: "dim small" }, said(t.upkeep.hash)),
     updateNote(ui) || button(ui, t.upkeep.look, { id: "look", run: async () => {
       if (!await ui.actions.look()) ui.say(t.upkeep.newest);
     } }, { class: "text wide" }),

@@ -1,6 +1,7 @@
 // What the screens show, and what they may do: all that ui/ knows of the rest.
 import type { Alarm, Card, Computer, Grant, Millis, Pin, Rule, Use } from "../core.d.ts";
 import type { Entry } from "../entry.ts";
+import type { Hint } from "../choices.ts";
 import type { Channel, Place } from "../ears.ts";
 import type { Key, Kind } from "../kept.ts";
 import type { Care, Theme, Trouble } from "./care.ts";
@@ -21,6 +22,8 @@ export interface View {
   push: Push; // whether this phone rings for a request while the app is closed
   lockScreen: boolean; // notifications may allow, not only reject
   tellRules: boolean; // notifications say what a rule allowed
+  putOff: Hint[]; // that Home does not offer any more
+  install: boolean; // the browser offers to install the app
   pairing: Pairing | null; // the one under way
   cards: Card[]; // requests that wait, oldest first
   ended: Ended[]; // cards that were taken away, until dismissed
@@ -133,6 +136,8 @@ export interface Actions extends Care {
   ring(): Promise<void>; // in the tap: asks for notifications, and subscribes. Also to try again
   setLockScreen(yes: boolean): Promise<void>;
   setTellRules(yes: boolean): Promise<void>;
+  putOff(hint: Hint): Promise<void>;
+  install(): Promise<void>; // in the tap: the browser asks
   acknowledge(m: Message): Promise<void>; // one that returns: it does not
   dismiss(what: Ended | Alarm | Message): void; // also one of an earlier View: compare ids
   update(): Promise<void>; // runs the next build; it rejects if that could not be fetched, and this one stays

@@ -6,7 +6,7 @@ import { icon } from "./icon.ts";
 import { keyChoices } from "./keychoice.ts";
 import { elsewhere, lostNote } from "./lost.ts";
 import { banners } from "./messages.ts";
-import { button, note, outside } from "./parts.ts";
+import { button, note, outside, said } from "./parts.ts";
 
 export function welcome(ui: Ui): Child {
   return h("div", { class: "welcome" },
@@ -15,9 +15,9 @@ export function welcome(ui: Ui): Child {
     h("div", { class: "big good" }, icon("logo")),
     h("h1", { tabindex: -1 }, t.welcome.title),
     h("p", { class: "lead" }, t.welcome.what),
-    note("plain", "pin", h("p", {}, t.welcome.address1, " ", h("strong", {}, outside(location.host, 80)), t.welcome.address2), h("p", {}, t.welcome.moving)),
+    note("plain", "pin", h("p", {}, t.welcome.address1, " ", h("strong", {}, outside(location.host, 80)), t.welcome.address2, " ", t.welcome.moving)),
     ui.view.pairing && note("good", "computers", t.welcome.pairsNext),
-    keyChoices(ui, t.welcome.name, ui.view.name || phoneName(navigator.userAgent), async (kind, name) => {
+    keyChoices(ui, t.welcome.name, ui.view.name, async (kind, name) => {
       await ui.actions.makeKey(kind, name); // first, while the tap counts as one
       await ui.actions.rename(name);
     }),
@@ -30,17 +30,9 @@ export function safariTab(ui: Ui): Child {
     h("div", { class: "big good" }, icon("phone")),
     h("h1", { tabindex: -1 }, t.tab.title),
     h("p", { class: "lead" }, t.tab.why),
-    h("ol", { class: "steps" }, t.tab.steps.map((s) => h("li", {}, s))),
+    h("ol", { class: "steps" }, t.tab.steps.map((s) => h("li", {}, said(s)))),
     button(ui, t.tab.insist, () => ui.change((s) => (s.insist = true)), { class: "text wide" }),
     h("p", { class: "dim small center" }, t.tab.insistSays));
-}
-
-/** phoneName is what people would call this device. */
-export function phoneName(agent: string): string {
-  if (/iPhone/.test(agent)) return "iPhone";
-  if (/iPad/.test(agent)) return "iPad";
-  if (/Android/.test(agent)) return t.welcome.android;
-  return t.welcome.browser;
 }
 
 /** text is what was typed into a field of a form that is submitted. */
