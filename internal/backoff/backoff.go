@@ -27,4 +27,4 @@ func Sleep(ctx context.Context, d time.Duration) error {
 
 // Jitter returns a random time from d/2 to d: those who failed together do not
 // come back together.
-func Jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+func Jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) } // #nosec G404 -- no secret
