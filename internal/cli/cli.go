@@ -6,7 +6,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -130,7 +129,7 @@ func versionCmd(e *env) *cobra.Command {
 
 // printJSON prints v for programs.
 func (e *env) printJSON(v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
+	b, err := term.JSON(v, "  ")
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -279,8 +278,7 @@ func CleanMax(s string, limit int) string {
 		switch {
 		case r == '\n' || r == '\t':
 			r = ' '
-		case !unicode.IsPrint(r), // Cc, Cf (bidi, zero width), Co, Cn, odd spaces
-			unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector): // letters and marks without a picture
+		case unseen(r):
 			r = utf8.RuneError
 		}
 		if n == limit {
