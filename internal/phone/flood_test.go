@@ -19,6 +19,7 @@ func TestFloods(t *testing.T) {
 	const requests = 1000
 	known, other := newHost(1), newHost(2)
 	long := string(bytes.Repeat([]byte("\u202e"), 340)) // 1,020 bytes
+	tally := attacktest.New(t, "floods of 1,000 requests")
 	for name, request := range map[string]func(w *world, n int) *wire.Request{
 		"logins":            func(w *world, n int) *wire.Request { return w.user(0, newHost(byte(3+n)), "root") },
 		"long names":        func(w *world, n int) *wire.Request { return w.user(0, newHost(byte(3+n)), long) },
@@ -47,7 +48,6 @@ func TestFloods(t *testing.T) {
 			return r
 		},
 	} {
-		tally := attacktest.New(t, "a flood of 1,000: "+name)
 		w := newWorld(t, ApproveAsk)
 		honest := w.pairing
 		w.ask(w.named(1, known, true, "good.example"))
