@@ -9,6 +9,9 @@ import (
 	"kryptonite/internal/wire"
 )
 
+// blocked says why a request was declined by a rule.
+const blocked = "this computer is blocked on the phone"
+
 // consider looks at a request that nobody has decided yet: it refuses what
 // must not be signed, follows the rules that the person has given, and
 // otherwise asks. tokens came with it.
@@ -32,7 +35,7 @@ func (c *Core) consider(now time.Time, rec *reqRecord, tokens []wire.LeaseToken)
 		if c.flood(now, p) {
 			return nil
 		}
-		return c.decline(now, rec, wire.CodeRejected, "this computer is blocked on the phone")
+		return c.decline(now, rec, wire.CodeRejected, blocked)
 	case verdict == policy.Allow:
 		rec.Rule = rule.ID
 		open := c.opens(rule, tokens) // using the rule may end it
@@ -64,7 +67,11 @@ func (c *Core) decide(now time.Time, ev Decide) []Effect {
 		if ev.Grant.Scope == policy.Block {
 			effects = c.grant(now, rec, v, ev.Grant)
 		}
-		return append(effects, c.decline(now, rec, wire.CodeRejected, "")...)
+		effects = append(effects, c.decline(now, rec, wire.CodeRejected, "")...)
+		if rec.Rule != "" {
+			effects = append(effects, c.declineOthers(now, p)...)
+		}
+		return effects
 	}
 	effects := c.pin(now, p, &v)
 	if ev.Grant.Scope == policy.Host || ev.Grant.Scope == policy.Computer {
@@ -131,6 +138,17 @@ func (c *Core) decline(now time.Time, rec *reqRecord, code wire.Code, reason str
 		d = auditlog.Expired
 	}
 	return append(c.note(now, rec, d, reason), c.answer(now, rec, &wire.SignResponse{Error: code, Reason: reason})...)
+}
+
+// declineOthers answers what else waits for the person, of a computer that was just
+// blocked: the rule would have, had it come later.
+func (c *Core) declineOthers(now time.Time, p *pairRecord) (effects []Effect) {
+	for _, r := range c.open() {
+		if r.pairing == p.id && r.State == reqPending {
+			effects = append(effects, c.decline(now, r, wire.CodeRejected, blocked)...)
+		}
+	}
+	return effects
 }
 
 // grant makes a rule of a grant that came with the answer to rec, if it may be

@@ -168,6 +168,9 @@ func (c *Core) request(now time.Time, p *pairRecord, r *wire.Request, hash []byt
 	rec = &reqRecord{pairing: p.id, id: r.ID, State: reqPending, Hash: hash, Expires: r.Expires, Epoch: epoch, Request: r}
 	rec.Until = min(r.Expires, now.Add(askLife).Unix())
 	if !fitsClock(now, r) {
+		if c.flood(now, p) {
+			return nil
+		}
 		return []Effect{c.refusal(now, p, rec, wire.CodeClockSkew), Note{Pairing: p.id, Computer: p.Computer, Kind: NoteSkew}}
 	}
 	effects, ok := c.room(now, p)

@@ -74,7 +74,7 @@ func whyNot(reason string) error {
 	if reason == "" {
 		return nil
 	}
-	return fmt.Errorf("no rule can be made of this one: %s; answer y or n", reason)
+	return fmt.Errorf("no rule can be made of this one: %s; answer y or n", term.CleanMax(reason, 200))
 }
 
 // question asks about a card in one line, with the answers that it may get.

@@ -43,17 +43,25 @@ func runLog(e *env, asJSON bool) error {
 	}
 	entries, _, broken := phone.Log(records)
 	for _, entry := range entries {
-		if asJSON {
-			b, err := term.JSON(entry, "")
-			if err != nil {
-				return fmt.Errorf("print the log: %w", err)
-			}
-			e.io.Printf("%s\n", b)
-			continue
+		if err := printEntry(e.io, entry, asJSON); err != nil {
+			return err
 		}
-		e.io.Printf("%s\t%s\t%s\t%s\n", entry.Time().Format(time.RFC3339), term.CleanMax(entry.Computer, 64), term.CleanMax(string(entry.Decision), 20), term.CleanMax(what(entry), 200))
 	}
 	return explainLog(broken)
+}
+
+// printEntry prints one entry, as a line.
+func printEntry(io *term.IO, e auditlog.Entry, asJSON bool) error {
+	if asJSON {
+		b, err := term.JSON(e, "")
+		if err != nil {
+			return fmt.Errorf("print the log: %w", err)
+		}
+		io.Printf("%s\n", b)
+		return nil
+	}
+	io.Printf("%s\t%s\t%s\t%s\n", e.Time().Format(time.RFC3339), term.CleanMax(e.Computer, 64), term.CleanMax(string(e.Decision), 20), term.CleanMax(what(e), 200))
+	return nil
 }
 
 // explainLog adds to a broken log what it means.

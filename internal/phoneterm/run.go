@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,7 +157,7 @@ func (p *prompter) answer(ctx context.Context, r *runner, line string) {
 		p.e.io.Printf("%v. Allow? [y/N] ", err)
 		return
 	}
-	p.queue = p.queue[1:]
+	p.turn(card.Pairing)
 	if err := r.post(ctx, d); err != nil {
 		return
 	}
@@ -169,6 +170,16 @@ func (p *prompter) answer(ctx context.Context, r *runner, line string) {
 		p.e.io.Printf("rejected, and blocked for %s\n", spell(d.Grant.For))
 	default:
 		p.e.io.Printf("rejected\n")
+	}
+}
+
+// turn takes the card away that was answered. Another computer's card comes before more
+// of this one's: who asks a thousand times hides nobody.
+func (p *prompter) turn(answered string) {
+	p.queue = p.queue[1:]
+	if i := slices.IndexFunc(p.queue, func(c phone.Card) bool { return c.Pairing != answered }); i > 0 {
+		other := p.queue[i]
+		p.queue = slices.Insert(slices.Delete(p.queue, i, i+1), 0, other)
 	}
 }
 
@@ -295,7 +306,7 @@ func (p *prompter) note(n phone.Note) {
 		p.e.io.Printf("%s gave the pairing up\n", name)
 	case phone.NoteSigned:
 		if n.Rule != "" {
-			name += ", by rule " + term.CleanMax(n.Rule, 64)
+			name += ", by rule " + term.CleanMax(n.Rule, 32)
 		}
 		p.e.io.Printf("signed for %s\n", name)
 	case phone.NoteLogDamaged:

@@ -11,6 +11,7 @@ import (
 	"kryptonite/internal/fault"
 	"kryptonite/internal/knownhosts"
 	"kryptonite/internal/phone"
+	"kryptonite/internal/policy"
 	"kryptonite/internal/term"
 )
 
@@ -119,12 +120,16 @@ func listRules(io *term.IO, core *phone.Core) error {
 		names[c.Pairing] = c.Name
 	}
 	for _, r := range rules {
-		io.Printf("%s\t%s\n", r.ID, term.CleanMax(ruleText(r, names[r.Pairing], now), 300))
+		printRule(io, r, names[r.Pairing], now)
 	}
 	if len(rules) == 0 {
 		io.Sayf("no rules; each request is asked by itself\n")
 	}
 	return nil
+}
+
+func printRule(io *term.IO, r policy.Rule, computer string, now time.Time) {
+	io.Printf("%s\t%s\n", term.CleanMax(r.ID, 32), term.CleanMax(ruleText(r, computer, now), 300))
 }
 
 func revokeRule(core *phone.Core, id string) (phone.Event, string, error) {
@@ -143,16 +148,18 @@ func revokeRule(core *phone.Core, id string) (phone.Event, string, error) {
 	return phone.Revoke{Rule: id}, counted(n, "rule") + " ended.", nil
 }
 
+// printPin prints what is known of one host key.
+func printPin(io *term.IO, p knownhosts.Pin, state string) {
+	io.Printf("%s\t%s\t%s\t%s\t%s\t%s\n", term.CleanMax(string(p.Name), 300), state, term.CleanMax(p.KeyType, 64), term.CleanMax(p.Fingerprint, 64),
+		time.Unix(p.Unix, 0).Format(time.RFC3339), term.CleanMax(p.By, 64))
+}
+
 func listHosts(io *term.IO, core *phone.Core) {
-	line := func(p knownhosts.Pin, state string) {
-		io.Printf("%s\t%s\t%s\t%s\t%s\t%s\n", term.CleanMax(string(p.Name), 300), state, term.CleanMax(p.KeyType, 64), p.Fingerprint,
-			time.Unix(p.Unix, 0).Format(time.RFC3339), term.CleanMax(p.By, 64))
-	}
 	for _, p := range core.Pins() {
-		line(p, p.Proof)
+		printPin(io, p, p.Proof)
 	}
 	for _, p := range core.Strange() {
-		line(p, "REFUSED")
+		printPin(io, p, "REFUSED")
 	}
 	if len(core.Pins())+len(core.Strange()) == 0 {
 		io.Sayf("no servers yet; the first login to each is pinned\n")

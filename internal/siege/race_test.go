@@ -30,6 +30,16 @@ func show(t *testing.T) (a *attempt, far *memory.Link, stop func()) {
 	return a, far, func() { cancel(); <-done }
 }
 
+// soon waits for c, a minute at most: the phone's clock goes on for ever.
+func soon(t *testing.T, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(time.Minute):
+		t.Error("it does not come to that")
+	}
+}
+
 // scanner is who has photographed the code, and speaks as a phone does.
 func scanner(t *testing.T, a *attempt) *pairing.Phone {
 	t.Helper()
@@ -61,7 +71,7 @@ func TestRaceForACode(t *testing.T) {
 		h := newHandset(t, newPerson(t, allows))
 		defer h.close()
 		id := h.scan(a.c.Invitation().Link(), []transport.Link{far})
-		<-a.shown
+		soon(t, a.shown)
 		words := a.words()
 		for range tries {
 			x := scanner(t, a)
@@ -75,7 +85,7 @@ func TestRaceForACode(t *testing.T) {
 			t.Errorf("the phone shows %q, the computer %q", got, words)
 		}
 		h.confirm(id, true)
-		<-a.agreed
+		soon(t, a.agreed)
 	})
 	hellos := attacktest.New(t, "hellos to a phone, made up")
 	early := attacktest.New(t, "a second scanner, first")
@@ -173,11 +183,16 @@ func TestOneGuessForEachCode(t *testing.T) {
 		var seen [][]byte // all that the phone was sent
 		keep := &recorder{Link: far, got: func(f []byte) { seen = append(seen, f) }}
 		id := h.scan(a.c.Invitation().Link(), []transport.Link{keep})
-		<-a.shown
+		soon(t, a.shown)
 		h.wordsOf(t.Context(), id)
 		h.confirm(id, false)
-		if err := <-a.over; !errors.Is(err, pairing.ErrUnpaired) {
-			t.Errorf("the computer hears %v", err)
+		select {
+		case err := <-a.over:
+			if !errors.Is(err, pairing.ErrUnpaired) {
+				t.Errorf("the computer hears %v", err)
+			}
+		case <-time.After(time.Minute):
+			t.Error("the computer hears nothing")
 		}
 		for _, f := range seen {
 			if err := h.frame(id, f); !errors.Is(err, transport.ErrForged) {

@@ -68,7 +68,7 @@ export function button(ui: Ui, text: Child, act: (() => void) | { id: string; ru
   return h(
     "button",
     {
-      type: "button", class: o.class ?? "plain", key: o.key ?? "", onclick, "aria-label": o.label, "aria-busy": busy ? "true" : undefined,
+      type: "button", class: o.class ?? "plain", key: o.key ?? "", onclick, "aria-label": o.label && cut(o.label, 300).text, "aria-busy": busy ? "true" : undefined,
       "aria-disabled": o.off || busy ? "true" : undefined, "aria-expanded": o.expanded === undefined ? undefined : String(o.expanded),
     },
     o.icon && icon(o.icon), h("span", {}, text),
