@@ -39,12 +39,12 @@ export async function start<K extends Signer>({ wasm, keys: open, show, subscrib
   const db = await Database.open(signal);
   signal.addEventListener("abort", () => db.close(), { once: true });
   const log = new LogTail(idbStore(db));
-  const stored = Promise.all([db.all("keys"), db.get("settings", named), log.load(signal), hasBluetooth(db), deviceName(navigator)]); // while the core starts
+  const stored = Promise.all([db.all("keys"), db.get("settings", named), log.load(signal), hasBluetooth(db)]); // while the core starts
   stored.catch(() => undefined); // awaited below
   const core = await load(await wasm, signal);
-  const [kept, saved, records, has, device] = await stored;
+  const [kept, saved, records, has] = await stored;
   const keys = open(core, db, kept as Kept[]);
-  let name = typeof saved === "string" && saved ? saved : device;
+  let name = typeof saved === "string" && saved ? saved : await deviceName(navigator);
   core.start({ name, keys: keys.keys(), bluetooth: has }, records);
   const runner = new Runner({ core, store: log, signer: keys, show, subscribe, nearby, changed, log: note }, signal);
   const rename = async (to: string): Promise<void> => {

@@ -102,6 +102,7 @@ export const pages = {
     trustSays: [
       "This phone decides. Computers can only ask, and what goes between them and this phone is sealed: relays, Amazon SQS and push services see no content.",
       "The code of the app comes from its address. Whoever controls that could make this phone sign, or take keys that are not passkeys.",
+      "Nothing here has a copy elsewhere. If this phone is lost or its data deleted, its keys are gone: pair a second phone before that, and put its key on your servers, too.",
     ],
     about: "About", address: "Address", runs: "Runs as", docs: "Documentation",
     home: { installed: "installed app", browser: "page in a browser", tab: "Safari tab" },
