@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"kryptonite/internal/attacktest"
 )
 
 const evil = "<img src=x onerror=pwned=1>\u202egnp.exe\x1b[2J\u2066\"'&"
@@ -56,7 +58,7 @@ func asUser(h *House, user string) error {
 }
 
 // TestAppHostileNames: what a computer calls itself, its users, programs and
-// directories is text, whatever it holds.
+// directories is text, whatever it holds; and a page of another origin gets nothing.
 func TestAppHostileNames(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -127,6 +129,7 @@ func TestAppHostileNames(t *testing.T) {
 	if bad, err := Eval[bool](p.Page, `"pwned" in globalThis`); err != nil || bad {
 		t.Errorf("a name was executed: %v, %v", bad, err)
 	}
+	p.foreignPage(attacktest.New(t, "a page of another origin, at the app"))
 	p.quiet()
 }
 

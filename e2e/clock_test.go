@@ -109,3 +109,64 @@ func TestRelayComesBackInTime(t *testing.T) {
 	must(t, h.StartRelay())
 	must(t, <-login)
 }
+
+// TestSuspended: computer, phone and relay are stopped for eight hours, as by a
+// closed lid, between logins and during one. What waited meanwhile is signed by
+// nobody who was not asked, and the next login goes through.
+func TestSuspended(t *testing.T) {
+	t.Parallel()
+	h := newFaultyHouse(t)
+	clock := h.Path("clock")
+	set := func(off string) {
+		must(t, os.WriteFile(clock+".new", []byte(off), 0o600))
+		must(t, os.Rename(clock+".new", clock))
+	}
+	set("0s")
+	h.Env = append(h.Env, "KR_CLOCK="+clock)
+	begin(t, h, "ana")
+	must(t, h.StartSshd())
+	l := &ledger{}
+	must(t, h.runWatched("ana", l))
+	sleep := func(off string) {
+		t.Helper()
+		all := []*Proc{h.Krd, h.Phones["ana"], h.Relay}
+		for _, p := range all {
+			must(t, p.Signal(syscall.SIGSTOP))
+		}
+		set(off)
+		for _, p := range all {
+			must(t, p.Signal(syscall.SIGCONT))
+		}
+	}
+	must(t, h.Login())
+	for _, off := range []string{"8h", "60h"} {
+		sleep(off)
+		if err := h.Login(); err != nil {
+			t.Errorf("the first login after %s: %v", off, err)
+		}
+	}
+	_, err := h.Phones["ana"].Stop(syscall.SIGTERM)
+	must(t, err)
+	must(t, h.RunPhone("ana", "ask"))
+	login := make(chan error, 1)
+	go func() { login <- h.Login() }()
+	_, err = h.Phones["ana"].Await(`Allow\?`)
+	must(t, err)
+	sleep("68h")
+	_, err = h.Phones["ana"].Await(`no answer is needed any more \(its time is over\)`)
+	must(t, err)
+	_, err = h.Krd.Stop(syscall.SIGTERM) // it waits a minute of real time, and ssh with it
+	must(t, err)
+	must(t, h.StartKrd())
+	if err := <-login; err == nil {
+		t.Error("a login went through that nobody allowed")
+	}
+	if strings.Contains(h.Phones["ana"].Output(), "signed for") {
+		t.Error("the phone signed what was over")
+	}
+	_, err = h.Phones["ana"].Stop(syscall.SIGTERM)
+	must(t, err)
+	must(t, h.runWatched("ana", l))
+	must(t, h.Login())
+	l.check(t, h)
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"kryptonite/internal/attacktest"
 	"kryptonite/internal/webbuild"
 )
 
@@ -124,7 +125,8 @@ var gallerySizes = []struct{ width, height, text int64 }{{390, 844, 100}, {360, 
 
 // TestGallery shows every screen in both themes, at the sizes of phones, with
 // huge text and with hostile names: nothing leaves the screen, buttons are
-// large enough, and axe finds no serious fault. With GALLERY=DIR it takes
+// large enough, and axe finds no serious fault. Then each text of its View is an
+// attack, by walking the type: none becomes an element or runs. With GALLERY=DIR it takes
 // pictures.
 func TestGallery(t *testing.T) {
 	t.Parallel()
@@ -154,6 +156,7 @@ func gallery(t *testing.T, axe bool, some func(screen int) bool) {
 		t.Fatalf("only %d screens", len(names))
 	}
 	only := os.Getenv("GALLERY_ONLY")
+	tally := attacktest.New(t, "markup and scripts in each text of each screen")
 	for i, name := range names {
 		if !some(i) || !strings.Contains(name, only) {
 			continue
@@ -174,8 +177,22 @@ func gallery(t *testing.T, axe bool, some func(screen int) bool) {
 			if axe {
 				checkAccess(t, tab)
 			}
+			came := galleryEval[poisoned](t, tab, "gallery.poison()")
+			for _, fault := range came.Faults {
+				tally.Succeeded("evil texts: %s", fault)
+			}
+			for range came.Shown {
+				tally.Harmless()
+			}
 		})
 	}
+}
+
+// poisoned is what came of attacks in all texts of a View, and in how many
+// drawings one was to be read.
+type poisoned struct {
+	Faults []string `json:"faults"`
+	Shown  int      `json:"shown"`
 }
 
 // lookAt looks for faults in the layout of the screen that is open, and leaves

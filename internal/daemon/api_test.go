@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"kryptonite/internal/attacktest"
 	"kryptonite/internal/control"
 	"kryptonite/internal/statedir"
 )
@@ -30,6 +31,7 @@ func request(method, path, body string) *http.Request {
 // TestNoWebPageDrivesKrd: what a browser sends is refused, whatever it asks.
 func TestNoWebPageDrivesKrd(t *testing.T) {
 	d := newDaemon(t)
+	tally := attacktest.New(t, "web pages and DNS rebinding, at krd")
 	for name, change := range map[string]func(*http.Request){
 		"origin":    func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
 		"referer":   func(r *http.Request) { r.Header.Set("Referer", "https://evil.example/") },
@@ -41,8 +43,10 @@ func TestNoWebPageDrivesKrd(t *testing.T) {
 			w := httptest.NewRecorder()
 			d.api().ServeHTTP(w, r)
 			if w.Code != http.StatusForbidden {
-				t.Errorf("%s with %s: %d, want 403", path, name, w.Code)
+				tally.Succeeded("%s with %s: %d, want 403", path, name, w.Code)
+				continue
 			}
+			tally.Rejected()
 		}
 	}
 }

@@ -1,3 +1,5 @@
+//go:build !linux // there, TestMain is in neighbour_linux_test.go
+
 package daemon
 
 import (

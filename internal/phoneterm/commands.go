@@ -80,17 +80,14 @@ func runPair(ctx context.Context, e *env, file string) error {
 	}
 	p := &pairing1{e: e, shown: make(chan phone.Effect, 16), link: inv}
 	r := newRunner(core, o.journal, nil, p.show, log)
-	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- r.run(ctx) }()
+	ctx, end := r.begin(ctx)
 	if err = e.register(ctx, r); err == nil {
 		err = p.steps(ctx, r, link)
 	}
 	if err == nil { // the computer waits for the last word
 		r.parting = sendLimit
 	}
-	stop()
-	return errors.Join(err, <-ended)
+	return end(err)
 }
 
 func badLink(err error) error {
@@ -267,15 +264,12 @@ func runUnpair(ctx context.Context, e *env, name string) error {
 			close(told)
 		}
 	}, log)
-	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- r.run(ctx) }()
+	ctx, end := r.begin(ctx)
 	if err = r.post(ctx, phone.Unpair{Pairing: found.Pairing}); err == nil {
 		e.io.Sayf("Unpaired from %s.\n", term.CleanMax(found.Name, 64))
 		err = e.awaitTold(ctx, told)
 	}
-	stop()
-	return errors.Join(err, <-ended)
+	return end(err)
 }
 
 // findComputer is the computer with this name or id.

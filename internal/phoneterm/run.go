@@ -75,10 +75,7 @@ func (e *env) work(ctx context.Context, approve phone.Approve, frame []byte, ove
 	}
 	p := &prompter{e: e, cards: make(chan phone.Effect, 256), over: over}
 	r := newRunner(core, o.journal, o.keys, p.show, log)
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- r.run(ctx) }()
+	ctx, end := r.begin(ctx)
 	e.io.Printf("ready: %s\n", counted(len(core.Computers()), "paired computer"))
 	err = e.register(ctx, r)
 	if err == nil && frame != nil {
@@ -88,8 +85,7 @@ func (e *env) work(ctx context.Context, approve phone.Approve, frame []byte, ove
 		err = nil
 		p.loop(ctx, r)
 	}
-	stop()
-	return errors.Join(err, <-ended)
+	return end(err)
 }
 
 // prompter shows one card at a time and asks about it.

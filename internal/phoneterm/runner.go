@@ -93,6 +93,30 @@ func (r *runner) hand(ctx context.Context, p posted) error {
 	}
 }
 
+// begin runs the loop beside its caller, until end, or ctx does. The context that
+// it returns ends with the loop, also when that fails. end returns the loop's
+// error, if there is one, beside err, which is what the caller came to.
+func (r *runner) begin(ctx context.Context) (_ context.Context, end func(err error) error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		err := r.run(ctx)
+		stop(err)
+		ended <- err
+	}()
+	return ctx, func(err error) error {
+		stop(nil)
+		own := <-ended
+		switch {
+		case own == nil:
+			return err
+		case errors.Is(err, own), errors.Is(err, context.Canceled): // by the loop's end
+			return own
+		}
+		return errors.Join(err, own)
+	}
+}
+
 // run is the loop. It returns when ctx ends, after all it started has ended,
 // or with the error of a store that does not take a decision.
 func (r *runner) run(ctx context.Context) error {

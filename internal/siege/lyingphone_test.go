@@ -66,7 +66,7 @@ func newLiar(t *testing.T, lie func(*liar, *wire.Request)) *liar {
 	near, far := memory.New(memory.Options{})
 	l.far = far
 	l.session, err = session.New(session.Config{Own: own, Phone: peer, Links: []transport.Link{near}, Version: "test", Log: slog.New(slog.DiscardHandler),
-		FirstEpoch: &epoch, Unpaired: func() error { return nil }, Keys: func(int64, []wire.SSHKey, wire.Wakers) error { l.keys++; return nil }})
+		FirstEpoch: &epoch, Unpaired: func() error { return nil }, Keys: func(int64, []wire.SSHKey, wire.Wakers, bool) error { l.keys++; return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

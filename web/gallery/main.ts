@@ -2,17 +2,20 @@
 import { mount } from "../src/ui/ui.ts";
 import type { View } from "../src/ui/view.ts";
 import { actions, now } from "./fakes.ts";
+import { attacked, poison } from "./poison.ts";
 import { screens } from "./screens.ts";
 
 declare global {
   interface Window {
-    gallery: { names: string[]; calls: unknown[][]; view: View; show(change: Partial<View>): void; fail(text: string): void };
+    gallery: { names: string[]; calls: unknown[][]; view: View; show(change: Partial<View>): void; fail(text: string): void; poison(): Promise<{ faults: string[]; shown: number }> };
   }
 }
 
 Date.now = () => now;
 
 const calls: unknown[][] = [];
+const violations: string[] = [];
+document.addEventListener("securitypolicyviolation", (e) => violations.push(`${e.effectiveDirective} ${e.sample}`));
 const name = new URLSearchParams(location.search).get("screen") ?? "home";
 const screen = screens[name];
 const root = document.getElementById("app");
@@ -23,6 +26,18 @@ const ui = mount(root, acts);
 window.gallery = {
   names: Object.keys(screens), calls, view: screen.view,
   fail: (text) => (acts.copy = () => Promise.reject(new Error(text))),
+  // Attacks in all texts of the View that is shown: what came of them, and in how many drawings one was to be read.
+  poison: async () => {
+    const [faults, before] = [new Set<string>(), window.gallery.view];
+    let shown = 0;
+    for (const [n, ids] of [[0, false], [1, false], [2, true], [3, true], [4, false]] as const) {
+      window.gallery.show(poison(before, n, ids));
+      await new Promise((done) => setTimeout(done)); // for what an element would do
+      if (document.body.textContent.includes("pwned=1")) shown++;
+      for (const f of attacked(violations)) faults.add(f);
+    }
+    return { faults: [...faults], shown };
+  },
   show: (change) => ui.show((window.gallery.view = { ...window.gallery.view, ...change })),
 };
 ui.show(screen.view);

@@ -1,6 +1,7 @@
 // The files of the worker's own build, kept on the phone.
 
 const page = "/"; // kept last: where it is, all that it needs is
+const hashed = /-[0-9a-f]{16}\.[a-z]+$/; // a name that means one content
 
 export class Files {
   #turn: Promise<unknown> = Promise.resolve(); // one after another
@@ -41,9 +42,13 @@ export class Files {
     return method === "GET" && at === origin && Object.hasOwn(this.files, pathname) ? this.get(pathname) : undefined;
   }
 
-  /** get is a file. What is not kept comes from the server, whichever build that has. */
+  /** get is a file. What is not kept comes from the server, whichever build that has; under a name with a hash that build's file, or an error. */
   async get(path: string): Promise<Response> {
-    return (await caches.match(path, { cacheName: this.name, ignoreVary: true })) ?? fetch(path);
+    return (await caches.match(path, { cacheName: this.name, ignoreVary: true })) ?? fetch(path, hashed.test(path) ? { integrity: this.#sum(path) } : {});
+  }
+
+  #sum(path: string): string {
+    return `sha256-${this.files[path] ?? ""}`;
   }
 
   async #keep(): Promise<void> {
@@ -61,7 +66,7 @@ export class Files {
   async #fetch(path: string): Promise<void> {
     const cache = await caches.open(this.name);
     if (await cache.match(path, { ignoreVary: true })) return;
-    const file = await fetch(path, { integrity: `sha256-${this.files[path] ?? ""}`, redirect: "error", cache: path === page ? "no-cache" : "default" }).catch((err: unknown) => {
+    const file = await fetch(path, { integrity: this.#sum(path), redirect: "error", cache: path === page ? "no-cache" : "default" }).catch((err: unknown) => {
       throw new Error(`the server did not send ${path} as this version has it`, { cause: err });
     });
     if (!file.ok) throw new Error(`the server does not have ${path} of this version`);

@@ -92,6 +92,19 @@ test("without room nothing is kept, and the app comes from its server", async ()
   assert.equal(await a.whole(), true);
 });
 
+test("a server puts no other file under a name with a hash, also where nothing is kept", async () => {
+  const [script, wasm, icon] = ["/app-0123456789abcdef.js", "/phone-0123456789abcdef.wasm", "/icon.svg"];
+  const own = { "/": "page", [script]: "script", [wasm]: "core", [icon]: "icon" };
+  const a = new Files("build a", Object.fromEntries(Object.entries(own).map(([path, text]) => [path, sum(text)])), []);
+  served = own;
+  for (const [path, text] of Object.entries(own)) assert.equal(await (await a.get(path)).text(), text);
+  served = { "/": "page of another build", [script]: "evil", [wasm]: "evil", [icon]: "icon of another build" };
+  for (const path of [script, wasm]) await assert.rejects(a.get(path), TypeError, path);
+  for (const path of ["/", icon]) assert.match(await (await a.get(path)).text(), /another build/);
+  await assert.rejects(a.keep(), /did not send/);
+  assert.equal(stored.size, 0, "none of it is kept");
+});
+
 test("pages that ask at once take turns: one that fails does not empty what another keeps", async () => {
   const a = files("a");
   delete served["/app-a.js"];

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"kryptonite/internal/attacktest"
 	"kryptonite/internal/control"
 	"kryptonite/internal/peer"
@@ -34,7 +36,8 @@ func TestMain(m *testing.M) {
 	var err error
 	switch what {
 	case "":
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m) // no test leaves a goroutine behind
+		return
 	case "dial":
 		err = strangerDials()
 	case "listen":
