@@ -40,7 +40,8 @@ func newAppFor(t *testing.T, h *House, prf bool, makeKey ...string) (*tab, *Auth
 }
 
 // TestApp: a first key under a passkey, a pairing by link that is told to be in
-// use before any login, a login that is allowed, one that is rejected.
+// use before any login, a login that is allowed, one that is rejected, one that was
+// not the person's, and the end of the key.
 func TestApp(t *testing.T) {
 	t.Parallel()
 	p, _ := newApp(t, true, wrapped...)
@@ -56,6 +57,7 @@ func TestApp(t *testing.T) {
 	if err := <-done; err == nil || !strings.Contains(err.Error(), "Permission denied") {
 		t.Errorf("a rejected login ends with %v", err)
 	}
+	p.manages()
 	p.quiet()
 }
 
