@@ -22,13 +22,13 @@ export function lockButton(ui: Ui, c: Computer): Child {
 }
 
 /** notMe locks the computer that asks, by one tap. id is of what that answers. */
-export function notMe(ui: Ui, { pairing, computer }: Pick<Card, "pairing" | "computer">, id: string, ready: () => boolean): Node {
+export function notMe(ui: Ui, { pairing, computer }: Pick<Card, "pairing" | "computer">, id: string, ready: () => boolean, style = "danger"): Node {
   const name = outside(computerName(ui, pairing) || computer, 32);
   return button(ui, t.lock.card(name), { id, run: async () => {
     if (!ready()) return;
     await ui.actions.lock(pairing, true);
     ui.say(t.lock.done);
-  } }, { class: "danger", icon: "lock" });
+  } }, { class: style, icon: "lock" });
 }
 
 export function lockSheet(ui: Ui): Node | null {

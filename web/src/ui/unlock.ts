@@ -37,5 +37,5 @@ export function unlockSheet(ui: Ui): Node | null {
       h("div", { class: "answer" },
         button(ui, t.unlock.notNow, guarded(() => ui.actions.refuseUnlock(u))),
         button(ui, t.unlock.go, guarded(() => ui.actions.unlock(u)), { class: "primary" })),
-      notMe(ui, u, id, ready)));
+      notMe(ui, u, id, ready, "text")));
 }
