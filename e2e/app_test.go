@@ -53,8 +53,8 @@ navigator.clearAppBadge = async () => void counts.push(0)`
 // TestApp: a first key under a passkey, a pairing by a link that is typed, and
 // told to be in use before any login, a login that is allowed, one that is put
 // aside and then rejected. All by the keyboard: its focus is seen, goes to each
-// new screen and card, and back. And what the app makes of that: its record, a
-// report, storage that fails.
+// new screen and card, and back. Then one that was not the person's, and the end of
+// the key.
 func TestApp(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -114,6 +114,25 @@ func TestApp(t *testing.T) {
 	p.sees("Recent activity")
 	if p.shows("otifications") {
 		t.Error("what was put off comes again")
+	}
+	p.keyboard = false
+	p.manages()
+	p.quiet()
+}
+
+// TestAppKeeps: what the app makes of a login that is allowed and one that is
+// rejected: its record, a report; and storage that fails.
+func TestAppKeeps(t *testing.T) {
+	t.Parallel()
+	p, _ := newApp(t, true, wrapped...)
+	done := p.login()
+	p.tap("Allow once")
+	must(t, <-done)
+	p.sees("approved in")
+	done = p.login()
+	p.tap("Reject")
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "Permission denied") {
+		t.Errorf("a rejected login ends with %v", err)
 	}
 	p.recordHolds(2)
 	p.settingsHold()

@@ -70,6 +70,14 @@ func TestLineInTerminal(t *testing.T) {
 	has("dumb", out, "declined on the phone\r")
 	lacks("dumb", out, "\x1b", "Waiting")
 	lacks("quiet", at("n", ssh+" root@server true", "KR_QUIET=1"), "declined", "\x1b[K")
+	const locked = "ana's phone locked this computer; unlock it there: Computers > this computer > Unlock\r"
+	has("not me", at("l", ssh+" root@server true"), locked)
+	_, err = h.Phones["ana"].Await("laptop is locked")
+	must(t, err)
+	has("locked", at("", ssh+" root@server true"), locked)
+	must(t, h.Phones["ana"].Type("unlock laptop"))
+	_, err = h.Phones["ana"].Await("laptop may ask again")
+	must(t, err)
 	if n := desk.Count(); n != 0 {
 		t.Errorf("%d notifications of what was seen in a terminal, or was to be quiet", n)
 	}

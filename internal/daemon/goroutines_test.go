@@ -1,4 +1,4 @@
-//go:build !linux // there, TestMain is in neighbour_linux_test.go
+//go:build !linux
 
 package daemon
 
@@ -8,5 +8,5 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain: no test leaves a goroutine behind.
+// TestMain: no test leaves a goroutine behind. (On Linux it stands in neighbour_linux_test.go.)
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

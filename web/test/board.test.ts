@@ -25,12 +25,12 @@ test("a card goes with the reason that people gave or the core", () => {
 
 test("what became of an answer counts, not what was wanted", () => {
   const board = new Board();
-  for (const why of ["refused", "expired", "cancelled", "host_key"] as const) {
+  for (const why of ["refused", "expired", "cancelled", "locked"] as const) {
     board.show({ type: "Ask", card: card(why) });
     board.decided(card(why), "answered");
     board.show({ type: "Withdraw", pairing: "p", request: why, why });
   }
-  assert.deepEqual(board.view().ended.map((e) => e.why), ["failed", "expired", "cancelled", "failed"]);
+  assert.deepEqual(board.view().ended.map((e) => e.why), ["failed", "expired", "cancelled", "locked"]);
 });
 
 test("an answer that did not go through may be given again", () => {

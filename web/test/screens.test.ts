@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { actions, card, full, now, plainKey } from "../gallery/fakes.ts";
-import { Arm } from "../src/ui/arm.ts";
+import { card, full, plainKey } from "../gallery/fakes.ts";
 import { clean, cut, lookalikes } from "../src/ui/clean.ts";
-import { type Ui, newState } from "../src/ui/context.ts";
-import { type Child, type Node, h } from "../src/ui/dom.ts";
 import { groups } from "../src/ui/group.ts";
 import { next } from "../src/ui/next.ts";
 import { pushSettings } from "../src/ui/push.ts";
 import type { Push, View } from "../src/ui/view.ts";
 import { ago, left, span } from "../src/ui/when.ts";
+import { part } from "./part.ts";
 
 test("what cannot be seen is shown", () => {
   assert.equal(clean("ro\u202eot"), "ro‹202E›ot");
@@ -54,22 +52,6 @@ test("times are said as people say them", () => {
 });
 
 const pushStates: Push["state"][] = ["none", "home", "ask", "denied", "working", "on", "failed"];
-
-/** part draws a part of a screen: its words, its buttons by their words, and what was asked for. */
-function part(draw: (ui: Ui) => Child, over: Partial<View>): { words: string; press(words: string): void; calls: unknown[][] } {
-  const calls: unknown[][] = [];
-  const no = (): never => assert.fail("not wanted here");
-  const run = (_id: string, action: () => Promise<void>): void => void action();
-  const drawn = h("main", {}, draw({ view: { ...full, ...over }, actions: actions(calls, {}), state: newState(), now, arm: new Arm(no), run, redraw: no, change: no, say: no, go: no, back: no }));
-  const words = (n: Node): string => n.text + n.kids.map(words).join("");
-  const all = (n: Node): Node[] => [n, ...n.kids.flatMap(all)];
-  const press = (what: string): void => {
-    const found = all(drawn).find((n) => n.tag === "button" && words(n).startsWith(what));
-    assert.ok(found?.props.onclick, `no button says ${what}`);
-    found.props.onclick(new Event("click"));
-  };
-  return { words: words(drawn), press, calls };
-}
 
 test("Home asks for notifications once a computer can ask, and hints where they fail, until that is put off", () => {
   const hints = (over: Partial<View>): string => pushStates.filter((state) => /[Nn]otifications/.test(part(next, { push: { state, why: "no network" }, ...over }).words)).join(" ");

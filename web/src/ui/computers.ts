@@ -43,7 +43,7 @@ export function computer(ui: Ui, pairing: string): Child {
       c.name.length > 48 && fact(t.computer.name, long(ui, `computer ${pairing}`, c.name, 48)),
       fact(t.computer.paired, date(c.paired, ui.now)), fact(t.computer.lastHeard, ago(c.heard, ui.now)),
       ui.view.channels[pairing]?.map(({ kind, name, up }) => fact(t.channel[kind], outside(name, 80), h("div", { class: "dim" }, up ? t.channel.up : h("strong", {}, t.channel.down))))),
-    rules.length > 0 && section(t.home.leases, list(rules.map((r) => ruleRow(ui, r)))),
+    rules.length > 0 && section(t.home.leases, list(rules.map((r) => ruleRow(ui, r, false)))),
     section(t.computer.keys, list(ui.view.keys.map((k) =>
       toggleSwitch(ui, `see ${pairing} ${k.fingerprint}`, outside(k.name, 48), t.kind[k.kind].word, ui.actions.sees(pairing, k.fingerprint),
         (on) => ui.actions.see(pairing, k.fingerprint, on))))),

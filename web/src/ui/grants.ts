@@ -2,7 +2,7 @@
 import type { Card, Grant, Millis } from "../core.d.ts";
 import { t } from "../text/en.ts";
 import { type Child, h } from "./dom.ts";
-import { type Ui, toggle } from "./context.ts";
+import { type Ui, computerName, toggle } from "./context.ts";
 import { type Group, cardId, hostName } from "./group.ts";
 import { notMe } from "./lock.ts";
 import { at, button, outside } from "./parts.ts";
@@ -41,7 +41,8 @@ export function choices(ui: Ui, group: Group, which: "allow" | "more", ready: ()
         h("p", {}, t.card.oneSays(group.length)), answer(t.card.onlyOne, true, once, false, "plain", [card])),
       h("div", { class: "choice" },
         h("p", {}, t.card.blockSays(outside(card.computer, 32))), answer(t.card.block, false, { ...once, scope: "block", for: blockTime }, false, "danger")),
-      notMe(ui, card, ready),
+      h("div", { class: "choice" },
+        h("p", {}, t.lock.cardSays(outside(computerName(ui, card.pairing) || card.computer, 32))), notMe(ui, card, `decide ${cardId(card)}`, ready)),
     ];
   }
   const host = card.noHostRule !== "";

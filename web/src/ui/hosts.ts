@@ -22,7 +22,7 @@ export function hosts(ui: Ui): Child {
     topic(ui, t.hosts.title, true),
     h("p", { class: "dim" }, t.hosts.says),
     ui.view.strange.length > 0 && section(t.hosts.strange, h("p", { class: "dim" }, t.hosts.strangeSays),
-      ui.view.strange.map((p) => h("article", { class: "pin danger", key: pinId(p) }, about(ui, p), trust(ui, p, pinId(p), () => undefined)))),
+      ui.view.strange.map((p) => h("article", { class: "pin danger", key: pinId(p) }, about(ui, p, t.hosts.seen), trust(ui, p, pinId(p), () => undefined)))),
     ui.view.pins.length > many && h("div", { class: "stack" }, h("label", { for: "filter" }, t.hosts.search),
       h("input", { id: "filter", type: "search", value: ui.state.filter, maxlength: 80, autocapitalize: "off", autocomplete: "off", spellcheck: "false",
         oninput: (event) => {
@@ -36,11 +36,11 @@ export function hosts(ui: Ui): Child {
   ];
 }
 
-function about(ui: Ui, p: Pin): Child {
+function about(ui: Ui, p: Pin, when = t.hosts.since): Child {
   return [
     h("h3", {}, outside(p.name, 96)),
     fingerprint(p.fingerprint, p.keyType),
-    h("p", { class: "dim small" }, t.hosts.since(date(p.unix, ui.now), outside(p.by, 32)), p.proof !== "" && ` · ${t.proofWord(p.proof)}`),
+    h("p", { class: "dim small" }, when(date(p.unix, ui.now), outside(p.by, 32)), " ", t.hosts.how[p.proof]),
     p.scope !== "" && h("p", { class: "dim small" }, t.hosts.only(outside(computerName(ui, p.scope) || p.by, 32))),
   ];
 }

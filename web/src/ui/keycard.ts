@@ -25,9 +25,10 @@ export function keyCard(ui: Ui, key: Key, more = true): Node {
         const rows = await ui.actions.qr(key.line);
         ui.change((s) => (s.code = { of: key.fingerprint, rows }));
       } }, { icon: "qr" })),
-    button(ui, open ? t.key.hideLine : t.key.showLine, () => toggle(ui, line), { class: "text", expanded: open }),
-    open && h("p", { class: "code line", tabindex: 0 }, outside(key.line, 4096)),
-    more && button(ui, t.keyPage.manage, () => ui.go({ name: "key", fingerprint: key.fingerprint }), { class: "text" }));
+    h("div", { class: "more" },
+      button(ui, open ? t.key.hideLine : t.key.showLine, () => toggle(ui, line), { class: "text", expanded: open }),
+      more && button(ui, t.keyPage.manage, () => ui.go({ name: "key", fingerprint: key.fingerprint }), { class: "text" })),
+    open && h("p", { class: "code line", tabindex: 0 }, outside(key.line, 4096)));
 }
 
 /** qrSheet shows the public line of the key whose code was opened. */

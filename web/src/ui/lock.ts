@@ -3,7 +3,6 @@ import type { Card, Computer } from "../core.d.ts";
 import { t } from "../text/en.ts";
 import { type Ui, computerName, toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
-import { cardId } from "./group.ts";
 import { button, note, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
 import { ago } from "./when.ts";
@@ -22,16 +21,14 @@ export function lockButton(ui: Ui, c: Computer): Child {
   return c.locked === 0 && c.live && button(ui, t.lock.button, () => toggle(ui, asked(c)), { class: "danger wide", icon: "lock" });
 }
 
-/** notMe locks the computer that asks, by one tap. */
-export function notMe(ui: Ui, card: Card, ready: () => boolean): Node {
-  const name = outside(computerName(ui, card.pairing) || card.computer, 32);
-  return h("div", { class: "choice" },
-    h("p", {}, t.lock.cardSays(name)),
-    button(ui, t.lock.card(name), { id: `decide ${cardId(card)}`, run: async () => {
-      if (!ready()) return;
-      await ui.actions.lock(card.pairing, true);
-      ui.say(t.lock.done);
-    } }, { class: "danger", icon: "lock" }));
+/** notMe locks the computer that asks, by one tap. id is of what that answers. */
+export function notMe(ui: Ui, { pairing, computer }: Pick<Card, "pairing" | "computer">, id: string, ready: () => boolean, style = "danger"): Node {
+  const name = outside(computerName(ui, pairing) || computer, 32);
+  return button(ui, t.lock.card(name), { id, run: async () => {
+    if (!ready()) return;
+    await ui.actions.lock(pairing, true);
+    ui.say(t.lock.done);
+  } }, { class: style, icon: "lock" });
 }
 
 export function lockSheet(ui: Ui): Node | null {

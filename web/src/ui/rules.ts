@@ -7,7 +7,8 @@ import { icon } from "./icon.ts";
 import { at, button, outside } from "./parts.ts";
 import { clock, left } from "./when.ts";
 
-export function ruleRow(ui: Ui, rule: Rule): Node {
+/** ruleRow says from which computer, unless the page does. */
+export function ruleRow(ui: Ui, rule: Rule, from = true): Node {
   const computer = outside(computerName(ui, rule.pairing), 32);
   const block = rule.scope === "block";
   const title: Child = block ? t.rule.blocked(computer)
@@ -17,7 +18,7 @@ export function ruleRow(ui: Ui, rule: Rule): Node {
     h("div", { class: "row" }, icon(block ? "no" : "clock", block ? "danger" : "good"),
       h("span", { class: "body" }, h("span", { class: "title" }, title),
         h("span", { class: "sub" },
-          rule.scope === "host" && [t.rule.from(computer), " · "],
+          from && rule.scope === "host" && [t.rule.from(computer), " · "],
           rule.key !== "" && ui.view.keys.length > 1 && [outside(keyName(ui, rule.key), 32), " · "],
           t.rule.until(clock(rule.until), left(rule.until - ui.now)),
           rule.closed && ` · ${t.rule.closed}`,

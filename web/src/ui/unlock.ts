@@ -3,6 +3,7 @@ import { t } from "../text/en.ts";
 import type { Ui } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { icon } from "./icon.ts";
+import { notMe } from "./lock.ts";
 import { at, button, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
 import type { Unlock } from "./view.ts";
@@ -35,5 +36,6 @@ export function unlockSheet(ui: Ui): Node | null {
     h("footer", {},
       h("div", { class: "answer" },
         button(ui, t.unlock.notNow, guarded(() => ui.actions.refuseUnlock(u))),
-        button(ui, t.unlock.go, guarded(() => ui.actions.unlock(u)), { class: "primary" }))));
+        button(ui, t.unlock.go, guarded(() => ui.actions.unlock(u)), { class: "primary" })),
+      notMe(ui, u, id, ready, "text")));
 }
