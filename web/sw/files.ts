@@ -41,6 +41,11 @@ export class Files {
     return method === "GET" && at === origin && Object.hasOwn(this.files, pathname) ? this.get(pathname) : undefined;
   }
 
+  /** routes let a browser that can find files in a cache do so without starting the worker; what is not kept comes from the server. */
+  routes(): object[] {
+    return Object.keys(this.files).map((pathname) => ({ condition: { urlPattern: { pathname, search: "" }, requestMethod: "GET" }, source: { cacheName: this.name } }));
+  }
+
   /** get is a file. What is not kept comes from the server, whichever build that has. */
   async get(path: string): Promise<Response> {
     return (await caches.match(path, { cacheName: this.name, ignoreVary: true })) ?? fetch(path);
