@@ -137,7 +137,7 @@ const noRoom = `{
 // start; storage that the browser takes away is not a blank start.
 func (p *tab) storageFails() {
 	p.t.Helper()
-	p.Expect(`storage`)
+	p.Expect(`storage|favicon`)
 	done := p.login()
 	p.sees("Allow once")
 	_, err := Eval[any](p.Page, noRoom)

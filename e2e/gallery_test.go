@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,7 +145,7 @@ func TestGallery(t *testing.T) {
 	}
 	only := os.Getenv("GALLERY_ONLY")
 	for _, name := range names {
-		if !strings.Contains(name, only) {
+		if !slices.ContainsFunc(strings.Split(only, ","), func(part string) bool { return strings.Contains(name, part) }) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
