@@ -98,6 +98,7 @@ async function work(signal: AbortSignal): Promise<void> {
     link = "";
     await phone.runner.run();
   } finally {
+    phase = "loading"; // not one without keys
     app.end();
     turn.abort(); // closes the storage
   }

@@ -25,7 +25,6 @@ export class Notices {
   #ruled: { pairing: string; notice: Notice } | undefined; // allowed by a rule, and not told
   #news = new AbortController(); // ends when there is something to show
   #turn: Promise<void> = Promise.resolve();
-
   readonly #shelf: Shelf;
 
   constructor(private readonly where: Where) {

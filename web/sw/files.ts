@@ -42,6 +42,11 @@ export class Files {
     return method === "GET" && at === origin && Object.hasOwn(this.files, pathname) ? this.get(pathname) : undefined;
   }
 
+  /** routes let a browser that can find files in a cache do so without starting the worker; what is not kept comes from the server. */
+  routes(): object[] {
+    return Object.keys(this.files).map((pathname) => ({ condition: { urlPattern: { pathname, search: "" }, requestMethod: "GET" }, source: { cacheName: this.name } }));
+  }
+
   /** get is a file. What is not kept comes from the server, whichever build that has; under a name with a hash that build's file, or an error. */
   async get(path: string): Promise<Response> {
     return (await caches.match(path, { cacheName: this.name, ignoreVary: true })) ?? fetch(path, hashed.test(path) ? { integrity: this.#sum(path) } : {});

@@ -14,12 +14,15 @@ const hash = hashOf(self.location.pathname);
 const files = new Files(`build ${hash}`, FILES, [QR_WASM]);
 const early = 1_000; // ms: who taps on Allow so soon has tapped on what was there before
 
+type Routed = ExtendableEvent & { addRoutes?(rules: object[]): Promise<void> };
+
 const note = (err: unknown): void => console.warn(err);
 const duty = new Duty({ registration: self.registration, icon: ICON, note }, () => files.get(PHONE_WASM));
 
 // It is installed after the person's word only. A build that cannot be kept does not replace one that is.
 self.addEventListener("install", (event) => {
   void self.skipWaiting();
+  event.waitUntil((event as Routed).addRoutes?.(files.routes()).catch(note) ?? Promise.resolve());
   event.waitUntil(files.keep().catch(async (err: unknown) => {
     say(err);
     if (await files.others()) throw err;

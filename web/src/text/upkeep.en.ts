@@ -9,7 +9,7 @@ export const upkeep = {
   full: "Little room is left: a decision that cannot be stored is not made. Delete something on this phone.",
   bytes: (n: number) => (n < 1e6 ? `${Math.ceil(n / 1e3)} kB` : n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(1)} GB`),
   reports: "Diagnostics", reportsSay: "For a report: versions, browser, storage, channels and the last errors. Keys, names and addresses are left out.",
-  copy: "Copy diagnostics", copied: "Diagnostics copied", show: "Show them", hide: "Hide them",
+  copy: "Copy", copied: "Diagnostics copied", show: "Show them", hide: "Hide them",
   hash: "The app says this hash itself: one that was tampered with could say any. The real check is on a computer: `kr check --app`",
   look: "Look for a newer version", newest: "This is the newest version",
   lost: "The keys that were here are gone.",
