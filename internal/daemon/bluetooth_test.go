@@ -2,25 +2,30 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/sealbox"
+	"kryptonite/internal/transport/ble"
 	"kryptonite/internal/transport/ble/bluez"
 	"kryptonite/internal/transport/ble/bluez/bluetest"
 	"kryptonite/internal/wire"
 )
 
-// nearDaemon has Bluetooth, but nobody near; ana has a relay, bob Bluetooth alone.
+// nearDaemon has Bluetooth, but nobody near, who would have hci1; ana has a relay, bob Bluetooth alone.
 func nearDaemon(t *testing.T) (d *Daemon, ana, bob *phone) {
 	t.Helper()
 	bus := bluetest.StartBus(t)
 	t.Setenv(bluetest.Variable, bus.Address)
-	bus.BlueZ(t, bluetest.Options{}, "hci0")
+	bus.BlueZ(t, bluetest.Options{}, "hci0", "hci1")
 	d = newDaemon(t)
-	d.peripheral = bluez.NewPeripheral(bluez.Options{Log: d.cfg.Log})
+	d.peripheral = bluez.NewPeripheral(bluez.Options{Adapter: "hci0", Log: d.cfg.Log})
 	alive(t, d)
 	a, b := newRecord(t), newRecord(t)
 	a.Name, b.Name = "ana", "bob"
@@ -106,5 +111,69 @@ func TestBluetoothNotTaken(t *testing.T) {
 	}
 	if ana.Bluetooth || ana.radio != nil || !bob.Bluetooth || bob.radio == nil {
 		t.Errorf("ana %t, bob %t", ana.Bluetooth, bob.Bluetooth)
+	}
+}
+
+// TestFarewellWaitsNearby: a phone that has Bluetooth alone, and is not near when it is
+// unpaired, hears of it when it comes, for ten minutes without a break.
+func TestFarewellWaitsNearby(t *testing.T) {
+	d, _, bob := nearDaemon(t)
+	at, err := bob.nearby()
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, end := context.WithCancel(t.Context())
+	end() // whoever unpaired does not wait
+	if told, err := d.unpair(over, bob); told || err != nil {
+		t.Fatalf("unpair = %t, %v", told, err)
+	}
+	if now := d.untold(); len(now) != 1 || now[0].Name != "bob" {
+		t.Fatalf("untold: %v", now)
+	}
+	var f farewell
+	if err := d.cfg.Dir.ReadJSON(farewellName(bob.ID), recordVersion, &f); err != nil {
+		t.Fatal(err)
+	}
+
+	heard, link := make(chan []byte, 1), ble.New()
+	ctx, stop := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	work.Go(func() {
+		_ = bluez.NewCentral(bluez.Options{Adapter: "hci1", Log: d.cfg.Log}).Serve(ctx, sealbox.ServiceUUID(at.Service), link)
+	})
+	work.Go(func() {
+		defer link.Hold()()
+		_ = link.Receive(ctx, func(frame []byte) error { heard <- frame; return nil })
+	})
+	defer work.Wait()
+	defer stop()
+	if frame := <-heard; !bytes.Equal(frame, f.Frame) {
+		t.Errorf("%d bytes were heard, not the %d of the farewell", len(frame), len(f.Frame))
+	}
+	for len(d.untold()) > 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if names, err := d.cfg.Dir.List(farewellDir); err != nil || len(names) > 0 {
+		t.Errorf("on disk: %v, %v", names, err)
+	}
+}
+
+func TestFarewellLimit(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	for _, c := range []struct {
+		what string
+		f    farewell
+		want time.Duration
+	}{
+		{"by Bluetooth alone", farewell{Since: now}, farewellNearby},
+		{"for some time", farewell{Since: now.Add(-4 * time.Minute)}, 6 * time.Minute},
+		{"for long", farewell{Since: now.Add(-time.Hour)}, farewellLimit},
+		{"by a relay, too", farewell{Since: now, Relay: "https://relay.example.com"}, farewellLimit},
+		{"by SQS, too", farewell{Since: now, SQS: &queues{}}, farewellLimit},
+		{"of a pairing that was begun", farewell{Since: now, Attempt: true}, farewellLimit},
+	} {
+		if got := c.f.limit(now); got != c.want {
+			t.Errorf("%s: %v, want %v", c.what, got, c.want)
+		}
 	}
 }

@@ -22,6 +22,7 @@ const (
 	farewellPause    = 5 * time.Second // before the next try, then doubled
 	farewellMaxPause = 30 * time.Minute
 	farewellLimit    = 15 * time.Second // one try
+	farewellNearby   = 10 * time.Minute // the first try, of a phone that comes by Bluetooth alone: until it is near
 	tellPatience     = 10 * time.Second // how long kr unpair waits for the first
 )
 
@@ -44,6 +45,14 @@ type farewell struct {
 	// before the phone hears of us, so that a phone which agreed while krd died
 	// is told that nothing came of it. A live pairing of this ID wins over it.
 	Attempt bool `json:"attempt,omitempty"`
+}
+
+// limit is how long a try of now may last.
+func (f farewell) limit(now time.Time) time.Duration {
+	if f.Relay != "" || f.SQS != nil || f.Attempt {
+		return farewellLimit
+	}
+	return max(farewellLimit, f.Since.Add(farewellNearby).Sub(now))
 }
 
 func farewellName(id string) string { return farewellDir + "/" + id + ".json" }
@@ -142,7 +151,7 @@ func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
 }
 
 // sendEverywhere sends a farewell on all channels and returns nil as soon as one
-// took it; the others go on with it for farewellLimit.
+// took it; the others go on with it until the limit.
 func (d *Daemon) sendEverywhere(ctx context.Context, f farewell) error {
 	var ways []func(context.Context) error
 	if f.Relay != "" && !f.To.IsZero() {
@@ -167,10 +176,11 @@ func (d *Daemon) sendEverywhere(ctx context.Context, f farewell) error {
 	if f.Bluetooth != nil {
 		ways = append(ways, func(ctx context.Context) error { return d.sendNearby(ctx, *f.Bluetooth, f.Frame) })
 	}
+	limit := f.limit(fault.Now())
 	results := make(chan error, len(ways))
 	for _, way := range ways {
 		d.bg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, farewellLimit)
+			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
 			results <- way(ctx)
 		})

@@ -186,14 +186,25 @@ func (r *runner) send(ctx context.Context, e phone.Send) {
 		if post == nil {
 			continue
 		}
+		wanted, limit := context.WithoutCancel(ctx), sendLimit
+		if a.Bluetooth != nil && e.Farewell {
+			if r.parted[e.Pairing] != nil {
+				continue // it waits
+			}
+			limit = farewellLimit
+			wanted, r.parted[e.Pairing] = context.WithCancel(wanted)
+		}
 		r.bg.Go(func() {
-			sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendLimit)
+			sending, cancel := context.WithTimeout(wanted, limit)
 			defer cancel()
 			if a.Bluetooth != nil {
 				sending, cancel = r.soon(sending, ctx)
 				defer cancel()
 			}
 			if err := post(sending, e.Frame); err != nil {
+				if wanted.Err() != nil {
+					return // another channel was faster
+				}
 				r.log.Warn("frame not sent", "pairing", e.Pairing, "err", err)
 				return
 			}

@@ -20,6 +20,10 @@ const askLimit = 3 * time.Second
 // unless it is the last of a pairing.
 const partLimit = 3 * time.Second
 
+// farewellLimit is how long the last word of a pairing looks for its computer, which is
+// to be found only when it asks.
+const farewellLimit = 48 * time.Hour
+
 // canBluetooth reports whether this machine has Bluetooth, if perhaps switched off.
 func canBluetooth() error {
 	ctx, cancel := context.WithTimeout(context.Background(), askLimit)

@@ -41,6 +41,7 @@ type runner struct {
 
 	central  *bluez.Central
 	services map[sealbox.ServiceUUID]*ble.Link // the loop's own
+	parted   map[string]context.CancelFunc     // by pairing: whose last word looks for its computer by Bluetooth; the loop's own
 	radios   sync.WaitGroup                    // that serve them
 	air      context.Context                   // of radios: ends after bg
 	still    context.CancelFunc
@@ -70,8 +71,8 @@ func newRunner(core *phone.Core, j *statedir.Journal, keys signer, show func(pho
 	air, still := context.WithCancel(context.Background())
 	return &runner{core: core, journal: j, keys: keys, show: show, log: log, air: air, still: still, parting: partLimit,
 		central:  bluez.NewCentral(bluez.Options{Adapter: os.Getenv(bluez.AdapterVariable), Log: log}),
-		services: map[sealbox.ServiceUUID]*ble.Link{},
-		events:   make(chan posted), clients: map[string]*relay.Client{}, queues: map[string]transport.Link{}, ears: map[string]ear{}}
+		services: map[sealbox.ServiceUUID]*ble.Link{}, parted: map[string]context.CancelFunc{},
+		events: make(chan posted), clients: map[string]*relay.Client{}, queues: map[string]transport.Link{}, ears: map[string]ear{}}
 }
 
 // post hands an event to the loop and waits until it is durable.
@@ -165,6 +166,9 @@ func (r *runner) untilNext() time.Duration {
 // handle gives an event to the core and performs the effects: first what must
 // be durable, then the rest in order.
 func (r *runner) handle(ctx context.Context, ev phone.Event) error {
+	if told, ok := ev.(phone.Told); ok && r.parted[told.Pairing] != nil {
+		r.parted[told.Pairing]()
+	}
 	effects := r.core.Handle(fault.Now(), ev)
 	fault.Point("%T.handled", ev)
 	var ops []statedir.Op

@@ -7,6 +7,7 @@ import { postFrame } from "./link.ts";
 import { Signing } from "./signing.ts";
 import { sendMessage } from "./sqs.ts";
 import type { Change, Store } from "./store.ts";
+import { unless } from "./wait.ts";
 import { Refused } from "./wasm.ts";
 
 /** Shown is what people are told and asked. */
@@ -127,7 +128,7 @@ export class Runner {
       const sent = relay ? postFrame(relay.origin, relay.mailbox, frame, limit)
         : sqs ? sendMessage(sqs, frame, limit)
         : bluetooth && this.#a.nearby?.send(bluetooth.service, frame, limit);
-      if (sent) this.#go(farewell ? sent.then(() => this.post({ type: "Told", pairing })) : sent);
+      if (sent) this.#go(farewell ? (bluetooth ? unless(this.#signal, sent) : sent).then(() => this.post({ type: "Told", pairing })) : sent);
     }
   }
 

@@ -16,6 +16,41 @@ test("the last word goes out before the end", async (t) => {
   assert.deepEqual(w.at.events.at(-1), { type: "ended", why: "left" });
 });
 
+test("the last word waits until the computer asks again, once", async (t) => {
+  const w = await connected(t);
+  w.at.near = false;
+  w.at.lose();
+  await w.until("it is down", () => !up(w));
+  w.radio.close(bytes(own));
+  const [first, again] = [AbortSignal.abort(), live].map((s) => w.radio.send(bytes(own), toBase64(pattern(700)), s));
+  const later = Date.now() + 40_000;
+  await w.until("all that sends otherwise has given up", () => Date.now() > later);
+  w.at.near = true;
+  await w.until("it is told, and left", () => w.at.heard.length > 0 && !w.at.connected);
+  await first;
+  await again;
+  assert.deepEqual(w.at.heard, [pattern(700)]);
+  assert.equal(w.radio.send(bytes(own), toBase64(pattern(1)), live), undefined);
+});
+
+test("without a last word it ends at once, and with one after ten minutes", async (t) => {
+  for (const word of [false, true]) {
+    const w = await connected(t);
+    w.at.near = false;
+    w.at.lose();
+    await w.until("it is down", () => !up(w));
+    w.radio.close(bytes(own));
+    const told = word ? assert.rejects(w.radio.send(bytes(own), toBase64(pattern(9)), live) ?? Promise.resolve(), /ended/) : undefined;
+    await w.until("a second", ((end) => () => Date.now() > end)(Date.now() + 1_000));
+    if (word) t.mock.timers.tick(600_000);
+    const tries = w.at.asked.length;
+    await w.until("20 s", ((end) => () => Date.now() > end)(Date.now() + 20_000));
+    assert.equal(w.at.asked.length, tries);
+    await told;
+    t.mock.timers.reset();
+  }
+});
+
 test("a tap ends it, also while it connects; a service that is closed, too", async (t) => {
   const w = await connected(t);
   await w.tap();

@@ -4,17 +4,18 @@ import type { Bytes } from "../bytes.ts";
 import { jitter, nap } from "../wait.ts";
 import { Conn } from "./conn.ts";
 import type { Device } from "./gatt.ts";
+import { Hearing } from "./hearing.ts";
 import { Outbox, type Sending } from "./outbox.ts";
 import { Port } from "./port.ts";
-import { byes, minSegment } from "./segment.ts";
+import { byes, minSegment, start } from "./segment.ts";
 
 const minPause = 500; // ms, between two tries to connect
 const maxPause = 5_000; // a computer can be had only while it wants something
 const hidden = 60_000;
 const maxInbox = 1_024; // segments that came during one write
-const maxHearing = 8; // frames that are being stored; more come again
 const moment = 500; // ms, for a farewell
-const lastWords = 10_000; // ms, for what waits when the pairing is over
+const lastWords = 10_000; // ms, for what waits at the end
+const partLimit = 600_000; // ms, for the last word of a pairing: the computer is near only when it asks
 
 export interface Around {
   heard(frame: Bytes): Promise<void>; // rejects what must come again
@@ -24,22 +25,24 @@ export interface Around {
 
 export class Link {
   readonly #outbox = new Outbox(() => this.#wake());
+  readonly #hearing: Hearing;
   readonly #end = new AbortController();
   readonly #signal: AbortSignal;
-  #wake: () => void = () => undefined; // whoever waits
+  #wake = (): void => undefined; // whoever waits
   up = false; // the computer is connected, and has answered
   #leaving = false;
-  #hearing = 0;
+  #parting = false;
+  #lastWord: Promise<void> | undefined; // since part
 
   /** service is a UUID. The link ends with signal, or by leave. */
   constructor(private readonly device: Device, private readonly service: string, private readonly around: Around, signal: AbortSignal) {
-    this.#signal = AbortSignal.any([signal, this.#end.signal]);
+    [this.#signal, this.#hearing] = [AbortSignal.any([signal, this.#end.signal]), new Hearing(around, () => this.#wake())];
     this.#signal.addEventListener("abort", () => this.#wake(), { once: true });
   }
 
   /** run connects again and again while the page is seen. */
   async run(): Promise<void> {
-    for (let pause = minPause; !this.#signal.aborted && !this.#leaving; pause = Math.min(2 * pause, maxPause)) {
+    for (let pause = minPause; !this.#signal.aborted && !this.#said; pause = Math.min(2 * pause, maxPause)) {
       try {
         while (globalThis.document?.visibilityState === "hidden") await nap(hidden, this.#signal);
         await this.#once(() => (pause = minPause));
@@ -53,21 +56,37 @@ export class Link {
 
   /** send resolves when the computer has the frame, over this connection or a later one. */
   send(frame: Bytes, signal: AbortSignal): Promise<void> {
+    if (this.#parting) return (this.#lastWord ??= this.#outbox.send(frame, this.#signal)); // which comes again and again
     return this.#outbox.send(frame, AbortSignal.any([signal, this.#signal]));
   }
 
   /** leave ends the link: if it is connected, once what is still said in a moment was taken. */
-  leave(): void {
+  leave(limit = lastWords): void {
     const end = (): void => this.#end.abort(new Error("Bluetooth was ended"));
-    if (!this.up) return end();
-    setTimeout(end, lastWords);
-    setTimeout(() => ((this.#leaving = true), this.#wake()), moment);
+    if (!this.up && !this.#parting) return end();
+    setTimeout(end, limit);
+    setTimeout(() => {
+      this.#leaving = true;
+      if (!this.up && this.#said) end();
+      this.#wake();
+    }, moment);
+  }
+
+  /** part is leave when the pairing is over: its last word waits for the computer, as long as the page lives. */
+  part(): void {
+    this.#parting = true;
+    this.leave(partLimit);
+  }
+
+  // Whether it leaves, and nothing waits.
+  get #said(): boolean {
+    return this.#leaving && this.#outbox.empty;
   }
 
   #show(up: boolean): void {
-    const changed = this.up !== up;
+    if (this.up === up) return;
     this.up = up;
-    if (changed) this.around.changed();
+    this.around.changed();
   }
 
   // once is one connection, until it ends.
@@ -90,7 +109,7 @@ export class Link {
           events.push(...conn.receive(Date.now(), segment));
         }
         for (const e of events) {
-          if (e.type === "arrived") this.#take(conn, e.id, e.frame);
+          if (e.type === "arrived") this.#hearing.take(conn, e.id, e.frame);
           else if (e.type === "ended") over = true;
           else {
             current?.settle(e.type === "taken" ? undefined : new Error(`the computer did not take a frame by Bluetooth: ${e.why}`));
@@ -101,35 +120,21 @@ export class Link {
         if (lost) throw new Error("the Bluetooth connection was lost");
         if (conn.open) worked();
         this.#show(conn.open);
-        if (!over && !current && (current = this.#outbox.take())) conn.send(current.frame);
-        if (!over && !current && this.#leaving) {
-          over = true;
+        if (conn.open && !over && !current && (current = this.#outbox.take())) conn.send(current.frame);
+        if (!over && !current && this.#said) {
           conn.close(byes.done);
+          over = true;
         }
         const segment = conn.next(Date.now());
         if (segment) await port.write(segment, this.#signal);
         else if (over) break;
         else if (inbox.length === 0) await this.#until(conn.due);
       }
-      if (this.#leaving) this.#end.abort(new Error("Bluetooth was ended"));
+      if (this.#said && !current) this.#end.abort(new Error("Bluetooth was ended"));
     } finally {
       port.close();
       if (current) this.#outbox.back(current);
     }
-  }
-
-  #take(conn: Conn, id: number, frame: Bytes): void {
-    if (this.#hearing >= maxHearing) return conn.decide(id, false);
-    this.#hearing++;
-    const decide = (kept: boolean): void => {
-      this.#hearing--;
-      conn.decide(id, kept);
-      this.#wake();
-    };
-    this.around.heard(frame).then(() => decide(true), (err: unknown) => {
-      this.around.note(err);
-      decide(false);
-    });
   }
 
   // until waits for something to do.
@@ -142,9 +147,4 @@ export class Link {
       };
     });
   }
-}
-
-// start names a life of this end, never 0.
-function start(): number {
-  return ((crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) | 1) >>> 0;
 }

@@ -66,7 +66,7 @@ export class Radio {
   close(service: string): void {
     const pairing = this.#services.get(service) ?? "";
     this.#services.delete(service);
-    this.#leave(service);
+    this.#links.get(service)?.part();
     if (![...this.#services.values()].includes(pairing)) this.#devices.delete(pairing);
   }
 

@@ -20,6 +20,11 @@ export const byes = { done: 1, crowded: 2, foreign: 3, misused: 4 } as const;
 /** Start names one life of one end: 32 random bits. 0 is none. */
 export type Start = number;
 
+/** start draws one. */
+export function start(): Start {
+  return ((crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) | 1) >>> 0;
+}
+
 export interface Data {
   kind: typeof kind.data;
   id: number;

@@ -36,6 +36,7 @@ type Options struct {
 type Peripheral struct {
 	Options
 	slots chan struct{} // a token for each central
+	rota  rota
 
 	mu      sync.Mutex
 	ignored map[dbus.ObjectPath]time.Time // until when
@@ -85,9 +86,10 @@ func (p *Peripheral) serveOn(ctx context.Context, b *bus, adapter dbus.ObjectPat
 	if err := b.call(ctx, adapter, managerIf+".RegisterApplication", s.root, props{}).Err; err != nil {
 		return fmt.Errorf("register the Bluetooth service: %w", err)
 	}
-	if err := b.call(ctx, adapter, advertsIf+".RegisterAdvertisement", s.advert(), props{}).Err; err != nil {
-		err = fmt.Errorf("advertise the Bluetooth service: %w", err)
-		return errors.Join(err, p.withdraw(b, adapter, s, false))
+	show := p.newShowing(b, adapter, s, link)
+	if err := show.begin(ctx); err != nil {
+		withdraw(b, adapter, s)
+		return err
 	}
 	p.Log.Debug("bluetooth: advertising", "adapter", adapter)
 	var centrals sync.WaitGroup
@@ -98,7 +100,8 @@ func (p *Peripheral) serveOn(ctx context.Context, b *bus, adapter dbus.ObjectPat
 		if err == nil {
 			s.await(b, leaving)
 		}
-		err = errors.Join(err, p.withdraw(b, adapter, s, true))
+		show.end()
+		withdraw(b, adapter, s)
 		p.Log.Debug("bluetooth: not advertising", "adapter", adapter)
 	}()
 	for {
@@ -135,6 +138,14 @@ func (p *Peripheral) serveOn(ctx context.Context, b *bus, adapter dbus.ObjectPat
 			})
 		case device := <-s.unwanted:
 			p.disconnect(ctx, b, device)
+		case <-show.turn:
+			if err := show.turned(ctx); err != nil {
+				return err
+			}
+		case <-show.room:
+			if err := show.turned(ctx); err != nil {
+				return err
+			}
 		case <-s.released: // BlueZ has taken the advertisement away
 			return errors.New("BlueZ does not advertise the service any more")
 		case <-ctx.Done():
@@ -143,17 +154,11 @@ func (p *Peripheral) serveOn(ctx context.Context, b *bus, adapter dbus.ObjectPat
 	}
 }
 
-// withdraw takes back what was registered. Without bluetoothd there is nothing to.
-func (p *Peripheral) withdraw(b *bus, adapter dbus.ObjectPath, s *service, advertised bool) error {
-	if !b.running {
-		return nil
+// withdraw takes the service back. Without bluetoothd there is nothing to.
+func withdraw(b *bus, adapter dbus.ObjectPath, s *service) {
+	if b.running {
+		_ = b.call(context.Background(), adapter, managerIf+".UnregisterApplication", s.root).Err
 	}
-	ctx := context.Background()
-	if advertised {
-		_ = b.call(ctx, adapter, advertsIf+".UnregisterAdvertisement", s.advert()).Err // may be gone
-	}
-	_ = b.call(ctx, adapter, managerIf+".UnregisterApplication", s.root).Err
-	return nil
 }
 
 // admit takes a central that has said hello, or sees to it that it goes.

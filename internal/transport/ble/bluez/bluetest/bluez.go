@@ -36,7 +36,8 @@ type Options struct {
 	MTU          uint16 // of all connections; 0: 517
 	NoSockets    bool   // as before BlueZ 5.46: no AcquireNotify
 	Reorder      bool   // notifications overtake each other
-	RejectAdvert bool   // as an adapter that has no room for another one
+	RejectAdvert bool   // as an adapter that cannot
+	Slots        int    // how many advertisements an adapter has room for; 0: any number
 }
 
 // BlueZ is one life of bluetoothd.

@@ -64,6 +64,8 @@ func (z *BlueZ) registerAdvert(m dbus.Message, root path, _ props) *dbus.Error {
 	defer z.mu.Unlock()
 	switch {
 	case z.RejectAdvert:
+		return failed("Failed", "Failed to register advertisement")
+	case z.Slots > 0 && z.shown(adapter) >= z.Slots:
 		return failed("NotPermitted", "Maximum advertisements reached")
 	case !z.powered(adapter):
 		return failed("Failed", "Failed to register advertisement")
@@ -76,6 +78,16 @@ func (z *BlueZ) registerAdvert(m dbus.Message, root path, _ props) *dbus.Error {
 	z.ever = append(z.ever, a.uuids()...)
 	z.hear()
 	return nil
+}
+
+// shown is how many advertisements an adapter has. The caller holds mu.
+func (z *BlueZ) shown(adapter path) (n int) {
+	for _, a := range z.adverts {
+		if a.adapter == adapter {
+			n++
+		}
+	}
+	return n
 }
 
 func (z *BlueZ) unregisterAdvert(m dbus.Message, root path) *dbus.Error {
