@@ -2,6 +2,7 @@ package kryptonite
 
 import (
 	"go/ast"
+	"go/build"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -236,5 +237,37 @@ func TestDoors(t *testing.T) {
 			}
 			return true
 		})
+	}
+}
+
+// TestProcessors: no file is for one processor only, so CI vets a system for one.
+func TestProcessors(t *testing.T) {
+	compared := 0
+	for dir := range parseTree(t) {
+		files, err := filepath.Glob(dir + "/*.*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			for _, system := range []string{"linux", "darwin"} {
+				amd, arm := build.Default, build.Default
+				amd.GOOS, amd.GOARCH = system, "amd64"
+				arm.GOOS, arm.GOARCH = system, "arm64"
+				onAMD, err := amd.MatchFile(dir, filepath.Base(path))
+				if err != nil {
+					t.Fatal(err)
+				}
+				onARM, err := arm.MatchFile(dir, filepath.Base(path))
+				if err != nil || onAMD != onARM {
+					t.Errorf("%s on %s: with amd64 %t, with arm64 %t, %v", path, system, onAMD, onARM, err)
+				}
+				if onAMD {
+					compared++
+				}
+			}
+		}
+	}
+	if compared < 500 {
+		t.Errorf("only %d files were compared", compared)
 	}
 }

@@ -12,6 +12,7 @@ import (
 // itself, and leaves nothing.
 func TestAppDemo(t *testing.T) {
 	t.Parallel()
+	browses(t)
 	root, err := moduleRoot()
 	must(t, err)
 	temp, err := os.MkdirTemp("", "kr")

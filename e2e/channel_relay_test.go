@@ -103,6 +103,7 @@ func TestRelayGainedAndLost(t *testing.T) {
 // TestRelayGainKilled: wherever krd dies while a mailbox comes or goes, the command
 // works afterwards.
 func TestRelayGainKilled(t *testing.T) {
+	t.Parallel()
 	for _, point := range []string{"krd.channel.stored", "krd.channel.told", "krd.channel.stored=3"} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()

@@ -120,6 +120,7 @@ func TestChannelGainedByPhoneThatIsOff(t *testing.T) {
 // TestChannelKilled: wherever krd dies while queues come or go, afterwards it
 // deletes those that are no pairing's and none that are, and the command works.
 func TestChannelKilled(t *testing.T) {
+	t.Parallel()
 	for point, left := range map[string]int{
 		"krd.queues.named": 0, "krd.queues.made": 0, "krd.channel.stored": 2, "krd.channel.told": 2,
 		"krd.channel.left": 2, "krd.channel.stored=3": 0,
@@ -161,6 +162,7 @@ func TestChannelKilled(t *testing.T) {
 // TestChannelPhoneKilled: wherever the phone dies while it learns of its queues,
 // afterwards it has them.
 func TestChannelPhoneKilled(t *testing.T) {
+	t.Parallel()
 	for _, point := range []string{"phone.Frame.handled", "phone.Frame.stored", "phone.Frame.phone.Listen", "phone.Frame.phone.Send"} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()

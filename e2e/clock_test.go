@@ -12,6 +12,7 @@ import (
 // much, from pairing on, and a clock that is set back while all run. The login
 // always goes through, by one question.
 func TestClocks(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ phone, krd string }{
 		{"3m", "0s"}, {"-3m", "0s"}, {"20m", "0s"}, {"-20m", "0s"}, {"24h", "0s"}, {"-24h", "0s"},
 		{"0s", "20m"}, {"0s", "-24h"}, {"24h", "-24h"},

@@ -41,6 +41,7 @@ var pairingPoints = []string{
 // TestKilledWhilePairing: whatever dies, afterwards both sides have the pairing
 // or neither has, pairing again works, and a login goes through.
 func TestKilledWhilePairing(t *testing.T) {
+	t.Parallel()
 	for _, point := range pairingPoints {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
@@ -307,6 +308,7 @@ var requestPoints = map[string][]string{
 // TestKilledWhileAsking: whatever dies, the login succeeds once or fails
 // cleanly, and the next one works. Only krd's death may cost the login.
 func TestKilledWhileAsking(t *testing.T) {
+	t.Parallel()
 	for victim, points := range requestPoints {
 		t.Run(victim, func(t *testing.T) {
 			t.Parallel()

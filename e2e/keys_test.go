@@ -11,6 +11,7 @@ import (
 // TestKilledWhileKeysChange: kr-phone is killed while it shows or deletes a key.
 // Done again, it is done, and the computer learns of it when the phone runs.
 func TestKilledWhileKeysChange(t *testing.T) {
+	t.Parallel()
 	for _, point := range []string{"handled", "stored", "phone.Send"} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()

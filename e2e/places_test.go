@@ -17,20 +17,35 @@ var (
 
 // places are what so many tests may have at once.
 type places struct {
-	free  chan struct{}
 	mu    sync.Mutex
+	moved *sync.Cond
+	free  int
+	early int             // tests that wait and go first
 	taken map[string]bool // by names of tests
 }
 
 func newPlaces(n int) *places {
-	return &places{free: make(chan struct{}, n), taken: map[string]bool{}}
+	p := &places{free: n, taken: map[string]bool{}}
+	p.moved = sync.NewCond(&p.mu)
+	return p
 }
 
-// take waits for a place.
-func (p *places) take(test string) {
-	p.free <- struct{}{}
+// take waits for a place; a test that has begun already goes first, as what it
+// has started does not wait for ever.
+func (p *places) take(test string, begun bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if begun {
+		p.early++
+	}
+	for p.free == 0 || p.early > 0 && !begun {
+		p.moved.Wait()
+	}
+	if begun {
+		p.early--
+		p.moved.Broadcast()
+	}
+	p.free--
 	p.taken[test] = true
 }
 
@@ -40,7 +55,8 @@ func (p *places) leave(test string) {
 	defer p.mu.Unlock()
 	if p.taken[test] {
 		delete(p.taken, test)
-		<-p.free
+		p.free++
+		p.moved.Broadcast()
 	}
 }
 
@@ -61,42 +77,50 @@ func houses(t testing.TB) {
 	if browsing.has(t.Name()) || housing.has(t.Name()) {
 		return
 	}
-	housing.take(t.Name())
+	housing.take(t.Name(), false)
 	t.Cleanup(func() { housing.leave(t.Name()) })
 }
 
-// browses waits until a test may have browsers, and houses, as many as it likes.
+// browses waits until a test may have browsers, and houses, as many as it likes. It
+// stands before all that a test starts and that has no place.
 func browses(t testing.TB) {
 	if browsing.has(t.Name()) {
 		return
 	}
-	housing.leave(t.Name()) // its houses stand idle until then
-	browsing.take(t.Name())
+	browsing.take(t.Name(), housing.has(t.Name()))
+	housing.leave(t.Name())
 	t.Cleanup(func() { browsing.leave(t.Name()) })
 }
 
 // TestPlaces: a test has one place for all of its parts, and no other one's.
 func TestPlaces(t *testing.T) {
 	p := newPlaces(1)
-	p.take("TestA")
+	p.take("TestA", false)
 	for test, want := range map[string]bool{"TestA": true, "TestA/b/c": true, "TestAB": false, "TestB/TestA": false} {
 		if p.has(test) != want {
 			t.Errorf("has(%q) = %t", test, !want)
 		}
 	}
 	p.leave("TestA/b") // it has none of its own
-	p.leave("TestB")
-	next := make(chan struct{})
-	go func() {
-		p.take("TestB")
-		close(next)
-	}()
-	if p.has("TestB") {
+	p.leave("TestC")
+	order := make(chan string)
+	wait := func(test string, begun bool) {
+		p.take(test, begun)
+		order <- test
+		p.leave(test)
+	}
+	go wait("TestB", true)
+	for early := 0; early == 0; { // it waits
+		p.mu.Lock()
+		early = p.early
+		p.mu.Unlock()
+	}
+	go wait("TestC", false)
+	if p.has("TestB") || p.has("TestC") {
 		t.Error("two tests have the one place")
 	}
 	p.leave("TestA")
-	<-next
-	if p.leave("TestA"); p.has("TestA") || !p.has("TestB") {
-		t.Error("the place did not go on to the next test")
+	if first, second := <-order, <-order; first != "TestB" || second != "TestC" {
+		t.Errorf("%s came before %s, which had begun", first, second)
 	}
 }

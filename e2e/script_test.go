@@ -99,11 +99,12 @@ func must(t testing.TB, err error) {
 type houseKey struct{}
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			name := "TestScripts/" + filepath.Base(env.WorkDir)
-			housing.take(name)
+			housing.take(name, false)
 			env.Defer(func() { housing.leave(name) })
 			dir, err := os.MkdirTemp("", "kr")
 			if err != nil {

@@ -243,6 +243,7 @@ func TestSNSAndSQS(t *testing.T) {
 // TestSNSKilled: wherever krd dies, there is one endpoint for a phone that is
 // paired, and none for one that is not.
 func TestSNSKilled(t *testing.T) {
+	t.Parallel()
 	for point, left := range map[string]int{"krd.sns.made": 1, "krd.unpair.queues": 1, "krd.unpair.stored": 0, "krd.unpair.removed": 0} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()

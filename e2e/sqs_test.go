@@ -243,6 +243,7 @@ func TestSQSAloneDeclined(t *testing.T) {
 // TestSQSKilled: wherever krd dies, it deletes afterwards the queues that are no
 // pairing's, and none that are.
 func TestSQSKilled(t *testing.T) {
+	t.Parallel()
 	for point, left := range map[string]int{"krd.pair.prepared": 0, "krd.pair.words": 0, "krd.pair.stored": 2, "krd.unpair.queues": 2, "krd.unpair.stored": 0} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()

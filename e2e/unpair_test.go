@@ -10,6 +10,7 @@ import (
 // TestKilledWhileUnpairing: once either side has said so, the pairing ends on
 // both, whatever dies.
 func TestKilledWhileUnpairing(t *testing.T) {
+	t.Parallel()
 	for _, point := range []string{
 		"krd.unpair.stored", "krd.unpair.removed", "krd.farewell.taken",
 		"phone.Unpair.handled", "phone.Unpair.stored", "phone.Unpair.phone.Close", "phone.Unpair.phone.Send",

@@ -74,11 +74,15 @@ var (
 	release = sync.OnceValue(func() error {
 		old := map[string]string{"app/phone-old.wasm.br": "", "embed/app/old.js": "", "embed/placeholder/index.html": "x"}
 		// Compress looks what is in them, so those of the last build only save time.
-		last, err := filepath.Glob("../../web/dist/app/*.wasm.br")
+		br, err := filepath.Glob("../../web/dist/app/*.br")
 		if err != nil {
 			return err
 		}
-		for _, path := range last {
+		gz, err := filepath.Glob("../../web/dist/app/*.gz")
+		if err != nil {
+			return err
+		}
+		for _, path := range append(br, gz...) {
 			b, err := os.ReadFile(path)
 			if err != nil {
 				return err
