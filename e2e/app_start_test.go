@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
@@ -95,7 +94,7 @@ func BenchmarkAppStart(b *testing.B) {
 	b.ReportMetric(median(cold), "cold-ms")
 	b.ReportMetric(median(warm), "warm-ms")
 	b.ReportMetric(median(bytes), "first-bytes")
-	b.Log(fmt.Sprintf("cold %.0f, warm %.0f", cold, warm))
+	b.Logf("cold %.0f, warm %.0f", cold, warm)
 }
 
 func median(all []float64) float64 {

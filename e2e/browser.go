@@ -35,7 +35,7 @@ type Browser struct {
 }
 
 // ErrNoChromium is returned by StartBrowser.
-var ErrNoChromium = errors.New("Chromium is missing; install it: apt-get install chromium")
+var ErrNoChromium = errors.New("no chromium; install it: apt-get install chromium")
 
 // pollEvery is how often a page is asked whether something has come true.
 const pollEvery = 30 * time.Millisecond

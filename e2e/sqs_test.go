@@ -115,7 +115,7 @@ func TestSQS(t *testing.T) {
 	_, err = h.Krd.Stop(syscall.SIGKILL)
 	must(t, err)
 	krdSaid := h.Krd.Output()
-	set = startCloudKrd(t, h)
+	startCloudKrd(t, h)
 	_, err = h.Krd.Await(`queues are not deleted yet`)
 	must(t, err)
 	must(t, h.RunPhone("ana", "never"))

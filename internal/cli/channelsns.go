@@ -118,6 +118,6 @@ func runCheckSNS(ctx context.Context, e *env, o checkOptions) error {
 		e.io.Sayf("That a push arrives, only a phone shows: kr status, after a login with its app closed.\n")
 		return nil
 	}
-	return &term.Problem{Err: errors.New("Amazon SNS cannot be used as it is"), Code: codeNoAnswer,
+	return &term.Problem{Err: errors.New("SNS cannot be used as it is"), Code: codeNoAnswer,
 		Hints: []string{"what the IAM user needs: kr channel policy sns", "what an answer means: docs/aws.md"}}
 }

@@ -38,7 +38,7 @@ func runCheckSQS(ctx context.Context, e *env, o checkOptions) error {
 	if err != nil || broken == "" {
 		return err
 	}
-	return &term.Problem{Err: errors.New("Amazon SQS cannot be used as it is"), Code: codeNoAnswer,
+	return &term.Problem{Err: errors.New("SQS cannot be used as it is"), Code: codeNoAnswer,
 		Hints: []string{"what the IAM user needs: kr channel policy sqs", "what an answer means: docs/aws.md"}}
 }
 

@@ -264,7 +264,7 @@ func TestDeliveryLimits(t *testing.T) {
 }
 
 func TestPostIDs(t *testing.T) {
-	if NewPostID() == NewPostID() {
+	if one, other := NewPostID(), NewPostID(); one == other {
 		t.Error("two post ids are equal")
 	}
 }

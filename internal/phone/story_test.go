@@ -477,7 +477,7 @@ func TestEpochs(t *testing.T) {
 	h := newHost(1)
 	old := w.epoch
 	newest := func() sealbox.EpochID { return w.core.pairings[w.pairing].newest().ID }
-	next := w.hello(1)
+	w.hello(1)
 	if newest() != old.ID {
 		t.Fatal("a hello alone changed the epoch")
 	}
@@ -487,7 +487,7 @@ func TestEpochs(t *testing.T) {
 	if n := len(w.core.pairings[w.pairing].Epochs); n != 1+maxWaiting {
 		t.Fatalf("%d epochs are kept, want 1 and %d that wait", n, maxWaiting)
 	}
-	next = w.hello(2)
+	next := w.hello(2)
 	w.epoch = next
 	if len(all[Sign](w.send(w.request(30, w.login(h, true), h.bind(false))))) != 1 || newest() != next.ID {
 		t.Fatal("the first frame under the new epoch does not make it the newest")

@@ -42,8 +42,12 @@ func TestSendersAreForgotten(t *testing.T) {
 	s := newSenders(Limits{SendRate: 1, SendBurst: 2, NewPerHour: 3600}.withDefaults())
 	now := time.Now()
 	who := netip.MustParsePrefix("192.0.2.1/32")
-	if !s.allowSend(who, now) || !s.allowSend(who, now) || s.allowSend(who, now) {
-		t.Error("a burst of two is not two")
+	burst := 0
+	for s.allowSend(who, now) && burst < 9 {
+		burst++
+	}
+	if burst != 2 {
+		t.Errorf("a burst of two is %d", burst)
 	}
 	if !s.allowSend(netip.MustParsePrefix("192.0.2.2/32"), now) {
 		t.Error("one sender uses up another's tokens")

@@ -120,7 +120,7 @@ func WebAuthnSignature(a Assertion) ([]byte, error) {
 	if err := sig.check(); err != nil {
 		return nil, err
 	}
-	challenge, rest, found := bytes.Cut(bytes.TrimPrefix(a.ClientDataJSON, []byte(clientDataStart)), []byte(`"`))
+	challenge, _, found := bytes.Cut(bytes.TrimPrefix(a.ClientDataJSON, []byte(clientDataStart)), []byte(`"`))
 	message, err := base64.RawURLEncoding.Strict().DecodeString(string(challenge))
 	if !found || err != nil || !sig.signs(message) {
 		return nil, malformed("assertion", "clientDataJSON is not as ssh reads it: type, challenge, origin, without spaces")

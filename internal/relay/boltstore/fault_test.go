@@ -33,7 +33,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	s.db.MaxSize = 1 << 20
 	var stored []byte
-	failedID := mailbox.NewPostID()
+	var failedID mailbox.PostID
 	for n := byte(0); ; n++ {
 		if n == 200 {
 			t.Fatal("the disk did not fill")
