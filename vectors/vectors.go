@@ -10,6 +10,7 @@
 // of its services, by gen/bluetooth.py. ssh_*.json are SSH
 // structures; internal/sshwire made them from recordings of OpenSSH, and
 // ssh_webauthn.json with an authenticator of its own and one of Chromium's.
+// Those of Project Wycheproof are in package wycheproof.
 package vectors
 
 import "embed"
