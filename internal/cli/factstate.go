@@ -104,7 +104,7 @@ func strangers(home string) (open, others []string, err error) {
 // closeToOthers makes directories 0700 and files 0600. Links are not followed
 // out of home.
 func closeToOthers(home string, paths []string) error {
-	if err := os.Chmod(home, 0o700); err != nil {
+	if err := os.Chmod(home, 0o700); err != nil { // #nosec G302 -- a directory
 		return err
 	}
 	root, err := os.OpenRoot(home)

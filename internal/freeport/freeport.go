@@ -17,7 +17,7 @@ const first, last = 10_000, 32_000
 // its number can take.
 func Get() (int, error) {
 	for {
-		port := first + rand.IntN(last-first)
+		port := first + rand.IntN(last-first) // #nosec G404 -- a port for tests
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if errors.Is(err, syscall.EADDRINUSE) {
 			continue

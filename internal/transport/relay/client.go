@@ -255,7 +255,7 @@ func hideAddress(err error) error {
 	return err
 }
 
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) } // #nosec G404 -- no secret
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

@@ -181,7 +181,7 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 
 func (l *link) Status() transport.Status { return l.health.Status() }
 
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) } // #nosec G404 -- no secret
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

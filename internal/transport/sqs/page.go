@@ -26,7 +26,7 @@ func NewPage(rt http.RoundTripper) *Client {
 type page struct{ next http.RoundTripper }
 
 func (p page) RoundTrip(r *http.Request) (*http.Response, error) {
-	ask, err := http.NewRequestWithContext(r.Context(), http.MethodOptions, r.URL.String(), nil)
+	ask, err := http.NewRequestWithContext(r.Context(), http.MethodOptions, r.URL.String(), nil) // #nosec G704 -- the URL of the request that follows
 	if err != nil {
 		return nil, err
 	}
