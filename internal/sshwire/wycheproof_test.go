@@ -45,12 +45,20 @@ func TestWycheproofP1363(t *testing.T) {
 }
 
 // TestWycheproofDER: signatures as a passkey makes them, in whatever DER, and, where
-// they hold, once more as WebCrypto writes them. BER is none.
+// they hold, once more as WebCrypto writes them, and with a zero too much, which no
+// vector has where it still fits. BER is none.
 func TestWycheproofDER(t *testing.T) {
+	zeros := 0
 	judged(t, wycheproof.P256, func(t *testing.T, v wycheproof.Test) bool {
 		r, s, ok := parseDER(v.Sig)
 		if !ok {
 			return false
+		}
+		if b := v.Sig; b[4] != 0 { // r needs no zero
+			zeros++
+			if _, _, ok := parseDER(append([]byte{b[0], b[1] + 1, b[2], b[3] + 1, 0}, b[4:]...)); ok {
+				t.Errorf("%d: taken with a zero in front of r", v.ID)
+			}
 		}
 		var w Writer
 		w.Mpint(r)
@@ -65,6 +73,9 @@ func TestWycheproofDER(t *testing.T) {
 		}
 		return holds
 	})
+	if zeros < 50 {
+		t.Errorf("only %d with a zero too much", zeros)
+	}
 }
 
 func p256Blob(t *testing.T, point []byte) []byte {
