@@ -69,7 +69,7 @@ export const roomy: Room = { kept: true, used: 4_300_000, quota: 5.8e9 };
 
 export const empty: View = {
   phase: "ready", why: "", name: "Pixel 9", home: "installed", keys: [key], computers: [], channels: {}, air: {}, untold: [], pairing: null, cards: [], ended: [], alarms: [],
-  unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], push: { state: "on", why: "" }, lockScreen: false, tellRules: false, putOff: [], install: false, build: { hash: "0123456789abcdef", next: "", kept: "yes", why: "" }, cause: "app", theme: "system", lost: false, troubles: [], docs: "https://example.com/docs",
+  unlocks: [], rules: [], pins: [], strange: [], log: [], messages: [], push: { state: "on", why: "" }, lockScreen: false, tellRules: false, putOff: [], install: false, build: { hash: "0123456789abcdef", next: "", kept: "yes", why: "" }, cause: "app", theme: "system", lost: false, troubles: [],
 };
 
 const relay = { kind: "relay", name: "https://relay.example.com", up: true } as const;

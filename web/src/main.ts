@@ -56,7 +56,7 @@ function changed(): void {
     drawn = false;
     const parts = app.parts();
     const lost = phase === "ready" && traces.lost(parts.keys.length);
-    ui.show({ ...parts, phase, why, cause, home: home(), build: shell.build, theme: theme(), lost, troubles, install: install.offered, docs: "" });
+    ui.show({ ...parts, phase, why, cause, home: home(), build: shell.build, theme: theme(), lost, troubles, install: install.offered });
   });
 }
 

@@ -9,7 +9,7 @@ import type { Unlock, View } from "./ui/view.ts";
 import type { Unlocks } from "./unlocks.ts";
 
 /** Parts is a View without what only the page knows. */
-export type Parts = Omit<View, "phase" | "why" | "cause" | "home" | "build" | "theme" | "lost" | "troubles" | "install" | "docs">;
+export type Parts = Omit<View, "phase" | "why" | "cause" | "home" | "build" | "theme" | "lost" | "troubles" | "install">;
 
 export function parts(at: Started<Keyring> | undefined, board: Board, unlocks: Unlocks, { push, choices }: Ringing, air: Air, note: (err: unknown) => void): Parts {
   const computers = at?.core.computers().filter((c) => c.live) ?? [];

@@ -15,6 +15,7 @@ import type { View } from "../src/ui/view.ts";
 // Sentences that are long by right have 600 characters; what comes from outside is cut long before.
 const longest = 700;
 const raw = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}\p{Cn}\u034f\u115f\u1160\u3164\ufe00-\ufe0f\uffa0\u{e0100}-\u{e01ef}]|\p{M}{3}/u;
+Object.defineProperty(globalThis, "navigator", { configurable: true, value: { userAgent: "a browser" } }); // Node 20 has none
 const texts = {
   ...names, c1: "a\u009b2J\u0085b\u007f", lookalikes: "rооt@gіthub.com․⁄．", invisible: "ro\u3164\ufe0f\u{e0041}\u00adot", separators: "a\u2028b\u2029c",
 };

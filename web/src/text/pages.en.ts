@@ -106,7 +106,7 @@ export const pages = {
       "The code of the app comes from its address. Whoever controls that could make this phone sign, or take keys that are not passkeys.",
       "Nothing here has a copy elsewhere. If this phone is lost or its data deleted, its keys are gone: pair a second phone before that, and put its key on your servers, too.",
     ],
-    about: "About", address: "Address", runs: "Runs as", docs: "Documentation",
+    about: "About", address: "Address", runs: "Runs as",
     home: { installed: "installed app", browser: "page in a browser", tab: "Safari tab" },
   },
 };

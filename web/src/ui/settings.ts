@@ -44,8 +44,7 @@ export function settings(ui: Ui): Child {
       buildFacts(ui),
       fact(t.settings.address, outside(location.host, 80)),
       fact(t.settings.runs, t.settings.home[view.home])),
-    buildSays(ui),
-    view.docs !== "" && h("a", { class: "button text", href: view.docs, rel: "noopener noreferrer", target: "_blank" }, t.settings.docs)),
+    buildSays(ui)),
     reports(ui),
   ];
 }

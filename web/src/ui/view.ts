@@ -38,7 +38,6 @@ export interface View {
   theme: Theme;
   lost: boolean; // there are no keys, but there were
   troubles: Trouble[]; // oldest first, at most 20
-  docs: string; // an https URL, "" for none
 }
 
 /** A Build is a version of the app's files. Hashes are 16 hex digits of its service worker's SHA-256, which has those of all files. */
