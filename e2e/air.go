@@ -234,6 +234,7 @@ func (a *Air) quit(services ...*airService) {
 func (s *airService) cut() {
 	if s.port != nil {
 		s.port.cut()
+		s.port = nil
 	}
 }
 
@@ -265,14 +266,19 @@ func (a *Air) run() {
 func (a *Air) answer(op any) (err error) {
 	a.mu.Lock()
 	away, gone, s := a.away, a.gone, new(airService)
+	reads := false
 	if op, ok := op.(*bluetoothemulation.EventCharacteristicOperationReceived); ok {
 		for _, o := range a.offers {
 			if o.rx == op.CharacteristicID || o.tx == op.CharacteristicID {
 				s = o
 			}
 		}
+		reads = op.Type == bluetoothemulation.CharacteristicOperationTypeRead && op.CharacteristicID == s.tx
 	}
 	port := s.port
+	if reads = reads && port != nil; reads {
+		s.reads.Add(1) // under mu: who waits has cut the port under mu
+	}
 	a.mu.Unlock()
 	switch op := op.(type) {
 	case *deviceaccess.EventDeviceRequestPrompted:
@@ -310,8 +316,7 @@ func (a *Air) answer(op any) (err error) {
 				return fmt.Errorf("a write of type %s", op.WriteType)
 			}
 			port.in <- op.Data
-		case op.Type == bluetoothemulation.CharacteristicOperationTypeRead && op.CharacteristicID == s.tx && port != nil:
-			s.reads.Add(1)
+		case reads:
 			a.work.Go(func() { // it waits for a notification
 				defer s.reads.Done()
 				select {
@@ -324,6 +329,8 @@ func (a *Air) answer(op any) (err error) {
 				}
 			})
 			return nil
+		case op.Type == bluetoothemulation.CharacteristicOperationTypeRead, op.Type == bluetoothemulation.CharacteristicOperationTypeWrite: // of a connection that is over
+			done.Code = invalidHandle
 		}
 		_, err = onAir(a, bluetoothemulation.SimulateCharacteristicOperationResponse, done)
 		return err

@@ -38,9 +38,9 @@ export function attacked(violations: string[]): string[] {
   if ("pwned" in window) out.push("a text was executed");
   for (const el of Array.from(document.querySelectorAll("*"))) {
     const tag = el.tagName.toLowerCase();
-    if (/^(img|iframe|object|embed|style|base|form|animate|set)$/.test(tag) || (tag === "script" && el.getAttribute("src") !== "gallery.mjs")) out.push(`there is a ${tag}`);
+    if (/^(img|iframe|object|embed|style|base|animate|set)$/.test(tag) || (tag === "script" && el.getAttribute("src") !== "gallery.mjs")) out.push(`there is a ${tag}`);
     for (const { name, value } of Array.from(el.attributes)) {
-      if (name.startsWith("on") || name === "srcdoc" || (/^(href|src|action|formaction|xlink:href)$/.test(name) && /^\s*(javascript|data):/i.test(value)) || (name === "style" && value.includes("url("))) out.push(`${tag} has ${name}=${value}`);
+      if (name.startsWith("on") || name === "action" || name === "formaction" || name === "srcdoc" || (/^(href|src|xlink:href)$/.test(name) && /^\s*(javascript|data):/i.test(value)) || (name === "style" && value.includes("url("))) out.push(`${tag} has ${name}=${value}`);
     }
   }
   return out;
