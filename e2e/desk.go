@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -60,9 +61,11 @@ func NewDesk(t testing.TB) *Desk {
 	if err != nil {
 		t.Fatalf("start the bus: %v; install it: apt-get install dbus", err)
 	}
+	var serving sync.WaitGroup
 	t.Cleanup(func() {
 		if d.conn != nil {
 			d.conn.Close()
+			serving.Wait()
 		}
 		d.bus.Process.Kill()
 		d.bus.Wait()
@@ -73,14 +76,14 @@ func NewDesk(t testing.TB) *Desk {
 		d.conn, err = dbus.Connect(d.address)
 	}
 	if err == nil {
-		err = d.conn.Export(service{d}, notifyPath, notifyName)
-	}
-	if err == nil {
 		_, err = d.conn.RequestName(notifyName, dbus.NameFlagDoNotQueue)
 	}
 	if err != nil {
 		t.Fatalf("the desk: %v", err)
 	}
+	calls := make(chan *dbus.Message, 256)
+	d.conn.Eavesdrop(calls)
+	serving.Go(func() { d.serve(calls) })
 	return d
 }
 
@@ -125,16 +128,22 @@ func (d *Desk) Await(ok func([]Notification) bool) ([]Notification, error) {
 	}
 }
 
-// Click clicks on a notification, or on its button that says so, as a person does.
+// Click clicks on a notification, or on its button that says so, as a person does:
+// on the one that is there by now. A browser gives the buttons of one that it
+// replaces other keys, and forgets those before.
 func (d *Desk) Click(n Notification, button string) error {
-	key := "default"
-	if button != "" {
-		key = n.keys[button]
+	for _, now := range d.Notifications() {
+		switch key := now.keys[button]; {
+		case now.id != n.id:
+		case button == "":
+			return d.emit("ActionInvoked", n.id, "default")
+		case key == "":
+			return fmt.Errorf("the notification has no button %q, but %q", button, now.Actions)
+		default:
+			return d.emit("ActionInvoked", n.id, key)
+		}
 	}
-	if key == "" {
-		return fmt.Errorf("the notification has no button %q, but %q", button, n.Actions)
-	}
-	return d.emit("ActionInvoked", n.id, key)
+	return errors.New("the notification is not there any more")
 }
 
 // Dismiss closes a notification, as a person does who does not care.
@@ -145,13 +154,8 @@ func (d *Desk) Dismiss(n Notification) error {
 	return d.emit("NotificationClosed", n.id, uint32(2))
 }
 
-// emit tells the browser what a person did. It does not know a notification before
-// its Notify is answered, which no person can overtake: by a trip to the bus and
-// back that answer is on its way.
+// emit tells the browser what a person did.
 func (d *Desk) emit(signal string, values ...any) error {
-	if err := d.conn.BusObject().Call("org.freedesktop.DBus.GetId", 0).Err; err != nil {
-		return err
-	}
 	return d.conn.Emit(notifyPath, notifyName+"."+signal, values...)
 }
 
@@ -170,19 +174,47 @@ func (d *Desk) changed() {
 	d.more = make(chan struct{})
 }
 
-// service is the Desk as the bus sees it.
-type service struct{ d *Desk }
-
-func (s service) GetServerInformation() (name, vendor, version, spec string, err *dbus.Error) {
-	return "desk", "e2e", "1", "1.2", nil
+// serve answers the bus, one call after another, until calls are over. A browser
+// does not know a notification before its Notify is answered, which no person can
+// overtake: it is on the desk only once the answer is on its way.
+func (d *Desk) serve(calls <-chan *dbus.Message) {
+	for call := range calls {
+		if call.Type != dbus.TypeMethodCall {
+			continue
+		}
+		switch call.Headers[dbus.FieldMember].Value() {
+		case "GetServerInformation":
+			d.reply(call, "desk", "e2e", "1", "1.2")
+		case "GetCapabilities":
+			d.reply(call, []string{"actions", "body", "persistence"})
+		case "Notify":
+			d.notify(call)
+		case "CloseNotification":
+			var id uint32
+			if err := dbus.Store(call.Body, &id); err != nil {
+				d.refuse(call, err)
+				continue
+			}
+			d.reply(call)
+			if d.remove(id) {
+				d.emit("NotificationClosed", id, uint32(3))
+			}
+		default:
+			d.refuse(call, errors.New("no such method"))
+		}
+	}
 }
 
-func (s service) GetCapabilities() ([]string, *dbus.Error) {
-	return []string{"actions", "body", "persistence"}, nil
-}
-
-func (s service) Notify(app string, replaces uint32, icon, title, body string, actions []string, hints map[string]dbus.Variant, expire int32) (uint32, *dbus.Error) {
-	d := s.d
+func (d *Desk) notify(call *dbus.Message) {
+	var app, icon, title, body string
+	var replaces uint32
+	var actions []string
+	var hints map[string]dbus.Variant
+	var expire int32
+	if err := dbus.Store(call.Body, &app, &replaces, &icon, &title, &body, &actions, &hints, &expire); err != nil {
+		d.refuse(call, err)
+		return
+	}
 	n := &Notification{Title: title, Body: body, At: time.Now(), keys: map[string]string{}}
 	for pair := range slices.Chunk(actions, 2) {
 		if key, label := pair[0], pair[len(pair)-1]; key != "default" && key != "settings" {
@@ -197,21 +229,36 @@ func (s service) Notify(app string, replaces uint32, icon, title, body string, a
 	defer d.mu.Unlock()
 	defer d.changed()
 	d.past = append(d.past, *n)
-	for i, old := range d.shown {
-		if replaces != 0 && old.id == replaces {
-			n.id, d.shown[i] = replaces, n
-			return n.id, nil
-		}
+	old := slices.IndexFunc(d.shown, func(old *Notification) bool { return replaces != 0 && old.id == replaces })
+	if old < 0 {
+		d.last++
+		n.id = d.last
+		d.shown = append(d.shown, n)
+	} else {
+		n.id, d.shown[old] = replaces, n
 	}
-	d.last++
-	n.id = d.last
-	d.shown = append(d.shown, n)
-	return n.id, nil
+	d.reply(call, n.id)
 }
 
-func (s service) CloseNotification(id uint32) *dbus.Error {
-	if s.d.remove(id) {
-		s.d.conn.Emit(notifyPath, notifyName+".NotificationClosed", id, uint32(3))
+// reply answers a call. What is said after it comes after it.
+func (d *Desk) reply(call *dbus.Message, values ...any) {
+	d.answer(call, dbus.TypeMethodReply, nil, values)
+}
+
+func (d *Desk) refuse(call *dbus.Message, err error) {
+	d.answer(call, dbus.TypeError, map[dbus.HeaderField]dbus.Variant{dbus.FieldErrorName: dbus.MakeVariant("org.freedesktop.DBus.Error.Failed")}, []any{err.Error()})
+}
+
+func (d *Desk) answer(call *dbus.Message, kind dbus.Type, headers map[dbus.HeaderField]dbus.Variant, values []any) {
+	if call.Flags&dbus.FlagNoReplyExpected != 0 {
+		return
 	}
-	return nil
+	msg := &dbus.Message{Type: kind, Body: values, Headers: map[dbus.HeaderField]dbus.Variant{
+		dbus.FieldDestination: call.Headers[dbus.FieldSender], dbus.FieldReplySerial: dbus.MakeVariant(call.Serial()),
+	}}
+	maps.Copy(msg.Headers, headers)
+	if len(values) > 0 {
+		msg.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(values...))
+	}
+	d.conn.Send(msg, nil) // fails when the test is over
 }

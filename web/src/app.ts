@@ -78,7 +78,7 @@ export class App extends Upkeep implements Actions {
   /** ask shows that a request goes on by a tap only. */
   ask(what: ToSign, signal: AbortSignal): Promise<void> {
     const all = about(this.started(), what);
-    this.ringing.lock(what.pairing, all.computer);
+    this.ringing.lock(what.pairing, what.request, all.computer);
     return this.#unlocks.ask(what, all, signal);
   }
 
@@ -107,7 +107,7 @@ export class App extends Upkeep implements Actions {
 
   /** errand does what came to the service worker. */
   async errand(errand: Errand, signal: AbortSignal): Promise<void> {
-    const decided = ({ allow, ...request }: Errand & { type: "decide" }): void => void this.board.decided(request, allow ? "answered" : "rejected");
+    const decided = (card: Errand & { type: "decide" }, went: boolean): void => void this.board.decided(card, went ? (card.allow ? "answered" : "rejected") : "");
     await perform(errand, { ...(await this.ringing.desk()), decided }, signal);
   }
 

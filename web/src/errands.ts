@@ -18,7 +18,7 @@ export interface Desk {
   runner: Runner;
   notices: Notices;
   lockScreen: boolean; // notifications may allow
-  decided(errand: Errand & { type: "decide" }): void;
+  decided(errand: Errand & { type: "decide" }, went: boolean): void; // went: not taken back
   renew(): Promise<Subscribed | null>;
 }
 
@@ -32,8 +32,13 @@ export async function perform(errand: Errand, { runner, notices, lockScreen, dec
     case "decide": {
       const { pairing, request, allow } = errand;
       if (allow && !lockScreen) throw new Error("notifications may not allow any more");
-      decided(errand);
-      await runner.post({ type: "Decide", pairing, request, allow, grant: { scope: "", for: 0, count: 0, closed: false } });
+      decided(errand, true);
+      try {
+        await runner.post({ type: "Decide", pairing, request, allow, grant: { scope: "", for: 0, count: 0, closed: false } });
+      } catch (err) {
+        decided(errand, false);
+        throw err;
+      }
       notices.sync();
       return notices.settled();
     }

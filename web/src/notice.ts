@@ -54,7 +54,7 @@ export function refused({ card, code }: Alarm): Notice {
 export const ruled = ({ user, host, computer }: Entry): Notice => says(what(user, host), words.ruled(part(computer, 32)));
 
 /** locked is about a request that a rule allows, and that waits for its key. */
-export const locked = (computer: string): Notice => says(words.goOn(part(computer, 32)), words.goOnSays);
+export const locked = (computer: string, request: Base64): Notice => ({ ...says(words.goOn(part(computer, 32)), words.goOnSays), requests: [request] });
 
 /** ended is how a request ended; entry is its own in the log, if there is one. */
 export function ended(card: Card, why: Code, entry: Entry | undefined): Notice {

@@ -5,6 +5,7 @@ import { asks, cooling, ended, locked, type Notice, over, refused, ruled } from 
 import type { Shown } from "./runner.ts";
 import { dataOf, type Registration, Shelf } from "./shelf.ts";
 import { sleep } from "./wait.ts";
+import { Waiting } from "./waiting.ts";
 
 export interface Where {
   registration: Registration;
@@ -21,7 +22,8 @@ const mail = 8_000; // ms, for what a push was about to come
 
 /** Notices follow what the core shows. */
 export class Notices {
-  readonly #waiting = new Map<string, Map<Base64, Card>>(); // by pairing
+  readonly #waiting = new Waiting();
+  readonly #locked = new Set<Base64>(); // requests that wait for their key
   #ruled: { pairing: string; notice: Notice } | undefined; // allowed by a rule, and not told
   #news = new AbortController(); // ends when there is something to show
   #turn: Promise<void> = Promise.resolve();
@@ -33,7 +35,7 @@ export class Notices {
 
   /** waiting is how many requests wait. */
   get waiting(): number {
-    return [...this.#waiting.values()].reduce((n, cards) => n + cards.size, 0);
+    return this.#waiting.size;
   }
 
   /** settled resolves when notifications are as they should be. */
@@ -44,15 +46,12 @@ export class Notices {
   /** show takes what the core shows. What people see on the page needs no notification. */
   show(what: Shown): void {
     switch (what.type) {
-      case "Ask": {
-        const { pairing, request } = what.card;
-        const cards = this.#waiting.get(pairing) ?? new Map<Base64, Card>();
-        this.#waiting.set(pairing, cards.set(request, what.card));
-        return this.#tell(() => this.#draw(pairing));
-      }
+      case "Ask":
+        this.#waiting.add(what.card);
+        return this.#tell(() => this.#draw(what.card.pairing));
       case "Withdraw": {
-        const card = this.#waiting.get(what.pairing)?.get(what.request);
-        this.#waiting.get(what.pairing)?.delete(what.request);
+        const card = this.#waiting.take(what.pairing, what.request);
+        if (this.#locked.delete(what.request)) this.#go(() => this.#shelf.close(({ requests }) => requests.includes(what.request)));
         if (card) this.#go(() => this.#redraw(what.pairing, ended(card, what.why, this.#log().find((e) => e.request === what.request))));
         return;
       }
@@ -67,8 +66,9 @@ export class Notices {
   }
 
   /** lock says that a request waits for its key. */
-  lock(pairing: string, computer: string): void {
-    this.#tell(() => this.#beside(pairing, locked(computer), true));
+  lock(pairing: string, request: Base64, computer: string): void {
+    this.#locked.add(request);
+    this.#tell(async () => this.#beside(pairing, locked(computer, request), !(await this.#shelf.rung(pairing)).includes(request)));
   }
 
   /**
@@ -81,10 +81,9 @@ export class Notices {
     await deliver();
     if (this.waiting === 0 && !news.aborted) await sleep(mail, AbortSignal.any([signal, news])).catch(() => signal.throwIfAborted());
     this.#go(async () => {
-      for (const pairing of this.#shelf.count === before ? this.#waiting.keys() : []) await this.#draw(pairing);
-      const said = this.#ruled;
+      for (const pairing of this.#shelf.count === before ? this.#waiting.pairings() : []) await this.#draw(pairing);
+      if (this.#ruled && !this.where.tellRules()) return this.#shelf.flash(this.#ruled.pairing, this.#ruled.notice);
       await this.#say();
-      if (said && !this.where.tellRules()) for (const n of await this.#shelf.open(said.pairing)) n.close(); // a browser may say something itself now
       if (this.#shelf.count === before) await this.#shelf.put("", over, false);
     });
     await this.settled();
@@ -97,13 +96,13 @@ export class Notices {
 
   /** sync closes what an earlier run left about requests that do not wait any more. */
   sync(): void {
-    this.#go(() => this.#shelf.close(({ pairing, requests }) => requests.length > 0 && !requests.some((r) => this.#waiting.get(pairing)?.has(r))));
+    this.#go(() => this.#shelf.close(({ pairing, requests }) => requests.length > 0 && !requests.some((r) => this.#waiting.has(pairing, r) || this.#locked.has(r))));
   }
 
   async #draw(pairing: string): Promise<void> {
-    const [card, ...more] = this.#waiting.get(pairing)?.values() ?? [];
+    const [card, ...more] = this.#waiting.of(pairing);
     if (!card) return;
-    const rung = (await this.#shelf.open(pairing)).flatMap((n) => dataOf(n).requests);
+    const rung = await this.#shelf.rung(pairing);
     const fresh = [card, ...more].some((c) => !rung.includes(c.request));
     await this.#shelf.put(pairing, asks([card, ...more], this.where.mayAllow(card)), fresh && !cooling(this.#log(), pairing, Date.now()));
     for (const n of await this.#shelf.open("")) n.close(); // that there was nothing: it was only late
@@ -113,7 +112,7 @@ export class Notices {
   async #redraw(pairing: string, how: Notice): Promise<void> {
     const open = (await this.#shelf.open(pairing)).filter((n) => dataOf(n).requests.length > 0);
     if (open.length === 0) return;
-    if (this.#waiting.get(pairing)?.size) return this.#draw(pairing);
+    if (this.#waiting.of(pairing).length > 0) return this.#draw(pairing);
     if (this.where.keeps) return this.#shelf.put(pairing, how, false);
     for (const n of open) n.close();
   }
@@ -126,7 +125,7 @@ export class Notices {
 
   // beside shows what must not hide a question.
   async #beside(pairing: string, notice: Notice, rings: boolean): Promise<void> {
-    if (!this.#waiting.get(pairing)?.size) await this.#shelf.put(pairing, notice, rings);
+    if (this.#waiting.of(pairing).length === 0) await this.#shelf.put(pairing, notice, rings);
   }
 
   #log(): Entry[] {

@@ -57,8 +57,8 @@ export class Ringing {
   }
 
   /** lock says that a request waits for its key, where nobody sees the page. */
-  lock(pairing: string, computer: string): void {
-    this.#with((notices) => notices.lock(pairing, computer));
+  lock(pairing: string, request: Base64, computer: string): void {
+    this.#with((notices) => notices.lock(pairing, request, computer));
   }
 
   /** desk is where errands are done. */

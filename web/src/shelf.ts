@@ -35,9 +35,21 @@ export class Shelf {
     } as NotificationOptions);
   }
 
+  /** flash shows a notice and takes it away, where the computer has none: a browser may say something itself after a push that showed nothing. */
+  async flash(pairing: string, notice: Notice): Promise<void> {
+    if ((await this.open(pairing)).length > 0) return;
+    await this.put(pairing, notice, false);
+    for (const n of await this.open(pairing)) n.close();
+  }
+
   /** open is the computer's, if it is there. */
   async open(pairing: string): Promise<Notification[]> {
     return this.registration.getNotifications({ tag: `computer ${pairing}` });
+  }
+
+  /** rung are the requests that its notifications are about. */
+  async rung(pairing: string): Promise<Base64[]> {
+    return (await this.open(pairing)).flatMap((n) => dataOf(n).requests);
   }
 
   /** close closes those of which is. */

@@ -42,9 +42,13 @@ export class Files {
     return method === "GET" && at === origin && Object.hasOwn(this.files, pathname) ? this.get(pathname) : undefined;
   }
 
-  /** routes let a browser that can find files in a cache do so without starting the worker; what is not kept comes from the server. */
+  /**
+   * routes let a browser that can find files in a cache do so without starting the
+   * worker. They are for what is kept: what is not would come from the server, and
+   * nobody would look at its hash.
+   */
   routes(): object[] {
-    return Object.keys(this.files).map((pathname) => ({ condition: { urlPattern: { pathname, search: "" }, requestMethod: "GET" }, source: { cacheName: this.name } }));
+    return this.#atStart().map((pathname) => ({ condition: { urlPattern: { pathname, search: "" }, requestMethod: "GET" }, source: { cacheName: this.name } }));
   }
 
   /** get is a file. What is not kept comes from the server, whichever build that has; under a name with a hash that build's file, or an error. */
@@ -56,10 +60,14 @@ export class Files {
     return `sha256-${this.files[path] ?? ""}`;
   }
 
+  #atStart(): string[] {
+    return Object.keys(this.files).filter((path) => !this.later.includes(path));
+  }
+
   async #keep(): Promise<void> {
     if (await this.whole()) return;
     try {
-      await Promise.all(Object.keys(this.files).filter((path) => path !== page && !this.later.includes(path)).map((path) => this.#fetch(path)));
+      await Promise.all(this.#atStart().filter((path) => path !== page).map((path) => this.#fetch(path)));
       await this.#fetch(page);
     } catch (err) {
       await caches.delete(this.name); // for who needs the room

@@ -81,8 +81,8 @@ export class Shift {
     let vapid: Base64 = "";
     const phone = await start({
       ...place,
-      keys: (core, _, kept) => new LoneSigner(core, kept, ({ pairing }) => {
-        notices.lock(pairing, core.computers().find((c) => c.pairing === pairing)?.name ?? "");
+      keys: (core, _, kept) => new LoneSigner(core, kept, ({ pairing, request }) => {
+        notices.lock(pairing, request, core.computers().find((c) => c.pairing === pairing)?.name ?? "");
       }),
       show: (what) => {
         this.#badge.show(what);

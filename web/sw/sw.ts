@@ -4,9 +4,11 @@ import type { Errand } from "../src/errands.ts";
 import { type Said, shellChannel } from "../src/lockname.ts";
 import { unread } from "../src/notice.ts";
 import { dataOf, Shelf } from "../src/shelf.ts";
+import { compile } from "../src/wasm.ts";
 import { hashOf } from "../src/worker.ts";
 import { Duty } from "./duty.ts";
 import { Files } from "./files.ts";
+import { Shift } from "./shift.ts";
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -17,13 +19,17 @@ const early = 1_000; // ms: who taps on Allow so soon has tapped on what was the
 type Routed = ExtendableEvent & { addRoutes?(rules: object[]): Promise<void> };
 
 const note = (err: unknown): void => console.warn(err);
-const duty = new Duty({ registration: self.registration, icon: ICON, note }, () => files.get(PHONE_WASM));
+let core: Promise<WebAssembly.Module> | undefined; // compiled once, for all shifts
+const compiled = (): Promise<WebAssembly.Module> => core ??= compile(files.get(PHONE_WASM), new AbortController().signal).catch((err: unknown) => {
+  core = undefined;
+  throw err;
+});
+const duty = new Duty((signal) => new Shift({ registration: self.registration, icon: ICON, note, wasm: compiled() }, signal));
 
 // It is installed after the person's word only. A build that cannot be kept does not replace one that is.
 self.addEventListener("install", (event) => {
   void self.skipWaiting();
-  event.waitUntil((event as Routed).addRoutes?.(files.routes()).catch(note) ?? Promise.resolve());
-  event.waitUntil(files.keep().catch(async (err: unknown) => {
+  event.waitUntil(files.keep().then(() => (event as Routed).addRoutes?.(files.routes()).catch(note), async (err: unknown) => {
     say(err);
     if (await files.others()) throw err;
   }));

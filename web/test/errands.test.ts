@@ -1,7 +1,9 @@
 // What the worker hands to the tab that is the phone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Errand, hand, serve } from "../src/errands.ts";
+import { type Errand, hand, perform, serve } from "../src/errands.ts";
+import type { Runner } from "../src/runner.ts";
+import { house } from "./cards.ts";
 
 const push: Errand = { type: "push", frame: "AAAA" };
 
@@ -45,4 +47,15 @@ test("a tab that takes an errand and stops does not count", async (t) => {
   t.mock.timers.tick(15_000);
   await handed;
   end.abort();
+});
+
+test("a decision that did not go through is taken back: its card can be answered", async () => {
+  for (const fails of [true, false]) {
+    const said: boolean[] = [];
+    const runner = { post: async () => { if (fails) throw new Error("no room"); } } as unknown as Runner;
+    const desk = { runner, notices: house().notices, lockScreen: true, decided: (_: Errand, went: boolean) => void said.push(went), renew: async () => null };
+    const done = perform({ type: "decide", pairing: "p", request: "a", allow: true }, desk, AbortSignal.timeout(20_000));
+    await (fails ? assert.rejects(done, /no room/) : done);
+    assert.deepEqual(said, fails ? [true, false] : [true]);
+  }
 });
