@@ -187,7 +187,7 @@ func (p *Computer) acked(r *wire.Response) error {
 		return ErrCommit
 	}
 	e, err := sealbox.ComputerEpoch(p.c, p.eC, p.s, *r.EphemeralS)
-	if err != nil {
+	if err != nil || !e.Proved(r.EpochProof) {
 		return ErrDrop
 	}
 	p.epoch = e

@@ -151,15 +151,7 @@ func TestFramesOutOfTurnAreDropped(t *testing.T) {
 
 	// What is sealed rightly, but says something that is not for this moment.
 	say := func(m wire.Message, h wire.Header, mine sealbox.Epoch) []byte {
-		switch {
-		case m.Request != nil:
-			m.Request.K = wire.Protocol
-		case m.Response != nil:
-			m.Response.K = wire.Protocol
-		default:
-			m.Notice.K = wire.Protocol
-		}
-		plain := step[[]byte](t)(wire.Encode(m))
+		plain := step[[]byte](t)(wire.Encode(spoken(m)))
 		if h == wire.HeaderSession {
 			return wire.NewFrame(h, step[[]byte](t)(p.box.Seal(plain)))
 		}
@@ -199,6 +191,19 @@ func TestFramesOutOfTurnAreDropped(t *testing.T) {
 	}
 }
 
+// spoken is m in our protocol: nobody looks at what is in another one.
+func spoken(m wire.Message) wire.Message {
+	switch {
+	case m.Request != nil:
+		m.Request.K = wire.Protocol
+	case m.Response != nil:
+		m.Response.K = wire.Protocol
+	default:
+		m.Notice.K = wire.Protocol
+	}
+	return m
+}
+
 // TestLowOrderEphemeralKeysAreDropped: neither side makes an epoch of them, and
 // both still take the right ones.
 func TestLowOrderEphemeralKeysAreDropped(t *testing.T) {
@@ -206,7 +211,7 @@ func TestLowOrderEphemeralKeysAreDropped(t *testing.T) {
 	p, first := newPhone(t, c)
 	hello := mustAccept(t, c, first)
 	seal := func(m wire.Message) []byte {
-		return wire.NewFrame(wire.HeaderSession, step[[]byte](t)(c.box.Seal(step[[]byte](t)(wire.Encode(m)))))
+		return wire.NewFrame(wire.HeaderSession, step[[]byte](t)(c.box.Seal(step[[]byte](t)(wire.Encode(spoken(m))))))
 	}
 	for _, low := range []sealbox.PublicKey{{}, {1}} {
 		frame := seal(wire.Message{Request: &wire.Request{ID: c.hello, EphemeralC: &low, Me: &wire.MeRequest{NC: c.nC}}})
@@ -221,12 +226,17 @@ func TestLowOrderEphemeralKeysAreDropped(t *testing.T) {
 			t.Errorf("e_s %x: %v, want ErrDrop", low[:1], err)
 		}
 	}
+	// Who knows c_pub and has seen n_s, but not the phone's keys, has made no epoch.
+	other := step[sealbox.PrivateKey](t)(sealbox.NewKey()).Public()
 	for name, r := range map[string]wire.Response{
-		"ack without e_s":    {ID: c.hello, Ack: &wire.Ack{NS: p.NS}},
-		"n_s of 31 bytes":    {ID: c.hello, EphemeralS: &c.s, Ack: &wire.Ack{NS: p.NS[:31]}},
-		"ack to another id":  {ID: wire.ID{9}, EphemeralS: &c.s, Ack: &wire.Ack{NS: p.NS}},
-		"ack without n_s":    {ID: c.hello, EphemeralS: &c.s, Ack: &wire.Ack{}},
-		"ack to no id (all)": {EphemeralS: &c.s, Ack: &wire.Ack{NS: p.NS}},
+		"ack without e_proof":     {ID: c.hello, EphemeralS: &other, Ack: &wire.Ack{NS: p.NS}},
+		"proof of another e_s":    {ID: c.hello, EphemeralS: &other, EpochProof: &p.Epoch.Proof, Ack: &wire.Ack{NS: p.NS}},
+		"right e_s without proof": {ID: c.hello, EphemeralS: (*sealbox.PublicKey)(p.ESPub), Ack: &wire.Ack{NS: p.NS}},
+		"ack without e_s":         {ID: c.hello, Ack: &wire.Ack{NS: p.NS}},
+		"n_s of 31 bytes":         {ID: c.hello, EphemeralS: &c.s, Ack: &wire.Ack{NS: p.NS[:31]}},
+		"ack to another id":       {ID: wire.ID{9}, EphemeralS: &c.s, Ack: &wire.Ack{NS: p.NS}},
+		"ack without n_s":         {ID: c.hello, EphemeralS: &c.s, Ack: &wire.Ack{}},
+		"ack to no id (all)":      {EphemeralS: &c.s, Ack: &wire.Ack{NS: p.NS}},
 	} {
 		if _, err := c.Receive(seal(wire.Message{Response: &r})); !errors.Is(err, ErrDrop) {
 			t.Errorf("%s: %v, want ErrDrop", name, err)

@@ -120,7 +120,7 @@ func (p *Phone) Receive(now time.Time, frame []byte, version string, own func(th
 func (p *Phone) Ack(now time.Time, version string, own []wire.Address) ([]byte, error) {
 	eS := sealbox.PublicKey(p.ESPub)
 	return sealSession(p.box, wire.Message{Response: &wire.Response{
-		ID: p.Hello, Unix: now.Unix(), K: wire.Protocol, V: version, EphemeralS: &eS,
+		ID: p.Hello, Unix: now.Unix(), K: wire.Protocol, V: version, EphemeralS: &eS, EpochProof: &p.Epoch.Proof,
 		Ack: &wire.Ack{NS: p.NS, Addresses: own},
 	}})
 }

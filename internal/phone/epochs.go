@@ -41,13 +41,13 @@ func (p *pairRecord) reachable() []*epochRecord {
 	return out
 }
 
-// offer answers e_c with e_s: the same e_s for the same e_c. changed tells that
-// the record must be stored. At most maxWaiting epochs wait.
-func (p *pairRecord) offer(eC sealbox.PublicKey) (eS sealbox.PublicKey, changed bool, err error) {
+// offer answers e_c with the epoch of e_s: the same one for the same e_c. changed
+// tells that the record must be stored. At most maxWaiting epochs wait.
+func (p *pairRecord) offer(eC sealbox.PublicKey) (e epochRecord, changed bool, err error) {
 	waiting := 0
 	for _, e := range p.Epochs {
 		if bytes.Equal(e.EC[:], eC[:]) {
-			return e.ES, false, nil
+			return e, false, nil
 		}
 		if !e.Opened {
 			waiting++
@@ -55,17 +55,18 @@ func (p *pairRecord) offer(eC sealbox.PublicKey) (eS sealbox.PublicKey, changed 
 	}
 	priv, err := sealbox.NewKey()
 	if err != nil {
-		return eS, false, err
+		return e, false, err
 	}
-	e, err := sealbox.PhoneEpoch(p.S, priv, p.C, eC)
+	made, err := sealbox.PhoneEpoch(p.S, priv, p.C, eC)
 	if err != nil {
-		return eS, false, err
+		return e, false, err
 	}
 	if waiting >= maxWaiting {
 		p.dropOldestWaiting()
 	}
-	p.Epochs = append(p.Epochs, epochRecord{Epoch: e, EC: eC, ES: priv.Public()})
-	return priv.Public(), true, nil
+	e = epochRecord{Epoch: made, EC: eC, ES: priv.Public()}
+	p.Epochs = append(p.Epochs, e)
+	return e, true, nil
 }
 
 func (p *pairRecord) dropOldestWaiting() {

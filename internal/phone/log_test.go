@@ -95,7 +95,7 @@ func TestTellingTheLogCostsNoPadding(t *testing.T) {
 		"rejected": {Error: wire.CodeRejected},
 		"refused":  {Error: wire.CodeRefused, Reason: "a session bind is not signed by its host key"},
 	} {
-		r := &wire.Response{ID: wire.ID{1}, Unix: 1_795_000_000, K: 1, V: "0.1.0-12345678", EphemeralS: &eS, Sign: s}
+		r := &wire.Response{ID: wire.ID{1}, Unix: 1_795_000_000, K: 1, V: "0.1.0-12345678", EphemeralS: &eS, EpochProof: &sealbox.Key32{}, Sign: s}
 		before, err := wire.Encode(wire.Message{Response: r})
 		if err != nil {
 			t.Fatal(err)

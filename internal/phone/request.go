@@ -86,7 +86,7 @@ func (c *Core) sessionFrame(now time.Time, p *pairRecord, frame, body []byte) []
 // epochHello acks a computer that lost its epoch, or has other addresses. But for
 // those nothing changes until a frame under the new epoch opens.
 func (c *Core) epochHello(now time.Time, p *pairRecord, r *wire.Request) []Effect {
-	eS, changed, err := p.offer(*r.EphemeralC)
+	e, changed, err := p.offer(*r.EphemeralC)
 	if err != nil {
 		c.dropped++
 		return nil
@@ -97,7 +97,7 @@ func (c *Core) epochHello(now time.Time, p *pairRecord, r *wire.Request) []Effec
 		ack.Addresses = p.ownAddresses()
 	}
 	plain, err := wire.Encode(wire.Message{Response: &wire.Response{ID: r.ID, Unix: now.Unix(), K: wire.Protocol, V: c.cfg.Version,
-		EphemeralS: &eS, Ack: &ack, AddressesSeq: p.AddressesSeq}})
+		EphemeralS: &e.ES, EpochProof: &e.Proof, Ack: &ack, AddressesSeq: p.AddressesSeq}})
 	if err != nil {
 		panic("phone: bug: own ack does not encode: " + err.Error())
 	}
@@ -304,7 +304,7 @@ func (c *Core) answer(now time.Time, rec *reqRecord, s *wire.SignResponse) []Eff
 
 // finish stores the final answer to a request, without a token, and sends it.
 func (c *Core) finish(now time.Time, p *pairRecord, rec *reqRecord, resp wire.Response) []Effect {
-	resp.EphemeralS = p.offered(rec.Request)
+	resp.EphemeralS, resp.EpochProof = p.offered(rec.Request)
 	stored := resp
 	if resp.Sign != nil {
 		sign := *resp.Sign
@@ -321,7 +321,9 @@ func (c *Core) refusal(now time.Time, p *pairRecord, rec *reqRecord, code wire.C
 }
 
 func (c *Core) ack(now time.Time, p *pairRecord, rec *reqRecord) Effect {
-	return c.reply(now, p, rec, wire.Response{ID: rec.id, Ack: &wire.Ack{}, EphemeralS: p.offered(rec.Request)})
+	r := wire.Response{ID: rec.id, Ack: &wire.Ack{}}
+	r.EphemeralS, r.EpochProof = p.offered(rec.Request)
+	return c.reply(now, p, rec, r)
 }
 
 // reply sends r under the epoch of the request's newest copy.
@@ -334,16 +336,16 @@ func (c *Core) reply(now time.Time, p *pairRecord, rec *reqRecord, r wire.Respon
 }
 
 // offered is the e_s that answers a request's e_c, or nil.
-func (p *pairRecord) offered(r *wire.Request) *sealbox.PublicKey {
+func (p *pairRecord) offered(r *wire.Request) (*sealbox.PublicKey, *sealbox.Key32) {
 	if r == nil || r.EphemeralC == nil {
-		return nil
+		return nil, nil
 	}
 	for _, e := range p.Epochs {
 		if e.EC == *r.EphemeralC {
-			return &e.ES
+			return &e.ES, &e.Proof
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // room reports whether one more request of p can be remembered. It may forget

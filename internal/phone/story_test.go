@@ -466,8 +466,8 @@ func (w *world) hello(id byte) sealbox.Epoch {
 		w.t.Fatal("not the same e_s for the same e_c")
 	}
 	e, err := sealbox.ComputerEpoch(w.c, eC, w.s, *r.EphemeralS)
-	if err != nil {
-		w.t.Fatal(err)
+	if err != nil || !e.Proved(r.EpochProof) || !e.Proved(again.EpochProof) {
+		w.t.Fatalf("an epoch without its proof: %v", err)
 	}
 	return e
 }

@@ -193,11 +193,16 @@ func TestNamesOfSecrets(t *testing.T) {
 
 // TestWhole: a stored epoch that lost a part is none: anyone has a key of zeros.
 func TestWhole(t *testing.T) {
-	e := Epoch{EpochID{1}, Key32{2}, Key32{3}}
+	e := Epoch{EpochID{1}, Key32{2}, Key32{3}, Key32{4}}
 	if !e.Whole() {
 		t.Error("an epoch with all its parts is not whole")
 	}
-	for _, lost := range []Epoch{{Send: e.Send, Recv: e.Recv}, {ID: e.ID, Recv: e.Recv}, {ID: e.ID, Send: e.Send}} {
+	for _, part := range []func(*Epoch){
+		func(e *Epoch) { e.ID = EpochID{} }, func(e *Epoch) { e.Send = Key32{} },
+		func(e *Epoch) { e.Recv = Key32{} }, func(e *Epoch) { e.Proof = Key32{} },
+	} {
+		lost := e
+		part(&lost)
 		if lost.Whole() {
 			t.Errorf("whole though a part is missing: id %x", lost.ID)
 		}

@@ -41,6 +41,7 @@ type epochVector struct {
 	ESPub          string `json:"e_s_pub"`
 	KC2S           string `json:"k_c2s"`
 	KS2C           string `json:"k_s2c"`
+	Proof          string `json:"e_proof"`
 	FrameC2S       string `json:"frame_c2s"`
 	FrameS2C       string `json:"frame_s2c"`
 }
@@ -71,6 +72,7 @@ func TestEpochsOfLibsodium(t *testing.T) {
 		}{
 			{"computer's sending key", computer.Send[:], v.KC2S}, {"computer's receiving key", computer.Recv[:], v.KS2C},
 			{"phone's sending key", phone.Send[:], v.KS2C}, {"phone's receiving key", phone.Recv[:], v.KC2S},
+			{"computer's proof", computer.Proof[:], v.Proof}, {"phone's proof", phone.Proof[:], v.Proof},
 			{"computer's id", computer.ID[:], v.ID}, {"phone's id", phone.ID[:], v.ID},
 		} {
 			if got := hex.EncodeToString(c.got); got != c.want {

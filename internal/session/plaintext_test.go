@@ -55,7 +55,13 @@ func FuzzPlaintext(f *testing.F) {
 		r.ID, r.Unix, r.K = id, 1_795_000_000, wire.Protocol
 		add(wire.Message{Response: &r})
 	}
+	eC, err := sealbox.NewKey()
+	must(err)
+	made, err := sealbox.PhoneEpoch(phone, eS, own.Public(), eC.Public())
+	must(err)
 	ePub := eS.Public()
+	response(greeting, wire.Response{Ack: &wire.Ack{}, EphemeralS: &ePub, EpochProof: &made.Proof})
+	response(greeting, wire.Response{Ack: &wire.Ack{}, EphemeralS: &ePub, EpochProof: &sealbox.Key32{1}})
 	response(greeting, wire.Response{Ack: &wire.Ack{}, EphemeralS: &ePub})
 	response(greeting, wire.Response{Ack: &wire.Ack{}, EphemeralS: &sealbox.PublicKey{}})
 	response(asked, wire.Response{Ack: &wire.Ack{}})
@@ -72,10 +78,6 @@ func FuzzPlaintext(f *testing.F) {
 
 	f.Fuzz(func(t *testing.T, h byte, text []byte) {
 		s := fresh()
-		eC, err := sealbox.NewKey()
-		if err != nil {
-			t.Fatal(err)
-		}
 		waits := make(chan arrival, 4)
 		s.waiting[asked] = waits
 		s.hello = &hello{greeting, eC, nil}
@@ -91,6 +93,9 @@ func FuzzPlaintext(f *testing.F) {
 		frame := wire.NewFrame(header, body)
 		m, bad := wire.Decode(plain)
 		fits := bad == nil && m.FitsHeader(header) && m.Request == nil
+		if r := m.Response; fits && r != nil && r.ID == greeting && r.EphemeralS != nil && header == wire.HeaderEpoch {
+			fits = *r.EphemeralS == ePub && made.Proved(r.EpochProof) // the hello of this test is in a request
+		}
 		err = s.receive("memory", frame)
 		if !fits != errors.Is(err, transport.ErrForged) {
 			t.Errorf("receive(%q) = %v, fits: %t", text, err, fits)
@@ -120,4 +125,60 @@ func FuzzPlaintext(f *testing.F) {
 			t.Errorf("%d epochs", n)
 		}
 	})
+}
+
+// TestEpochIsProved: whoever has the computer's key, but not the phone's, brings it
+// to no epoch; what the phone really made is taken after all that.
+func TestEpochIsProved(t *testing.T) {
+	key := func() sealbox.PrivateKey {
+		k, err := sealbox.NewKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	own, phone, eC, eS := key(), key(), key(), key()
+	box, err := sealbox.NewShared(own, phone.Public()) // the thief's, too
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, _ := memory.New(memory.Options{})
+	s, err := New(Config{Own: own, Phone: phone.Public(), Links: []transport.Link{link}, Version: "test",
+		Log: slog.New(slog.DiscardHandler), Unpaired: func() error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.hello = &hello{wire.ID{2}, eC, []byte("hello")}
+	thief, err := sealbox.PhoneEpoch(key(), eS, own.Public(), eC.Public()) // all that it can make
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := sealbox.PhoneEpoch(phone, eS, own.Public(), eC.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ePub := eS.Public()
+	for _, c := range []struct {
+		what  string
+		proof *sealbox.Key32
+		want  error
+	}{{"none", nil, transport.ErrForged}, {"zeros", &sealbox.Key32{}, transport.ErrForged}, {"a thief's", &thief.Proof, transport.ErrForged}, {"the phone's", &made.Proof, nil}} {
+		plain, err := wire.Encode(wire.Message{Response: &wire.Response{ID: wire.ID{2}, Unix: 1_795_000_000, K: wire.Protocol, Ack: &wire.Ack{}, EphemeralS: &ePub, EpochProof: c.proof}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := box.Seal(plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.receive("memory", wire.NewFrame(wire.HeaderSession, body)); !errors.Is(err, c.want) {
+			t.Errorf("proof %s: %v, want %v", c.what, err, c.want)
+		}
+		if taken := len(s.epochs) == 1 && s.hello == nil; taken != (c.want == nil) {
+			t.Errorf("proof %s: taken is %t", c.what, taken)
+		}
+	}
+	if st := s.Status(); st.Dropped != 3 {
+		t.Errorf("%d dropped, want 3", st.Dropped)
+	}
 }

@@ -274,13 +274,19 @@ func (s *Session) receive(via string, frame []byte) error {
 	if m.Notice != nil {
 		return s.notice(m.Notice)
 	}
-	if err := s.told(m.Response, h); err != nil {
+	r := m.Response
+	agreed, ok := s.agreed(r, h)
+	if !ok {
+		return transport.ErrForged
+	}
+	if err := s.told(r, h); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := m.Response
-	s.takeEpoch(r, h)
+	if agreed != nil {
+		s.takeEpoch(agreed, r)
+	}
 	s.heard, s.away = s.cfg.Now(), false
 	ch := s.waiting[r.ID]
 	if ch == nil || h == wire.HeaderSession {
@@ -336,20 +342,31 @@ func (s *Session) openEpoch(body []byte) ([]byte, error) {
 	return nil, sealbox.ErrOpen
 }
 
-// takeEpoch completes a key agreement whose e_c went out with request r.ID,
-// under the header of its answer. The caller holds mu.
-func (s *Session) takeEpoch(r *wire.Response, h wire.Header) {
+// agreed completes a key agreement whose e_c went out with request r.ID, under
+// the header of its answer; nil: r is not about one. Not ok, and counted: who made r
+// has not made that epoch.
+func (s *Session) agreed(r *wire.Response, h wire.Header) (e *sealbox.Epoch, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.hello == nil || r.ID != s.hello.id || r.EphemeralS == nil || (h == wire.HeaderSession) != (s.hello.frame != nil) {
-		return
+		return nil, true
 	}
-	e, err := sealbox.ComputerEpoch(s.cfg.Own, s.hello.eC, s.cfg.Phone, *r.EphemeralS)
-	if err != nil {
+	made, err := sealbox.ComputerEpoch(s.cfg.Own, s.hello.eC, s.cfg.Phone, *r.EphemeralS)
+	if err != nil || !made.Proved(r.EpochProof) {
 		s.dropped++
+		return nil, false
+	}
+	return &made, true
+}
+
+// takeEpoch makes e the newest epoch, unless another copy of r has. The caller holds mu.
+func (s *Session) takeEpoch(e *sealbox.Epoch, r *wire.Response) {
+	if s.hello == nil || r.ID != s.hello.id {
 		return
 	}
 	s.hello = nil
 	s.setOffset(r)
-	s.epochs = append(s.epochs, epoch{e, time.Now()})
+	s.epochs = append(s.epochs, epoch{*e, time.Now()})
 	if n := len(s.epochs); n > keptEpochs {
 		s.epochs = append([]epoch{}, s.epochs[n-keptEpochs:]...)
 	}

@@ -86,8 +86,10 @@ type Response struct {
 	K    int    `json:"k"`
 	V    string `json:"v"`
 
-	// EphemeralS is e_s, the phone's answer to e_c.
+	// EphemeralS is e_s, the phone's answer to e_c. EpochProof comes with it: the
+	// phone has made the epoch of both. [kr-protocol] §2.4.
 	EphemeralS *sealbox.PublicKey `json:"e_s,omitempty"`
+	EpochProof *sealbox.Key32     `json:"e_proof,omitempty"`
 
 	// LogHead (32 bytes) and LogLength are of the phone's log when this was sent;
 	// no head: it does not tell. [kr-protocol] §4.7.

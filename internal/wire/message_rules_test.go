@@ -22,7 +22,7 @@ func full() map[string]Message {
 		return Message{Request: &r}
 	}
 	response := func(r Response) Message {
-		r.ID, r.Unix, r.K, r.V, r.EphemeralS = id, 1_795_480_001, Protocol, "0.1.0", &e
+		r.ID, r.Unix, r.K, r.V, r.EphemeralS, r.EpochProof = id, 1_795_480_001, Protocol, "0.1.0", &e, &sealbox.Key32{8}
 		return Message{Response: &r}
 	}
 	return map[string]Message{

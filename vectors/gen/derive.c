@@ -55,7 +55,7 @@ static void hmac(unsigned char out[32], const void *key, size_t keylen, const vo
 static int epochs(void) {
 	for (int i = 0; i < 4; i++) {
 		unsigned char c[32], cs[32], s[32], ss[32], ec[32], ecs[32], es[32], ess[32];
-		unsigned char ikm[128], info[128], prk[32], k[64], id[32], buf[128], *p;
+		unsigned char ikm[128], info[128], prk[32], k[96], id[32], buf[128], *p;
 		keypair(c, cs, 1 + 8 * i), keypair(s, ss, 2 + 8 * i), keypair(ec, ecs, 3 + 8 * i), keypair(es, ess, 4 + 8 * i);
 		if (crypto_scalarmult(ikm, ecs, es) || crypto_scalarmult(ikm + 32, ecs, s) ||
 		    crypto_scalarmult(ikm + 64, cs, es) || crypto_scalarmult(ikm + 96, cs, s)) return 1;
@@ -63,12 +63,13 @@ static int epochs(void) {
 		hmac(prk, "kryptonite epoch v1", 19, ikm, 128, "", 0, "", 0); /* extract */
 		hmac(k, prk, 32, "", 0, info, 128, "\x01", 1);               /* expand */
 		hmac(k + 32, prk, 32, k, 32, info, 128, "\x02", 1);
+		hmac(k + 64, prk, 32, k + 32, 32, info, 128, "\x03", 1);
 		p = cat(cat(cat(buf, "kryptonite epoch id v1", 22), ec, 32), es, 32);
 		crypto_hash_sha256(id, buf, (size_t)(p - buf));
 		begin("epoch", i, "epoch", "ok", "private and public keys; both directions and the id");
 		hex("c", cs, 32), hex("s", ss, 32), hex("e_c", ecs, 32), hex("e_s", ess, 32);
 		hex("c_pub", c, 32), hex("s_pub", s, 32), hex("e_c_pub", ec, 32), hex("e_s_pub", es, 32);
-		hex("k_c2s", k, 32), hex("k_s2c", k + 32, 32), hex("id", id, 8);
+		hex("k_c2s", k, 32), hex("k_s2c", k + 32, 32), hex("e_proof", k + 64, 32), hex("id", id, 8);
 
 		/* A frame of the computer: id, nonce, secretbox under k_c2s. */
 		unsigned char nonce[24], box[16 + 12];
