@@ -301,6 +301,12 @@ func TestReadJSON(t *testing.T) {
 			if test.newer && len(newer.Hint()) == 0 {
 				t.Error("nobody is told what to do")
 			}
+			if err := d.WriteJSON("f", 2, before); errors.As(err, new(*VersionError)) != test.newer || err != nil && !test.newer {
+				t.Errorf("WriteJSON = %v", err)
+			}
+			if b, err := d.ReadFile("f"); (string(b) == test.file) != test.newer || err != nil {
+				t.Errorf("it holds %s, %v", b, err)
+			}
 			if err == nil && got != test.want || err != nil && got != before {
 				t.Errorf("read %+v, want %+v", got, test.want)
 			}
