@@ -87,7 +87,7 @@ func TestLinksOnTheWay(t *testing.T) {
 			t.Errorf("Open, by %s, is well", way)
 		}
 	}
-	if err := Guarded(at("missing")); !errors.Is(err, fs.ErrNotExist) {
+	if err := Guarded(at("missing", "kr")); err != nil {
 		t.Errorf("Guarded of nothing = %v", err)
 	}
 	if _, err := Existing(at("missing")); !errors.Is(err, fs.ErrNotExist) {

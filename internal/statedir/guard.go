@@ -34,13 +34,17 @@ const maxLinks = 40 // that lead to a directory, as in Linux [path_resolution(7)
 // directory at path, or another directory in its place; else a *ReachableError.
 // A directory that everybody may write is fine above it if it is sticky, as /tmp
 // is, and one of this user's own group is taken for private. Symbolic links on
-// the way count as their owner's, and so does what they lead through.
+// the way, and at path, count as their owner's, and what they lead through as what
+// is named. A directory that is not there yet is what leads to it.
 func Guarded(path string) error {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", path, err)
 	}
 	dir, err := guardedWay(abs, abs)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

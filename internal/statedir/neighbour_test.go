@@ -234,7 +234,7 @@ func TestNeighbourMayTurnALink(t *testing.T) {
 		through := filepath.Join(top, "a", "kr")
 		for what, err := range map[string]error{
 			"Open": second(Open(through)), "Open of a new one": second(Open(filepath.Join(top, "a", "new", "kr"))),
-			"Existing": second(Existing(through)), "Guarded": Guarded(through), "Guarded, a link": Guarded(filepath.Join(top, "last")),
+			"Existing": second(Existing(through)), "Guarded": Guarded(through), "Guarded, of a new one": Guarded(filepath.Join(top, "a", "none", "kr")), "Guarded, a link": Guarded(filepath.Join(top, "last")),
 		} {
 			reachable := new(ReachableError)
 			switch {
