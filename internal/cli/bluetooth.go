@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"kryptonite/internal/term"
 	"kryptonite/internal/transport/ble/bluez"
 )
@@ -62,8 +64,11 @@ func setBluetooth(e *env, on bool) error {
 	return d.WriteJSON(configFile, configVersion, cfg)
 }
 
-func runAddBluetooth(ctx context.Context, e *env) error {
-	state := checkBluetooth(ctx)
+func runAddBluetooth(c *cobra.Command, e *env) error {
+	if err := noAWS(c); err != nil {
+		return err
+	}
+	state := checkBluetooth(c.Context())
 	if errors.Is(state, bluez.ErrUnsupported) {
 		return state
 	}
@@ -74,7 +79,7 @@ func runAddBluetooth(ctx context.Context, e *env) error {
 		e.io.Sayf("It waits until it can be used: %s.\n", term.Clean(state.Error()))
 	}
 	e.io.Sayf("New pairings use it: kr pair, or by it alone: kr pair --channel bluetooth\n")
-	out, err := e.krd.AddBluetooth(ctx)
+	out, err := e.krd.AddBluetooth(c.Context())
 	return e.sayChanged(out, err, "can come by Bluetooth now; it is told by the channels that it has", "see: kr channel list")
 }
 

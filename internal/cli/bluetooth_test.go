@@ -26,8 +26,19 @@ func TestBluetoothFact(t *testing.T) {
 		}
 	}
 	says("") // it is not set up
+	if f := lookRelay(t.Context(), c)[0]; f.state != factWarn {
+		t.Errorf("with no channel at all: %+v", f)
+	}
 	if err := setBluetooth(c.env, true); err != nil {
 		t.Fatal(err)
+	}
+	if f := lookRelay(t.Context(), c)[0]; f.state != factOK || !strings.Contains(f.text, "Bluetooth is") {
+		t.Errorf("without a relay: %+v", f)
+	}
+	for _, flag := range []string{"--region", "--profile", "--endpoint", "--prefix", "--platform-application"} {
+		if code, _, errs := kr(t, c.home, "channel", "add", "bluetooth", flag, "x"); code != codeUsage || !strings.Contains(errs, flag+" is for s") {
+			t.Errorf("with %s: exit code %d, %s", flag, code, errs)
+		}
 	}
 	t.Setenv(bluetest.Variable, "unix:path="+t.TempDir()+"/none")
 	says("warn|the system's D-Bus cannot be reached|")

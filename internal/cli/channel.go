@@ -67,7 +67,7 @@ by BlueZ. This computer can be seen only while it asks. docs/bluetooth.md has mo
 				return onlyFor(channelSNS, "platform-application")
 			}
 			if args[0] == channelBluetooth {
-				return runAddBluetooth(c.Context(), e)
+				return runAddBluetooth(c, e)
 			}
 			return runChannelAdd(c.Context(), e, set)
 		},

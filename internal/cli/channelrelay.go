@@ -8,7 +8,8 @@ import (
 	"kryptonite/internal/control"
 )
 
-func runAddRelay(c *cobra.Command, e *env, origin string) error {
+// noAWS refuses the flags that are for channels of AWS.
+func noAWS(c *cobra.Command) error {
 	for _, flag := range []string{"region", "profile", "endpoint", "prefix"} {
 		if c.Flags().Changed(flag) {
 			return onlyFor(channelSQS, flag)
@@ -16,6 +17,13 @@ func runAddRelay(c *cobra.Command, e *env, origin string) error {
 	}
 	if c.Flags().Changed("platform-application") {
 		return onlyFor(channelSNS, "platform-application")
+	}
+	return nil
+}
+
+func runAddRelay(c *cobra.Command, e *env, origin string) error {
+	if err := noAWS(c); err != nil {
+		return err
 	}
 	if err := runConfigSet(e, channelRelay, origin); err != nil {
 		return err

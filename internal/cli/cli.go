@@ -104,6 +104,8 @@ func explain(err error) error {
 		p.Code, p.Hints = codeNotPaired, []string{"list the phones: kr status"}
 	case control.CodeBusy:
 		p.Hints = []string{"finish it there, or end it with Ctrl-C"}
+	case control.CodeNewer:
+		p.Hints = []string{"install the newer version again, then: kr daemon restart", "which one krd is: kr status"}
 	case control.CodeBadRequest:
 		p.Code = codeUsage
 	}

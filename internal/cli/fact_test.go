@@ -26,6 +26,7 @@ func TestCheckPhones(t *testing.T) {
 	now := time.Now()
 	up := control.Link{Name: "relay", Connected: true, Mode: "WebSocket"}
 	down := control.Link{Name: "sqs", LastError: "no route"}
+	near := control.Link{Name: channelBluetooth}
 	well := control.Phone{ID: "1", Name: "ana", Heard: now, Keys: []control.Key{{Name: "k"}}, Links: []control.Link{up}, Push: control.Push{State: control.PushYes, Host: "push.example"}}
 	with := func(change func(*control.Phone)) []control.Phone {
 		p := well
@@ -46,6 +47,12 @@ func TestCheckPhones(t *testing.T) {
 		{"no key", with(func(p *control.Phone) { p.Keys = nil }), "phone:warn channel:ok push:ok", "show it one"},
 		{"one channel of two", with(func(p *control.Phone) { p.Links = []control.Link{up, down} }), "phone:ok channel:ok channel:warn push:ok", "kr daemon logs"},
 		{"no channel", with(func(p *control.Phone) { p.Links = []control.Link{down} }), "phone:ok channel:fail push:ok", "kr daemon logs"},
+		{"Bluetooth, which waits", with(func(p *control.Phone) { p.Links = []control.Link{near} }), "phone:ok channel:ok push:ok", ""},
+		{"Bluetooth beside the relay", with(func(p *control.Phone) { p.Links = []control.Link{near, up} }), "phone:ok channel:ok channel:ok push:ok", ""},
+		{"Bluetooth beside one that fails", with(func(p *control.Phone) { p.Links = []control.Link{near, down} }), "phone:ok channel:ok channel:warn push:ok", "kr daemon logs"},
+		{"Bluetooth that is off", with(func(p *control.Phone) {
+			p.Links = []control.Link{{Name: channelBluetooth, LastError: "Bluetooth is off"}}
+		}), "phone:ok channel:fail push:ok", "kr daemon logs"},
 		{"no push", with(func(p *control.Phone) { p.Push = control.Push{State: control.PushNone} }), "phone:ok channel:ok push:warn", "turn notifications on"},
 		{"push is gone", with(func(p *control.Phone) { p.Push.State = control.PushGone }), "phone:ok channel:ok push:warn", "open its app"},
 		{"pushes fail", with(func(p *control.Phone) { p.Push.State = control.PushFailing }), "phone:ok channel:ok push:warn", "kr daemon logs"},

@@ -16,6 +16,7 @@ var setAside = []struct{ file, lost, fix string }{
 	{"farewells/", "a phone may not know that it was unpaired: unpair there, too", ""},
 	{"queues/", "two queues at SQS may be left: delete them in AWS's console", ""},
 	{"endpoints/", "an endpoint at SNS may be left: delete it in AWS's console", ""},
+	{recordFile, "kr uninstall does not know what kr setup made", "kr setup"},
 	{configFile, "the settings are gone", "kr config"},
 	{"limits.json", "no key is limited to some hosts any more", "kr key limit"},
 	{"sns.json", "SNS wakes no phone any more", "kr channel add sns"},

@@ -51,14 +51,14 @@ func (c *checkup) phone(p control.Phone) fact {
 func channels(p control.Phone) (out []fact) {
 	up := false
 	for _, l := range p.Links {
-		up = up || l.Connected
+		up = up || l.Connected || idle(l)
 	}
 	for _, l := range p.Links {
 		f := fact{name: "channel", state: factOK, text: fmt.Sprintf("%s, %s: %s", p.Name, l.Name, linkText(l))}
 		switch {
 		case !up:
 			f.state, f.code, f.fix = factFail, codeNoAnswer, "kr daemon logs; and is this computer online?"
-		case !l.Connected || l.LastError != "":
+		case !l.Connected && !idle(l) || l.LastError != "":
 			f.state, f.fix = factWarn, "kr daemon logs"
 		}
 		out = append(out, f)

@@ -25,6 +25,8 @@ func lookRelay(ctx context.Context, c *checkup) []fact {
 	switch {
 	case cfg.Relay == "" && cfg.SQS != nil:
 		return okay(name, "none is set; Amazon SQS is (to try it: kr check --sqs)")
+	case cfg.Relay == "" && cfg.Bluetooth:
+		return okay(name, "none is set; Bluetooth is")
 	case cfg.Relay == "":
 		return warn(name, "kr config set relay https://relay.example.com", "none is set, so no phone can be paired")
 	}

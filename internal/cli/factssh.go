@@ -112,8 +112,8 @@ func (c *checkup) inEffect(ctx context.Context, file sshconfig.File, fail func(f
 	return okay("ssh_config", "ssh -G says that ssh asks krd")[0]
 }
 
-// othersMayWrite is the file, or its directory, that ssh does not take because
-// others may write to it; or "".
+// othersMayWrite is the file, if ssh does not take it because others may write to
+// it; else "".
 func othersMayWrite(file sshconfig.File) string {
 	if info, err := os.Stat(file.Target); err == nil && info.Mode().Perm()&0o022 != 0 {
 		return file.Target

@@ -167,6 +167,12 @@ func pushText(p control.Push) string {
 	return ""
 }
 
+// idle reports whether a channel connects only when something is asked, and nothing
+// is wrong with that.
+func idle(l control.Link) bool {
+	return l.Name == channelBluetooth && !l.Connected && l.LastError == ""
+}
+
 // linkText says how a channel does: what it is now, what failed last, when it
 // last worked, and how fast.
 func linkText(l control.Link) string {
@@ -176,7 +182,7 @@ func linkText(l control.Link) string {
 		text = "connected by " + l.Mode
 	case l.Connected:
 		text = "connected"
-	case l.Name == channelBluetooth && l.LastError == "":
+	case idle(l):
 		text = "connects when something is asked"
 	}
 	if l.Untold {

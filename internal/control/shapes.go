@@ -226,6 +226,7 @@ const (
 	CodeChannel    Code = "channel"    // the relay cannot be reached
 	CodeSQS        Code = "sqs"        // Amazon SQS cannot be used
 	CodeSNS        Code = "sns"        // Amazon SNS cannot be used
+	CodeNewer      Code = "newer"      // a newer krd wrote what would have to be replaced
 	CodeInternal   Code = "internal"
 )
 

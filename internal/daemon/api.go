@@ -10,6 +10,7 @@ import (
 
 	"kryptonite/internal/control"
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/statedir"
 )
 
 const (
@@ -186,6 +187,9 @@ func fail(w http.ResponseWriter, status int, e *control.Error) {
 func asError(err error) *control.Error {
 	if e := new(control.Error); errors.As(err, &e) {
 		return e
+	}
+	if errors.As(err, new(*statedir.VersionError)) {
+		return &control.Error{Code: control.CodeNewer, Text: err.Error()}
 	}
 	return &control.Error{Code: control.CodeInternal, Text: err.Error()}
 }

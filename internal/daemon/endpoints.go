@@ -119,11 +119,10 @@ func (d *Daemon) giveUpEndpoint(p *phone) error {
 }
 
 // releaseDevice notes durably that the endpoint of a phone that goes is to be
-// deleted, and lets nothing become of it any more.
+// deleted. That its list is over keeps another one from being made.
 func (d *Daemon) releaseDevice(p *phone) (ended, error) {
 	p.list.mu.Lock()
 	defer p.list.mu.Unlock()
-	p.device = nil
 	return d.keepEndpoint(p.SNS)
 }
 

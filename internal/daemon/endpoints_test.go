@@ -228,6 +228,67 @@ func TestEndpointIsDurable(t *testing.T) {
 	r.endpoints(0)
 }
 
+// TestFailedUnpair: a pairing that could not be ended goes on to be woken, and ends
+// with the next try.
+func TestFailedUnpair(t *testing.T) {
+	r := newSNSRig(t)
+	device := r.Install(wire.PlatformGCM, "token-of-ana")
+	p := r.pair("token-of-ana")
+	r.until("it is kept", func() bool { p.list.mu.Lock(); defer p.list.mu.Unlock(); return p.SNS != nil && p.SNS.ARN != "" })
+	for _, dir := range []string{endpointDir, farewellDir} { // a file in its place, as on a disk that takes no more
+		at := r.d.cfg.Dir.Path(dir)
+		if err := errors.Join(os.RemoveAll(at), os.WriteFile(at, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.d.unpair(t.Context(), p); err == nil {
+			t.Fatalf("unpaired without %s", dir)
+		}
+		if dir == endpointDir {
+			if err := r.d.phoneLeft(p); err == nil {
+				t.Fatalf("the phone left without %s", dir)
+			}
+		}
+		if err := r.wake(p); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-device.Got():
+		case <-time.After(20 * time.Second):
+			t.Fatalf("after a failure at %s it is not woken", dir)
+		}
+		r.state(p, control.PushYes)
+		if err := os.Remove(at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.unpair(p)
+	r.endpoints(0)
+}
+
+// TestSettingsOfANewerKrd: SNS is not used, and they are left alone.
+func TestSettingsOfANewerKrd(t *testing.T) {
+	r := newSNSRig(t)
+	newer := []byte(`{"version":2,"data":{"applications":"another shape"}}`)
+	if err := r.d.cfg.Dir.WriteFile(snsFile, newer); err != nil {
+		t.Fatal(err)
+	}
+	r.d.sns.Store(nil)
+	r.again()
+	if r.d.sns.Load() != nil || !strings.Contains(r.said.String(), "a newer krd knows") {
+		t.Errorf("used are %+v; krd says %s", r.d.sns.Load(), r.said.String())
+	}
+	for _, how := range []string{`{"platform_applications":["` + r.app + `"],"endpoint":"` + r.url + `"}`, `{}`} {
+		w := httptest.NewRecorder()
+		r.d.api().ServeHTTP(w, request(http.MethodPost, "/v1/sns", how))
+		if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), string(control.CodeNewer)) {
+			t.Errorf("%s: %d %s", how, w.Code, w.Body)
+		}
+	}
+	if b, err := r.d.cfg.Dir.ReadFile(snsFile); err != nil || !bytes.Equal(b, newer) {
+		t.Errorf("the file holds %s, %v", b, err)
+	}
+}
+
 // TestLeftEndpoints: SNS cannot be reached when a phone leaves; a later run deletes
 // its endpoint. Files that are none are left alone, and named.
 func TestLeftEndpoints(t *testing.T) {

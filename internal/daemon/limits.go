@@ -45,7 +45,11 @@ func (l *limits) open(dir *statedir.Dir, log *slog.Logger) {
 	}
 	if err != nil {
 		only = nil
-		if !errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case errors.As(err, new(*statedir.VersionError)):
+			log.Error("which keys are limited to some hosts is not known; a newer krd knows", "err", err)
+		default:
 			log.Error("which keys are limited to some hosts is not known; limit them again: kr key limit", "err", err)
 		}
 	}

@@ -178,3 +178,25 @@ func TestDamagedLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestLimitsOfANewerKrd limit nothing, and are left alone.
+func TestLimitsOfANewerKrd(t *testing.T) {
+	d, key := limitedKrd(t)
+	newer := []byte(`{"version":2,"data":"another shape"}`)
+	if err := d.cfg.Dir.WriteFile(limitsFile, newer); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	d.limits.open(d.cfg.Dir, slog.New(slog.NewTextHandler(&out, nil)))
+	if _, ok := d.limits.of(key); ok || !strings.Contains(out.String(), "a newer krd knows") {
+		t.Errorf("limited %v, krd says %q", ok, out.String())
+	}
+	for _, hosts := range [][]string{{"github.com"}, nil} {
+		if code, text := limit(t, d, sshwire.Fingerprint(key), hosts...); code != http.StatusInternalServerError || !strings.Contains(text, string(control.CodeNewer)) {
+			t.Errorf("limit to %q: %d, %s", hosts, code, text)
+		}
+	}
+	if b, err := d.cfg.Dir.ReadFile(limitsFile); err != nil || !bytes.Equal(b, newer) {
+		t.Errorf("the file holds %s, %v", b, err)
+	}
+}

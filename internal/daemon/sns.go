@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/statedir"
 	"kryptonite/internal/wake/sns"
 	snsowner "kryptonite/internal/wake/sns/owner"
 )
@@ -49,11 +50,14 @@ func (d *Daemon) loadSNS() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		d.cfg.Log.Error("Amazon SNS is not used; set it up again", "err", err)
+	if errors.As(err, new(*statedir.VersionError)) {
+		d.cfg.Log.Error("Amazon SNS is not used; a newer krd knows how it is", "err", err)
 		return nil
 	}
-	s, err := readSNS(in)
+	s := (*snsSettings)(nil)
+	if err == nil {
+		s, err = readSNS(in)
+	}
 	if err != nil {
 		d.cfg.Log.Error("Amazon SNS is not used; set it up again", "err", err)
 		return nil
@@ -82,12 +86,7 @@ func (d *Daemon) handleSetSNS(w http.ResponseWriter, req *http.Request) {
 	}
 	d.snsMu.Lock()
 	defer d.snsMu.Unlock()
-	if s == nil {
-		err = d.cfg.Dir.Remove(snsFile)
-	} else {
-		err = d.cfg.Dir.WriteJSON(snsFile, recordVersion, in)
-	}
-	if err != nil {
+	if err := d.cfg.Dir.WriteJSON(snsFile, recordVersion, in); err != nil {
 		fail(w, http.StatusInternalServerError, asError(fmt.Errorf("store how SNS is used: %w", err)))
 		return
 	}

@@ -102,7 +102,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) (origins []string
 	}
 	if !s.enter() {
 		w.Header().Set("Retry-After", "5")
-		fail(w, http.StatusServiceUnavailable, "too many connections")
+		fail(w, http.StatusServiceUnavailable, "too many connections, or the relay is going away")
 		return nil, false
 	}
 	return origins, true

@@ -59,7 +59,7 @@ func runBackup(ctx context.Context, args []string, stdout, stderr io.Writer) int
 		fmt.Fprintln(stderr, "kr-relay backup: interrupted")
 		return 130
 	case err != nil:
-		fmt.Fprintf(stderr, "kr-relay backup: %v\n", err)
+		complain(stderr, "kr-relay backup", err)
 		return 1
 	}
 	return 0

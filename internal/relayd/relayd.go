@@ -130,10 +130,18 @@ func Run(ctx context.Context, args []string, built Built, stdout, stderr io.Writ
 		return 0
 	}
 	if err := o.serve(ctx, built, stdout, stderr); err != nil {
-		fmt.Fprintf(stderr, "kr-relay: %v\n", err)
+		complain(stderr, "kr-relay", err)
 		return 1
 	}
 	return 0
+}
+
+// complain prints an error, and what to do about it where it says that.
+func complain(w io.Writer, program string, err error) {
+	fmt.Fprintf(w, "%s: %v\n", program, err)
+	if hint := interface{ Hint() []string }(nil); errors.As(err, &hint) {
+		fmt.Fprintf(w, "%s\n", strings.Join(hint.Hint(), "\n"))
+	}
 }
 
 type options struct {

@@ -62,6 +62,7 @@ func TestCommandLine(t *testing.T) {
 		{"--data " + file, 1, "", file},
 		{"--data " + broken, 1, "", "damaged"},
 		{"--data " + open, 1, "", open + " may be written by others"},
+		{"--data " + open, 1, "", "\ntake that from others, see: ls -ld " + open + "\n"},
 		{"--data " + filepath.Join(open, "below"), 1, "", open + " may be written by others"},
 		{"--listen 256.0.0.1:1 --data " + filepath.Join(dir, "ok"), 1, "", "listen"},
 	}

@@ -170,7 +170,7 @@ func TestFailedCommitNeverReturns(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	var old syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	ignoreFileSizeSignal(t)
 	d := newDir(t)
@@ -181,7 +181,7 @@ func TestFullDisk(t *testing.T) {
 	now := old
 	now.Cur = uint64(j.size + 20)
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	short := j.Commit([]Op{{"b", make([]byte, 1000)}})
 	rewritten := d.WriteFile("other", make([]byte, 1000))

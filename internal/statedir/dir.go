@@ -263,7 +263,8 @@ type versioned struct {
 	Data    json.RawMessage `json:"data"`
 }
 
-// WriteJSON writes {"version":…,"data":v} durably. Versions count from 1.
+// WriteJSON writes {"version":…,"data":v} durably. Versions count from 1. A file
+// of a newer version stays as it is, with a *VersionError.
 func (d *Dir) WriteJSON(name string, version int, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -272,6 +273,12 @@ func (d *Dir) WriteJSON(name string, version int, v any) error {
 	b, err := json.MarshalIndent(versioned{version, data}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
+	}
+	if old, err := d.ReadFile(name); err == nil {
+		newer := (*VersionError)(nil)
+		if _, err := dataOf(old, d.Path(name), version); errors.As(err, &newer) {
+			return newer
+		}
 	}
 	return d.WriteFile(name, append(b, '\n'))
 }

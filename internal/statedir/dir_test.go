@@ -58,16 +58,48 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestAnotherUsersFiles(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make another user's files")
+// TestLinksOnTheWay: links of ours lead to a state directory, in a circle to none,
+// and a missing one is missing.
+func TestLinksOnTheWay(t *testing.T) {
+	top := t.TempDir()
+	at := func(name ...string) string { return filepath.Join(append([]string{top}, name...)...) }
+	links := map[string]string{"up": ".././" + filepath.Base(top) + "//real/", "round": "about", "about": "round", "n0": "real"}
+	for i := range maxLinks {
+		links[fmt.Sprint("n", i+1)] = fmt.Sprint("n", i)
 	}
-	d := newDir(t)
-	if err := d.WriteFile("f", []byte("x")); err != nil {
+	err := os.Mkdir(at("real"), 0o700)
+	for name, target := range links {
+		err = errors.Join(err, os.Symlink(target, at(name)))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chown(d.Path("f"), 12345, -1); err != nil {
-		t.Skip(err)
+	for _, way := range []string{"up", "n0", fmt.Sprint("n", maxLinks-1)} {
+		if err := errors.Join(second(Open(at(way, "kr"))), second(Existing(at(way, "kr"))), Guarded(at(way)), Guarded(at(way, "kr"))); err != nil {
+			t.Errorf("by %s: %v", way, err)
+		}
+	}
+	for _, way := range []string{"round", fmt.Sprint("n", maxLinks)} {
+		if err := Guarded(at(way)); !errors.Is(err, syscall.ELOOP) {
+			t.Errorf("Guarded, by %s: %v, want ELOOP", way, err)
+		}
+		if _, err := Open(at(way, "kr")); err == nil {
+			t.Errorf("Open, by %s, is well", way)
+		}
+	}
+	if err := Guarded(at("missing", "kr")); err != nil {
+		t.Errorf("Guarded of nothing = %v", err)
+	}
+	if _, err := Existing(at("missing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Existing of nothing = %v", err)
+	}
+}
+
+func TestAnotherUsersFiles(t *testing.T) {
+	onlyRoot(t)
+	d := newDir(t)
+	if err := errors.Join(d.WriteFile("f", []byte("x")), os.Chown(d.Path("f"), stranger, -1)); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := d.ReadFile("f"); err == nil || !strings.Contains(err.Error(), "another user") {
 		t.Errorf("ReadFile = %v", err)
@@ -75,7 +107,7 @@ func TestAnotherUsersFiles(t *testing.T) {
 	if _, err := d.Lock("f"); err == nil {
 		t.Error("another user's file is a lock")
 	}
-	if err := os.Chown(d.Path(), 12345, -1); err != nil {
+	if err := os.Chown(d.Path(), stranger, -1); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(d.Path()); err == nil || !strings.Contains(err.Error(), "another user") {
@@ -268,6 +300,12 @@ func TestReadJSON(t *testing.T) {
 			}
 			if test.newer && len(newer.Hint()) == 0 {
 				t.Error("nobody is told what to do")
+			}
+			if err := d.WriteJSON("f", 2, before); errors.As(err, new(*VersionError)) != test.newer || err != nil && !test.newer {
+				t.Errorf("WriteJSON = %v", err)
+			}
+			if b, err := d.ReadFile("f"); (string(b) == test.file) != test.newer || err != nil {
+				t.Errorf("it holds %s, %v", b, err)
 			}
 			if err == nil && got != test.want || err != nil && got != before {
 				t.Errorf("read %+v, want %+v", got, test.want)

@@ -28,56 +28,70 @@ func (e *ReachableError) Hint() []string {
 	return []string{"take that from others, see: ls -ld " + e.Dir, "or keep state elsewhere (KR_HOME; kr-phone: KR_PHONE_HOME; kr-relay: --data)"}
 }
 
+const maxLinks = 40 // that lead to a directory, as in Linux [path_resolution(7)]
+
 // Guarded returns nil when only this user and root can put files into the
 // directory at path, or another directory in its place; else a *ReachableError.
 // A directory that everybody may write is fine above it if it is sticky, as /tmp
 // is, and one of this user's own group is taken for private. Symbolic links on
-// the way count as their owner's.
+// the way, and at path, count as their owner's, and what they lead through as what
+// is named. A directory that is not there yet is what leads to it.
 func Guarded(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("look at %s: %w", path, err)
-	}
-	if why := changeable(info, false); why != "" {
-		return &ReachableError{path, path, why}
-	}
-	return guardedWay(path)
-}
-
-// guardedWay is Guarded for what leads to path, as far as it is there: as it is
-// named, and where links lead.
-func guardedWay(path string) error {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", path, err)
 	}
-	named := filepath.Dir(abs)
-	for {
-		if _, err := os.Lstat(named); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		named = filepath.Dir(named)
+	dir, err := guardedWay(abs, abs)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	real, err := filepath.EvalSymlinks(named)
 	if err != nil {
-		return fmt.Errorf("look at what leads to %s: %w", path, err)
+		return err
 	}
-	for _, dir := range []string{named, real} {
-		for {
-			info, err := os.Lstat(dir)
-			if err != nil {
-				return fmt.Errorf("look at what leads to %s: %w", path, err)
-			}
-			if why := changeable(info, true); why != "" {
-				return &ReachableError{path, dir, why}
-			}
-			if dir == filepath.Dir(dir) {
-				break
-			}
-			dir = filepath.Dir(dir)
-		}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", path, err)
+	}
+	if why := changeable(info, false); why != "" {
+		return &ReachableError{path, dir, why}
 	}
 	return nil
+}
+
+// guardedWay goes to dir as the system does, one symbolic link at a time, and
+// returns where it came to. Others may change none of the directories and links
+// on the way: else a *ReachableError for the state directory at path. The error
+// wraps fs.ErrNotExist when all is well as far as there is anything.
+func guardedWay(path, dir string) (string, error) {
+	names := strings.Split(dir, "/") // the first is "": the root
+	at := "/"
+	for links := 0; len(names) > 0; {
+		next := filepath.Join(at, names[0]) // .. is above at, as no link leads to at
+		names = names[1:]
+		info, err := os.Lstat(next)
+		if err != nil {
+			return "", fmt.Errorf("look at what leads to %s: %w", path, err)
+		}
+		if why := changeable(info, true); why != "" {
+			return "", &ReachableError{path, next, why}
+		}
+		if info.Mode().Type() != fs.ModeSymlink {
+			at = next
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", fmt.Errorf("look at what leads to %s: %w", path, &fs.PathError{Op: "follow", Path: next, Err: syscall.ELOOP})
+		}
+		target, err := os.Readlink(next)
+		if err != nil {
+			return "", fmt.Errorf("look at what leads to %s: %w", path, err)
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		names = append(strings.Split(target, "/"), names...)
+	}
+	return at, nil
 }
 
 // changeable says how others can change what is in a directory, or the link that

@@ -24,16 +24,23 @@ func asStranger(t *testing.T, command string, args ...string) (string, error) {
 	return string(out), err
 }
 
+// onlyRoot skips a test that takes two users, except in CI.
+func onlyRoot(t *testing.T) {
+	t.Helper()
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("CI") != "":
+		t.Fatal("only root can be two users")
+	default:
+		t.Skip("only root can be two users")
+	}
+}
+
 // shared is a directory that everybody may enter and write, as a careless person
 // makes one, below one that only we may change.
 func shared(t *testing.T, mode os.FileMode) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("only root can be two users")
-		}
-		t.Skip("only root can be two users")
-	}
+	onlyRoot(t)
 	top, err := os.MkdirTemp("", "neigh")
 	if err != nil {
 		t.Fatal(err)
@@ -196,6 +203,55 @@ func TestNeighbourMayMoveIt(t *testing.T) {
 			}
 		}
 		_, err := asStranger(t, `mv "$1/kr" "$1/kr2" && mkdir "$1/kr"`, dir)
+		if (err != nil) != c.fine {
+			t.Errorf("%s: the other user's mv = %v: the rule is not about what can be done", name, err)
+		}
+	}
+}
+
+// TestNeighbourMayTurnALink: each directory that a link leads through counts, also
+// one that neither the path names nor is left in the end, and so does what leads to
+// the end of a link in the directory's own place.
+func TestNeighbourMayTurnALink(t *testing.T) {
+	tally := attacktest.New(t, "state directories that another user can turn elsewhere by a link on the way")
+	for name, c := range map[string]struct {
+		mode os.FileMode
+		fine bool
+	}{
+		"everybody": {0o777, false},
+		"sticky":    {0o777 | os.ModeSticky, true},
+		"closed":    {0o755, true},
+	} {
+		dir := shared(t, c.mode)
+		top := filepath.Dir(dir)
+		kr := filepath.Join(top, "real", "kr")
+		if err := errors.Join(os.MkdirAll(kr, 0o700), os.Chmod(filepath.Dir(kr), 0o755),
+			os.Symlink("shared/../shared/b", filepath.Join(top, "a")), // a → shared/b → real
+			os.Symlink(filepath.Join(top, "real"), filepath.Join(dir, "b")),
+			os.Symlink("a/kr", filepath.Join(top, "last"))); err != nil {
+			t.Fatal(err)
+		}
+		through := filepath.Join(top, "a", "kr")
+		for what, err := range map[string]error{
+			"Open": second(Open(through)), "Open of a new one": second(Open(filepath.Join(top, "a", "new", "kr"))),
+			"Existing": second(Existing(through)), "Guarded": Guarded(through), "Guarded, of a new one": Guarded(filepath.Join(top, "a", "none", "kr")), "Guarded, a link": Guarded(filepath.Join(top, "last")),
+		} {
+			reachable := new(ReachableError)
+			switch {
+			case c.fine && err != nil:
+				t.Errorf("%s: %s = %v", name, what, err)
+			case c.fine:
+				tally.Harmless()
+			case !errors.As(err, &reachable) || reachable.Dir != dir:
+				tally.Succeeded("%s: %s = %v", name, what, err)
+			default:
+				tally.Rejected()
+			}
+		}
+		if _, err := os.Lstat(filepath.Join(top, "real", "new")); (err == nil) != c.fine {
+			t.Errorf("%s: a new directory was made: %v, want %v", name, err == nil, c.fine)
+		}
+		_, err := asStranger(t, `mv "$1/b" "$1/c" && ln -s /tmp "$1/b"`, dir)
 		if (err != nil) != c.fine {
 			t.Errorf("%s: the other user's mv = %v: the rule is not about what can be done", name, err)
 		}

@@ -15,8 +15,8 @@ const tempLife = time.Hour // older temporary files were left by a crash
 // Open makes the directory, with its parents, when it is missing, and makes it
 // private (0700). A symbolic link in the place of the last component, another
 // user's directory, and one that others can change the way to (*ReachableError)
-// are refused. Temporary files that a crash left more
-// than an hour ago are deleted.
+// are refused. Temporary files that a crash left more than an hour ago are
+// deleted.
 func Open(path string) (*Dir, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -24,7 +24,8 @@ func Open(path string) (*Dir, error) {
 	}
 	d := &Dir{path: abs}
 	if _, err := os.Lstat(abs); errors.Is(err, fs.ErrNotExist) {
-		if err := guardedWay(abs); err != nil { // also below, as it may change meanwhile
+		// Also below: it may change meanwhile.
+		if _, err := guardedWay(abs, filepath.Dir(abs)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		if err := d.makeDir(abs); err != nil {
@@ -34,7 +35,7 @@ func Open(path string) (*Dir, error) {
 	if err := private(abs); err != nil {
 		return nil, err
 	}
-	if err := guardedWay(abs); err != nil {
+	if _, err := guardedWay(abs, filepath.Dir(abs)); err != nil {
 		return nil, err
 	}
 	d.sweep(time.Now())
@@ -55,7 +56,7 @@ func Existing(path string) (*Dir, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("open state directory: %w", err)
 	}
-	if err := guardedWay(abs); err != nil {
+	if _, err := guardedWay(abs, filepath.Dir(abs)); err != nil {
 		return nil, err
 	}
 	return &Dir{path: abs}, nil

@@ -35,7 +35,7 @@ type op struct {
 	at     int64 // unix ms; for opPut the frame's
 	gen    int64 // start of the generation, for opPut and opDrop
 	body   []byte
-	create bool // opTouch that made the mailbox
+	made   *box // by opTouch, in the index; nil: it was there
 
 	done chan struct{} // nil: nobody waits
 	err  error         // read after done; before, the writer's alone
@@ -185,7 +185,7 @@ func apply(tx *bbolt.Tx, o *op, acked map[uint64]bool) error {
 		return tx.Bucket(bucketFrames).Delete(be(o.seq))
 	case opTouch:
 		boxes := tx.Bucket(bucketMailboxes)
-		if !o.create && boxes.Get(o.addr[:]) == nil {
+		if o.made == nil && boxes.Get(o.addr[:]) == nil {
 			return nil
 		}
 		return boxes.Put(o.addr[:], be(uint64(o.at)))
@@ -225,8 +225,10 @@ func (s *Store) finish(batch []*op, err error) {
 		case o.kind == opPut:
 			s.settle(o, err == nil && o.err == nil)
 		case err == nil, o.kind == opBarrier:
-		case o.kind == opTouch && o.create:
-			s.drop(o.addr)
+		case o.kind == opTouch && o.made != nil:
+			if s.x.boxes[o.addr] == o.made { // else it was deleted, and perhaps made again, meanwhile
+				s.drop(o.addr)
+			}
 		default:
 			again = append(again, &op{kind: o.kind, addr: o.addr, seq: o.seq, at: o.at, gen: o.gen})
 		}

@@ -2,6 +2,8 @@ package boltstore
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -83,5 +85,51 @@ func TestFullDisk(t *testing.T) {
 	}
 	if ok, _ := again.Exists(t.Context(), doomed); ok {
 		t.Error("the deleted mailbox is back")
+	}
+}
+
+// TestFailedCreate: while the commit of a new mailbox fails, it is deleted and made
+// again; the second one, and what was posted to it, stay.
+func TestFailedCreate(t *testing.T) {
+	committing, failure := make(chan struct{}), make(chan error)
+	first := true // the writer's
+	s, err := Open(filepath.Join(t.TempDir(), "relay.db"), Options{around: func(batch []*op, update func() error) error {
+		if len(batch) == 0 || !first { // Open makes the file without a batch
+			return update()
+		}
+		first = false
+		close(committing)
+		return <-failure
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	addr, now, created := mailbox.Address{1}, time.Now(), make(chan error, 1)
+	go func() {
+		_, err := s.Create(context.Background(), addr, now, 10)
+		created <- err
+	}()
+	<-committing
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // they are queued, and nobody waits
+	post := relay.Post{To: addr, ID: mailbox.NewPostID(), Body: []byte("x"), At: now, Quota: relay.Quota{MailboxFrames: 9, MailboxBytes: 9, TotalBytes: 9}}
+	deleted := s.Delete(ctx, addr)
+	again, made := s.Create(ctx, addr, now, 10)
+	_, posted := s.Append(ctx, post)
+	for _, err := range []error{deleted, made, posted} {
+		if !errors.Is(err, context.Canceled) || !again {
+			t.Errorf("queued: %v, made again %t", err, again)
+		}
+	}
+	failure <- errors.New("the disk is full")
+	if err := <-created; err == nil {
+		t.Error("what failed is said to be made")
+	}
+	if got, err := s.Backlog(t.Context(), addr, 0, 9, 9); err != nil || len(got) != 1 {
+		t.Errorf("%d frames, %v, want the one that was posted", len(got), err)
+	}
+	if n := s.x.bytes; n != 1 {
+		t.Errorf("%d bytes are counted", n)
 	}
 }

@@ -46,8 +46,9 @@ func (s *Store) Create(ctx context.Context, addr mailbox.Address, now time.Time,
 		s.mu.Unlock()
 		return false, relay.ErrTooManyMailboxes
 	}
-	s.x.boxes[addr] = &box{read: millis(now)}
-	o := s.enqueue(&op{kind: opTouch, addr: addr, at: millis(now), create: true, done: make(chan struct{})})
+	b := &box{read: millis(now)}
+	s.x.boxes[addr] = b
+	o := s.enqueue(&op{kind: opTouch, addr: addr, at: b.read, made: b, done: make(chan struct{})})
 	s.mu.Unlock()
 	return true, s.wait(ctx, o)
 }
