@@ -90,6 +90,10 @@ func (s *setup) planAgent() {
 		if strings.Contains(sock, launchdSockets) {
 			continue // its path is another one after each login, and launchd tells krd, too
 		}
+		if _, err := parseAgent(sock); err != nil {
+			s.notes = append(s.notes, "the keys of the agent of SSH_AUTH_SOCK are not offered beside the phone's: "+err.Error())
+			continue
+		}
 		if strings.HasPrefix(sock, os.TempDir()+"/") {
 			s.notes = append(s.notes, "the agent of this terminal ("+sock+") lasts as long as the terminal; its keys are not offered beside the phone's. For another one: kr config set agent PATH.")
 			continue

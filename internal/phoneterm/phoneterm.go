@@ -15,7 +15,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,13 +76,9 @@ func usage(c *cobra.Command, err error) error {
 
 // home opens the state directory.
 func home() (*statedir.Dir, error) {
-	path := os.Getenv("KR_PHONE_HOME")
-	if path == "" {
-		h, err := os.UserHomeDir()
-		if err != nil {
-			return nil, fmt.Errorf("find the home directory: %w", err)
-		}
-		path = filepath.Join(h, ".kr-phone")
+	path, err := statedir.Home("KR_PHONE_HOME", ".kr-phone")
+	if err != nil {
+		return nil, err
 	}
 	return statedir.Open(path)
 }
