@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/escape"
 	"kryptonite/internal/notify"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/statedir"
@@ -67,7 +68,7 @@ func Main(ctx context.Context, args []string, version string, io *term.IO) int {
 	if err != nil {
 		return io.Fail(&term.Problem{Err: fmt.Errorf("the other agent: %w", err), Code: 2, Hints: []string{"see: krd --help"}})
 	}
-	log := slog.New(slog.NewTextHandler(io.Err, &slog.HandlerOptions{Level: l}))
+	log := slog.New(slog.NewTextHandler(escape.Writer(io.Err), &slog.HandlerOptions{Level: l}))
 	if err := subprocess.FixPath(); err != nil {
 		return io.Fail(err)
 	}

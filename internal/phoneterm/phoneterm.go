@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kryptonite/internal/escape"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/keystore"
 	"kryptonite/internal/phone"
@@ -88,7 +89,7 @@ func (e *env) logger() (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(e.logLevel)); err != nil {
 		return nil, &term.Problem{Err: fmt.Errorf("unknown log level %q", e.logLevel), Code: 2}
 	}
-	return slog.New(slog.NewTextHandler(e.io.Err, &slog.HandlerOptions{Level: level})), nil
+	return slog.New(slog.NewTextHandler(escape.Writer(e.io.Err), &slog.HandlerOptions{Level: level})), nil
 }
 
 // secret reads the passphrase.
