@@ -67,24 +67,20 @@ func TestNeighbourTakesACopy(t *testing.T) {
 	}
 }
 
-// TestNeighbourPlaysTheRelay: no backup is made of what another user's relay hands
-// out, nor of mail in a directory that he can change.
+// TestNeighbourPlaysTheRelay: no backup is made of what another user hands out in
+// the relay's place, nor of mail in a directory that he can change.
 func TestNeighbourPlaysTheRelay(t *testing.T) {
-	tally := attacktest.New(t, "a relay of another user's, in the place of the one to back up")
+	tally := attacktest.New(t, "another user in the place of the relay to back up")
 	his, data, out := shortDir(t), shortDir(t), t.TempDir()
-	if err := os.Chown(his, stranger, stranger); err != nil && os.Geteuid() == 0 {
+	stream := copyStream(t)
+	sent, store := filepath.Join(his, "sent"), filepath.Join(his, storeName)
+	if err := errors.Join(os.WriteFile(sent, stream, 0o644), os.WriteFile(store, stream[len(greeting)+8:], 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	relay := asStranger(t, "--data", his, "--listen", "127.0.0.1:0")
-	stdout, err := relay.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := relay.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
-		t.Fatalf("his relay: %q, %v", line, err)
+	for _, path := range []string{his, store} {
+		if err := os.Chown(path, stranger, stranger); err != nil && os.Geteuid() == 0 {
+			t.Fatal(err)
+		}
 	}
 	try := func(what, data string) {
 		file := filepath.Join(out, what)
@@ -95,18 +91,42 @@ func TestNeighbourPlaysTheRelay(t *testing.T) {
 			tally.Rejected()
 		}
 	}
+	player := asStranger(t, "play", filepath.Join(his, socketName), sent)
+	stdout, err := player.StdoutPipe()
+	if err == nil {
+		err = player.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewReader(stdout)
+	if line, err := said.ReadString('\n'); line != "ready\n" {
+		t.Fatalf("he said %q, %v", line, err)
+	}
 	try("his-directory", his)
 	if err := os.Rename(filepath.Join(his, socketName), filepath.Join(data, socketName)); err != nil {
 		t.Fatal(err)
 	}
-	try("his-socket", data)
-	if err := errors.Join(relay.Process.Signal(syscall.SIGTERM), relay.Wait()); err != nil {
+	try("his-socket", data) // and the one connection that he takes
+	if line, err := said.ReadString('\n'); err != nil {
+		t.Errorf("he said %q, %v", line, err)
+	}
+	if err := player.Wait(); err != nil {
 		t.Error(err)
 	}
-	try("his-file", his) // no relay runs, and the file is read
+	if err := os.Chown(store, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	try("his-file", his)
 	open := shortDir(t)
-	if err := errors.Join(exec.Command("cp", filepath.Join(his, storeName), open).Run(), os.Chmod(open, 0o777)); err != nil {
+	if err := errors.Join(exec.Command("cp", store, open).Run(), os.Chmod(open, 0o777)); err != nil {
 		t.Fatal(err)
 	}
 	try("a-directory-that-he-can-change", open)
+	if err := os.Chmod(open, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := command(t.Context(), "--data", open, filepath.Join(out, "ours")); code != 0 {
+		t.Errorf("our own is not backed up: %s", stderr)
+	}
 }
