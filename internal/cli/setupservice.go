@@ -69,6 +69,9 @@ func (s *setup) files(files []service.File, had []string) (write []step, err err
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("look at what kr setup makes: %w", err)
 		}
+		if err := ours(filepath.Dir(f.Path)); err != nil {
+			return nil, err
+		}
 		s.make(filepath.Dir(f.Path))
 		write = append(write, step{"write " + tilde(f.Path) + ":\n" + f.Content, func(context.Context) error {
 			if err := os.WriteFile(f.Path, []byte(f.Content), 0o644); err != nil {

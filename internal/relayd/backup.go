@@ -142,7 +142,7 @@ func backupTo(ctx context.Context, stdout io.Writer, fill func(io.Writer) error)
 // copyStore writes the store's file to w: the relay sends it, or, if none runs,
 // it is read here.
 func copyStore(ctx context.Context, data string, w io.Writer) error {
-	if err := statedir.Guarded(data); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := statedir.Guarded(data); err != nil {
 		return err // the mail there may be anybody's
 	}
 	conn, dialErr := dialCopy(ctx, data)

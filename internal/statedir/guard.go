@@ -32,16 +32,24 @@ func (e *ReachableError) Hint() []string {
 // directory at path, or another directory in its place; else a *ReachableError.
 // A directory that everybody may write is fine above it if it is sticky, as /tmp
 // is, and one of this user's own group is taken for private. Symbolic links on
-// the way count as their owner's.
+// the way, and at path, count as their owner's, and what they lead to as what is
+// named. A directory that is not there yet is what leads to it.
 func Guarded(path string) error {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return guardedWay(path)
+	}
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", path, err)
 	}
 	if why := changeable(info, false); why != "" {
 		return &ReachableError{path, path, why}
 	}
-	return guardedWay(path)
+	err = guardedWay(filepath.Join(path, "file"))
+	if r := (*ReachableError)(nil); errors.As(err, &r) {
+		r.Path = path
+	}
+	return err
 }
 
 // guardedWay is Guarded for what leads to path, as far as it is there: as it is
