@@ -19,10 +19,10 @@ import (
 )
 
 // TestMain is krd where a test starts the test's program by that name; it is of
-// the version that KRD_VERSION names.
+// the version that KR_TEST_KRD names.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "krd" {
-		os.Exit(daemon.Main(context.Background(), os.Args[1:], first(os.Getenv("KRD_VERSION"), version.String()), term.System("krd")))
+		os.Exit(daemon.Main(context.Background(), os.Args[1:], first(os.Getenv("KR_TEST_KRD"), version.String()), term.System("krd")))
 	}
 	os.Exit(m.Run())
 }
@@ -90,11 +90,11 @@ func TestCheckFindsAndMends(t *testing.T) {
 		{"krd does not run", stop, "fail    krd          krd is not running (no answer on " + state + "/krd.sock); to mend it: kr daemon start", "mended  started krd", nil},
 		{"an old krd", func() {
 			stop()
-			t.Setenv("KRD_VERSION", "0.0.9")
+			t.Setenv("KR_TEST_KRD", "0.0.9")
 			if code, _, errs := kr(t, state, "daemon", "start"); code != 0 {
 				t.Fatal(errs)
 			}
-			t.Setenv("KRD_VERSION", "")
+			t.Setenv("KR_TEST_KRD", "")
 		}, "warn    krd          krd 0.0.9 runs, and this is kr " + version.String() + "; to mend it: kr daemon restart", "mended  restarted krd, as it was 0.0.9", nil},
 		{"the socket is gone", func() { os.Remove(filepath.Join(state, "agent.sock")) },
 			"is not there any more; to mend it: kr daemon restart", "mended  restarted krd, as its socket was gone", nil},

@@ -15,6 +15,7 @@ import (
 	"kryptonite/internal/control"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/statedir"
+	"kryptonite/internal/subprocess"
 	"kryptonite/internal/term"
 	"kryptonite/internal/version"
 )
@@ -50,7 +51,10 @@ type env struct {
 // Main runs kr and returns its exit code. release returns the hashes of the
 // phone app that this kr was built with: SHA-256, in hex, by path; or none.
 func Main(ctx context.Context, args []string, io *term.IO, release func() (map[string]string, error)) int {
-	home, err := control.Home()
+	if err := subprocess.FixPath(); err != nil {
+		return io.Fail(err)
+	}
+	home, err := statedir.Home(control.HomeVariable, control.HomeName)
 	if err != nil {
 		return io.Fail(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/service"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/term"
 )
@@ -73,6 +74,9 @@ func settings() []setting {
 func parseAgent(value string) (string, error) {
 	if value == noAgent {
 		return value, nil
+	}
+	if err := service.Carries(value); err != nil {
+		return "", err
 	}
 	return filepath.Abs(value)
 }

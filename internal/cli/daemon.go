@@ -78,7 +78,7 @@ func startBackground(ctx context.Context, e *env) error {
 	if cfg.Agent != "" {
 		cmd.Args = append(cmd.Args, "--other-agent", cfg.Agent)
 	}
-	cmd.Env = append(os.Environ(), "KR_HOME="+d.Path())
+	cmd.Env = append(lasting(os.Environ()), control.HomeVariable+"="+d.Path())
 	cmd.Dir = "/"
 	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // it outlives this terminal

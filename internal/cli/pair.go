@@ -262,7 +262,7 @@ func (p *pairer) paired(ctx context.Context, phone control.Phone) {
 	t.Sayf("\nNext: put it on a server, or a forge; kr does it for you:\n\n" +
 		"  $ kr key add-host root@server.example\n  $ kr key add-to github\n\nAnd let ssh ask your phone:\n\n")
 	if p.e.needsSetup(ctx) {
-		t.Sayf("  $ kr setup            # or, for once: SSH_AUTH_SOCK=%s ssh …\n", p.e.agentSocket())
+		t.Sayf("  $ kr setup            # or, for once: SSH_AUTH_SOCK=%s ssh …\n", shellQuoted(p.e.agentSocket()))
 	}
 	t.Sayf("  $ ssh root@server.example\n")
 }

@@ -82,6 +82,18 @@ func runCommand(ctx context.Context, args []string) error {
 	return nil
 }
 
+// ours refuses a directory where others can put files, or another one in its place:
+// what kr setup writes is run at each login, or tells ssh whom to ask.
+func ours(dir string) error {
+	err := statedir.Guarded(dir)
+	r := new(statedir.ReachableError)
+	if !errors.As(err, &r) {
+		return err
+	}
+	return &term.Problem{Err: fmt.Errorf("kr setup writes nothing to %s: %s %s", tilde(dir), tilde(r.Dir), r.Why),
+		Hints: []string{"take that from others: chmod go-w " + shellQuoted(r.Dir) + "; whose it is: ls -ld " + shellQuoted(r.Dir)}}
+}
+
 // tilde is a path as people write it.
 func tilde(path string) string {
 	home, err := os.UserHomeDir()

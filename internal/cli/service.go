@@ -47,6 +47,9 @@ func (e *env) service(kind serviceKind, krd, agent string) (s service.Service, o
 		return s, false, nil
 	}
 	spec := service.Spec{Krd: krd, Home: e.home, Agent: agent, Sockets: []string{control.AgentSocket, control.Socket}, Log: control.LogFile}
+	if err := spec.Check(); err != nil {
+		return s, false, err
+	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return s, false, fmt.Errorf("find the home directory: %w", err)

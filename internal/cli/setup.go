@@ -198,6 +198,11 @@ func (s *setup) planConfig(ctx context.Context, block sshconfig.Block) error {
 	if bytes.Equal(data, file.Data) {
 		return nil
 	}
+	for _, path := range []string{file.Path, file.Target} {
+		if err := ours(filepath.Dir(path)); err != nil {
+			return err
+		}
+	}
 	if err := file.Writable(); err != nil {
 		return readOnlyConfig(err, block)
 	}

@@ -69,6 +69,9 @@ func (s *setup) files(files []service.File, had []string) (write []step, err err
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("look at what kr setup makes: %w", err)
 		}
+		if err := ours(filepath.Dir(f.Path)); err != nil {
+			return nil, err
+		}
 		s.make(filepath.Dir(f.Path))
 		write = append(write, step{"write " + tilde(f.Path) + ":\n" + f.Content, func(context.Context) error {
 			if err := os.WriteFile(f.Path, []byte(f.Content), 0o644); err != nil {
@@ -89,6 +92,10 @@ func (s *setup) planAgent() {
 	for _, sock := range s.agents() {
 		if strings.Contains(sock, launchdSockets) {
 			continue // its path is another one after each login, and launchd tells krd, too
+		}
+		if _, err := parseAgent(sock); err != nil {
+			s.notes = append(s.notes, "the keys of the agent of SSH_AUTH_SOCK are not offered beside the phone's: "+err.Error())
+			continue
 		}
 		if strings.HasPrefix(sock, os.TempDir()+"/") {
 			s.notes = append(s.notes, "the agent of this terminal ("+sock+") lasts as long as the terminal; its keys are not offered beside the phone's. For another one: kr config set agent PATH.")

@@ -9,9 +9,11 @@ import (
 	"os"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/escape"
 	"kryptonite/internal/notify"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/statedir"
+	"kryptonite/internal/subprocess"
 	"kryptonite/internal/term"
 	"kryptonite/internal/transport/ble/bluez"
 	"kryptonite/internal/waitline"
@@ -66,8 +68,11 @@ func Main(ctx context.Context, args []string, version string, io *term.IO) int {
 	if err != nil {
 		return io.Fail(&term.Problem{Err: fmt.Errorf("the other agent: %w", err), Code: 2, Hints: []string{"see: krd --help"}})
 	}
-	log := slog.New(slog.NewTextHandler(io.Err, &slog.HandlerOptions{Level: l}))
-	home, err := control.Home()
+	log := slog.New(slog.NewTextHandler(escape.Writer(io.Err), &slog.HandlerOptions{Level: l}))
+	if err := subprocess.FixPath(); err != nil {
+		return io.Fail(err)
+	}
+	home, err := statedir.Home(control.HomeVariable, control.HomeName)
 	if err != nil {
 		return io.Fail(err)
 	}

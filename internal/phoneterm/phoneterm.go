@@ -15,11 +15,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"kryptonite/internal/escape"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/keystore"
 	"kryptonite/internal/phone"
@@ -77,13 +77,9 @@ func usage(c *cobra.Command, err error) error {
 
 // home opens the state directory.
 func home() (*statedir.Dir, error) {
-	path := os.Getenv("KR_PHONE_HOME")
-	if path == "" {
-		h, err := os.UserHomeDir()
-		if err != nil {
-			return nil, fmt.Errorf("find the home directory: %w", err)
-		}
-		path = filepath.Join(h, ".kr-phone")
+	path, err := statedir.Home("KR_PHONE_HOME", ".kr-phone")
+	if err != nil {
+		return nil, err
 	}
 	return statedir.Open(path)
 }
@@ -93,7 +89,7 @@ func (e *env) logger() (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(e.logLevel)); err != nil {
 		return nil, &term.Problem{Err: fmt.Errorf("unknown log level %q", e.logLevel), Code: 2}
 	}
-	return slog.New(slog.NewTextHandler(e.io.Err, &slog.HandlerOptions{Level: level})), nil
+	return slog.New(slog.NewTextHandler(escape.Writer(e.io.Err), &slog.HandlerOptions{Level: level})), nil
 }
 
 // secret reads the passphrase.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"kryptonite/internal/relay/boltstore"
+	"kryptonite/internal/statedir"
 )
 
 const backupUsage = `Copy a relay's mail to a file
@@ -141,6 +142,9 @@ func backupTo(ctx context.Context, stdout io.Writer, fill func(io.Writer) error)
 // copyStore writes the store's file to w: the relay sends it, or, if none runs,
 // it is read here.
 func copyStore(ctx context.Context, data string, w io.Writer) error {
+	if err := statedir.Guarded(data); err != nil {
+		return err // the mail there may be anybody's
+	}
 	conn, dialErr := dialCopy(ctx, data)
 	if dialErr == nil {
 		defer conn.Close()

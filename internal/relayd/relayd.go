@@ -29,6 +29,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kryptonite/internal/escape"
 	"kryptonite/internal/mailbox"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/relay"
@@ -222,9 +223,9 @@ func (o *options) serveOnly(s string) error {
 }
 
 func (o *options) serve(ctx context.Context, built Built, stdout, stderr io.Writer) error {
-	var handler slog.Handler = slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.level})
+	var handler slog.Handler = slog.NewTextHandler(escape.Writer(stderr), &slog.HandlerOptions{Level: o.level})
 	if o.json {
-		handler = slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: o.level})
+		handler = slog.NewJSONHandler(escape.Writer(stderr), &slog.HandlerOptions{Level: o.level})
 	}
 	log := slog.New(handler)
 	var app http.Handler

@@ -9,7 +9,13 @@
 // launchd.plist(5), launchctl(1).
 package service
 
-import "path/filepath"
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Spec is the krd that is to run. Paths are absolute.
 type Spec struct {
@@ -38,6 +44,26 @@ type Service struct {
 type File struct {
 	Path    string
 	Content string
+}
+
+// Check returns an error when a path of s would be more than a path in a service's
+// files: paths come from the environment, too.
+func (s Spec) Check() error {
+	for _, path := range []string{s.Krd, s.Home, s.Agent} {
+		if err := Carries(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Carries returns nil when a service's files can carry this path: systemd's end
+// each setting at a line's end, and XML has no place for most control characters.
+func Carries(path string) error {
+	if !utf8.ValidString(path) || strings.ContainsFunc(path, unicode.IsControl) {
+		return fmt.Errorf("no service can carry the path %.200q: it has control characters", path)
+	}
+	return nil
 }
 
 func (s Spec) args() []string {

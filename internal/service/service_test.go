@@ -110,3 +110,19 @@ func TestSystemdReadsThem(t *testing.T) {
 		t.Errorf("systemd-analyze: %v\n%s", err, out)
 	}
 }
+
+// TestHostilePaths: what would be another line of a unit, or no XML, is refused;
+// all else is quoted.
+func TestHostilePaths(t *testing.T) {
+	fine := Spec{Krd: `/opt/a "b"/krd`, Home: `/home/ana $x 50%\`, Agent: ""}
+	if err := fine.Check(); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{"/a\nExecStartPre=/bin/x", "/a\r", "/a\x00", "/a\x1b[2J", "/a\u0085", "/a\xff"} {
+		for _, s := range []Spec{{Krd: path, Home: "/h"}, {Krd: "/k", Home: path}, {Krd: "/k", Home: "/h", Agent: path}} {
+			if err := s.Check(); err == nil || strings.ContainsAny(err.Error(), "\n\r\x00\x1b") {
+				t.Errorf("%q: %v", s, err)
+			}
+		}
+	}
+}

@@ -3,12 +3,11 @@ package term
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
-	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"kryptonite/internal/escape"
 )
 
 const maxShown = 512 // runes that Clean lets through
@@ -28,7 +27,7 @@ func CleanMax(s string, limit int) string {
 		switch {
 		case r == '\n' || r == '\t':
 			r = ' '
-		case unseen(r):
+		case escape.Unseen(r):
 			r = utf8.RuneError
 		}
 		if n == limit {
@@ -41,16 +40,10 @@ func CleanMax(s string, limit int) string {
 	return b.String()
 }
 
-// unseen reports whether r steers a terminal, or has no picture of its own.
-func unseen(r rune) bool {
-	return !unicode.IsPrint(r) || // Cc, Cf (bidi, zero width), Co, Cn, odd spaces
-		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) // letters and marks without a picture
-}
-
 // printable is text of several lines as it may be printed.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && unseen(r) {
+		if r != '\n' && r != '\t' && escape.Unseen(r) {
 			return utf8.RuneError
 		}
 		return r
@@ -106,17 +99,5 @@ func JSON(v any, indent string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []byte
-	for _, r := range string(b) { // valid UTF-8, and outside of strings all is seen
-		switch {
-		case r == '\n' || !unseen(r):
-			out = utf8.AppendRune(out, r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
-		}
-	}
-	return out, nil
+	return escape.Text(b), nil
 }

@@ -101,6 +101,20 @@ test("without room nothing is kept, and the app comes from its server", async ()
   assert.equal(await a.whole(), true);
 });
 
+test("what the browser evicts while the app runs comes from the server, and is kept again", async () => {
+  const a = files("a");
+  await a.keep();
+  stored.get("build a")?.delete("/app-a.js"); // one file of a build that stays
+  assert.equal(await (await a.answer(gets("/app-a.js"), origin))?.text(), "script a");
+  stored.clear(); // all of it
+  assert.equal(await a.whole(), false);
+  fetched = [];
+  assert.equal(await (await a.answer(gets("/"), origin))?.text(), "page a");
+  assert.deepEqual([fetched, stored.size], [["/"], 0]);
+  await a.keep();
+  assert.deepEqual([await a.whole(), paths("a")], [true, ["/", "/app-a.js"]]);
+});
+
 test("a server puts no other file under a name with a hash, also where nothing is kept", async () => {
   const [script, wasm, icon] = ["/app-0123456789abcdef.js", "/phone-0123456789abcdef.wasm", "/icon.svg"];
   const own = { "/": "page", [script]: "script", [wasm]: "core", [icon]: "icon" };

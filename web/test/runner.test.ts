@@ -55,6 +55,19 @@ test("a store that fails ends the phone: nothing is signed, sent or shown", asyn
   assert.deepEqual(h.done, ["Start", "Unpair"]);
 });
 
+test("room that ends between a decision and its answer: what is signed by then is not sent", async () => {
+  let answered = false;
+  const h = house((e) => (e.type === "Unpair" ? [put("a"), sign] : e.type === "Signed" ? (answered = true, [put("b"), send]) : []), async (changes) => {
+    if (changes.some((c) => c.key === "b")) throw new DOMException("", "QuotaExceededError");
+  });
+  const running = assert.rejects(h.running, { name: "QuotaExceededError" });
+  await h.runner.post(unpair);
+  await running;
+  await assert.rejects(h.runner.post({ type: "Tick" }), { name: "QuotaExceededError" });
+  assert.equal(answered, true);
+  assert.deepEqual(h.done, ["Start", "Unpair", "stored a", "Signed"]);
+});
+
 test("a dead core ends the phone, a refused event does not", async () => {
   let fault: Error = new Refused("no such event");
   const h = house((e) => {
