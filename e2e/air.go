@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/chromedp/cdproto/bluetoothemulation"
 	"github.com/chromedp/cdproto/cdp"
@@ -58,6 +60,8 @@ type Air struct {
 	end  context.CancelFunc
 	work sync.WaitGroup
 	ops  chan any
+
+	answering sync.Mutex // one operation, or what takes services away: none is open then
 
 	mu       sync.Mutex
 	err      error
@@ -169,10 +173,22 @@ func (a *Air) Offer(service sealbox.ServiceUUID, link *ble.Link) error {
 	return nil
 }
 
-// Withdraw takes a service away from the computer, which has said all by it.
+// Withdraw takes a service away from the computer, once the page has said farewell.
 func (a *Air) Withdraw(service sealbox.ServiceUUID) error {
 	a.mu.Lock()
 	s := a.offers[service]
+	port := s.port
+	a.mu.Unlock()
+	if port != nil {
+		select {
+		case <-port.over:
+		case <-time.After(patience):
+			return errors.New("the page does not leave the service")
+		}
+	}
+	a.answering.Lock()
+	defer a.answering.Unlock()
+	a.mu.Lock()
 	delete(a.offers, service)
 	a.mu.Unlock()
 	a.quit(s)
@@ -182,6 +198,8 @@ func (a *Air) Withdraw(service sealbox.ServiceUUID) error {
 
 // Leave takes the computer out of reach, with the connection.
 func (a *Air) Leave() error {
+	a.answering.Lock()
+	defer a.answering.Unlock()
 	a.mu.Lock()
 	a.gone = true
 	offers := slices.Collect(maps.Values(a.offers))
@@ -253,7 +271,10 @@ func (a *Air) run() {
 	for {
 		select {
 		case op := <-a.ops:
-			if err := a.answer(op); err != nil && a.ctx.Err() == nil {
+			a.answering.Lock()
+			err := a.answer(op)
+			a.answering.Unlock()
+			if err != nil && a.ctx.Err() == nil {
 				a.mu.Lock()
 				a.err = err
 				a.mu.Unlock()
