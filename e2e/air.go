@@ -2,8 +2,8 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -17,6 +17,7 @@ import (
 
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/transport/ble"
+	"kryptonite/internal/transport/ble/segment"
 )
 
 // nearby is the address of the one device that is near the browser.
@@ -60,6 +61,8 @@ type Air struct {
 	work sync.WaitGroup
 	ops  chan any
 
+	answering sync.Mutex // one operation, or what takes services away: none is open then
+
 	mu       sync.Mutex
 	err      error
 	offers   map[sealbox.ServiceUUID]*airService
@@ -73,6 +76,7 @@ type airService struct {
 	id, rx, tx string
 	link       *ble.Link
 	port       *airPort       // of the connection there is
+	subscribed bool           // by that, or one before that only the page has ended
 	reads      sync.WaitGroup // that the browser waits for
 }
 
@@ -169,10 +173,22 @@ func (a *Air) Offer(service sealbox.ServiceUUID, link *ble.Link) error {
 	return nil
 }
 
-// Withdraw takes a service away from the computer, which has said all by it.
+// Withdraw takes a service away from the computer, once the page has said farewell.
 func (a *Air) Withdraw(service sealbox.ServiceUUID) error {
 	a.mu.Lock()
 	s := a.offers[service]
+	port := s.port
+	a.mu.Unlock()
+	if port != nil {
+		select {
+		case <-port.over:
+		case <-time.After(patience):
+			return errors.New("the page does not leave the service")
+		}
+	}
+	a.answering.Lock()
+	defer a.answering.Unlock()
+	a.mu.Lock()
 	delete(a.offers, service)
 	a.mu.Unlock()
 	a.quit(s)
@@ -182,6 +198,8 @@ func (a *Air) Withdraw(service sealbox.ServiceUUID) error {
 
 // Leave takes the computer out of reach, with the connection.
 func (a *Air) Leave() error {
+	a.answering.Lock()
+	defer a.answering.Unlock()
 	a.mu.Lock()
 	a.gone = true
 	offers := slices.Collect(maps.Values(a.offers))
@@ -240,10 +258,12 @@ func (s *airService) cut() {
 
 func (a *Air) drop() {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, s := range a.offers {
-		s.cut()
+	offers := slices.Collect(maps.Values(a.offers))
+	for _, s := range offers {
+		s.subscribed = false
 	}
+	a.mu.Unlock()
+	a.quit(offers...)
 }
 
 // run answers the browser, one operation after the other, as it asks.
@@ -251,7 +271,10 @@ func (a *Air) run() {
 	for {
 		select {
 		case op := <-a.ops:
-			if err := a.answer(op); err != nil && a.ctx.Err() == nil {
+			a.answering.Lock()
+			err := a.answer(op)
+			a.answering.Unlock()
+			if err != nil && a.ctx.Err() == nil {
 				a.mu.Lock()
 				a.err = err
 				a.mu.Unlock()
@@ -274,6 +297,11 @@ func (a *Air) answer(op any) (err error) {
 			}
 		}
 		reads = op.Type == bluetoothemulation.CharacteristicOperationTypeRead && op.CharacteristicID == s.tx
+	}
+	// A page that disconnects does so for Chromium alone: the emulated computer hears of
+	// no next connection, nor subscription.
+	if reads && s.port == nil && s.subscribed {
+		a.subscribe(s)
 	}
 	port := s.port
 	if reads = reads && port != nil; reads {
@@ -310,12 +338,18 @@ func (a *Air) answer(op any) (err error) {
 		case s.link == nil: // withdrawn meanwhile
 			done.Code = invalidHandle
 		case op.Type == bluetoothemulation.CharacteristicOperationTypeSubscribeToNotifications && op.CharacteristicID == s.tx:
+			a.quit(s)
+			a.mu.Lock()
 			a.subscribe(s)
+			a.mu.Unlock()
 		case op.Type == bluetoothemulation.CharacteristicOperationTypeWrite && op.CharacteristicID == s.rx && port != nil:
 			if op.WriteType != bluetoothemulation.CharacteristicWriteTypeWriteWithResponse {
 				return fmt.Errorf("a write of type %s", op.WriteType)
 			}
 			port.in <- op.Data
+			if said, err := segment.Parse(op.Data); err == nil && said.Kind == segment.Bye {
+				<-port.over // nothing is open any more when the page goes
+			}
 		case reads:
 			a.work.Go(func() { // it waits for a notification
 				defer s.reads.Done()
@@ -338,46 +372,18 @@ func (a *Air) answer(op any) (err error) {
 	return fmt.Errorf("the browser asks for %T", op)
 }
 
+// subscribe begins a connection of a service that has none. The caller holds mu.
 func (a *Air) subscribe(s *airService) {
-	p := &airPort{in: make(chan []byte, 1024), out: make(chan []byte), gone: make(chan struct{})}
-	a.mu.Lock()
-	s.cut()
-	s.port = p
-	a.mu.Unlock()
-	a.work.Go(func() { _ = s.link.Serve(a.ctx, p) }) // its end is a connection's
-}
-
-// airPort is one connection: a ble.Port.
-type airPort struct {
-	in, out chan []byte
-	gone    chan struct{}
-	once    sync.Once
-}
-
-func (p *airPort) cut() { p.once.Do(func() { close(p.gone) }) }
-
-func (p *airPort) Most() int { return 182 } // as phones often have it
-
-func (p *airPort) Read(ctx context.Context) ([]byte, error) {
-	select {
-	case b := <-p.in:
-		return b, nil
-	case <-p.gone:
-		return nil, io.EOF
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *airPort) Write(ctx context.Context, b []byte) error {
-	select {
-	case p.out <- b:
-		return nil
-	case <-p.gone:
-		return io.ErrClosedPipe
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(patience):
-		return context.DeadlineExceeded
-	}
+	p := &airPort{in: make(chan []byte, 1024), out: make(chan []byte), gone: make(chan struct{}), over: make(chan struct{})}
+	s.port, s.subscribed = p, true
+	a.work.Go(func() {
+		defer close(p.over)
+		_ = s.link.Serve(a.ctx, p) // its end is the connection's: what is written then is refused
+		a.mu.Lock()
+		if s.port == p {
+			s.cut()
+		}
+		a.mu.Unlock()
+		s.reads.Wait()
+	})
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -11,19 +12,22 @@ import (
 	"time"
 
 	"kryptonite/internal/mailbox"
+	"kryptonite/internal/relay"
+	"kryptonite/internal/relay/memstore"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/transport/ble"
 	"kryptonite/internal/transport/ble/bluez"
 	"kryptonite/internal/transport/ble/bluez/bluetest"
+	relaylink "kryptonite/internal/transport/relay"
 	"kryptonite/internal/wire"
 )
 
 // nearDaemon has Bluetooth, but nobody near, who would have hci1; ana has a relay, bob Bluetooth alone.
-func nearDaemon(t *testing.T) (d *Daemon, ana, bob *phone) {
+func nearDaemon(t *testing.T) (d *Daemon, ana, bob *phone, blue *bluetest.BlueZ) {
 	t.Helper()
 	bus := bluetest.StartBus(t)
 	t.Setenv(bluetest.Variable, bus.Address)
-	bus.BlueZ(t, bluetest.Options{}, "hci0", "hci1")
+	blue = bus.BlueZ(t, bluetest.Options{}, "hci0", "hci1")
 	d = newDaemon(t)
 	d.peripheral = bluez.NewPeripheral(bluez.Options{Adapter: "hci0", Log: d.cfg.Log})
 	alive(t, d)
@@ -42,7 +46,7 @@ func nearDaemon(t *testing.T) (d *Daemon, ana, bob *phone) {
 		}
 		return p
 	}
-	return d, find("ana"), find("bob")
+	return d, find("ana"), find("bob"), blue
 }
 
 func (p *phone) names() (out []string) {
@@ -57,7 +61,7 @@ func (p *phone) names() (out []string) {
 // TestBluetoothComesAndGoes: all phones may come by it, and lose it who have another
 // channel; it is on disk, and the phone is told.
 func TestBluetoothComesAndGoes(t *testing.T) {
-	d, ana, bob := nearDaemon(t)
+	d, ana, bob, _ := nearDaemon(t)
 	call := func(path string) string {
 		w := httptest.NewRecorder()
 		d.api().ServeHTTP(w, request("POST", path, "{}"))
@@ -96,7 +100,7 @@ func TestBluetoothComesAndGoes(t *testing.T) {
 // TestBluetoothNotTaken: a phone that does not repeat the address does not come by it,
 // unless it has nothing else.
 func TestBluetoothNotTaken(t *testing.T) {
-	d, ana, bob := nearDaemon(t)
+	d, ana, bob, _ := nearDaemon(t)
 	relay := []wire.Address{{Relay: &wire.RelayAddress{Origin: "http://127.0.0.1:1", Mailbox: bytes.Repeat([]byte{7}, 16)}}}
 	if _, err := d.gainBluetooth(ana); err != nil {
 		t.Fatal(err)
@@ -117,7 +121,7 @@ func TestBluetoothNotTaken(t *testing.T) {
 // TestFarewellWaitsNearby: a phone that has Bluetooth alone, and is not near when it is
 // unpaired, hears of it when it comes, for ten minutes without a break.
 func TestFarewellWaitsNearby(t *testing.T) {
-	d, _, bob := nearDaemon(t)
+	d, _, bob, _ := nearDaemon(t)
 	at, err := bob.nearby()
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +159,46 @@ func TestFarewellWaitsNearby(t *testing.T) {
 	}
 	if names, err := d.cfg.Dir.List(farewellDir); err != nil || len(names) > 0 {
 		t.Errorf("on disk: %v, %v", names, err)
+	}
+}
+
+// TestFarewellTakenElsewhere: what a relay has taken for a phone is not offered by
+// Bluetooth any more.
+func TestFarewellTakenElsewhere(t *testing.T) {
+	d, _, _, blue := nearDaemon(t)
+	service := sealbox.ServiceUUID(bytes.Repeat([]byte{9}, 16))
+	server, err := relay.New(relay.Config{Store: memstore.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := mailbox.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for r.URL.Path == mailbox.FramesPath(box.Address()) && !slices.Contains(blue.Ever(), service.String()) {
+			time.Sleep(5 * time.Millisecond)
+		}
+		server.ServeHTTP(w, r)
+	}))
+	defer func() { server.Close(); web.Close() }()
+	client, err := relaylink.NewClient(web.URL, relaylink.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.Open(t.Context(), box); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if err := d.sendEverywhere(t.Context(), farewell{Since: begun, Relay: web.URL, To: box.Address(), Bluetooth: &wire.BluetoothAddress{Service: service[:]}, Frame: []byte("goodbye")}); err != nil {
+		t.Fatal(err)
+	}
+	for slices.Contains(blue.Advertised(), service.String()) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if took := time.Since(begun); took >= farewellLimit {
+		t.Errorf("the computer was to be seen for %v", took)
 	}
 }
 

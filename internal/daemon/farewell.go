@@ -151,8 +151,11 @@ func (d *Daemon) sendFarewell(ctx context.Context, f farewell) error {
 }
 
 // sendEverywhere sends a farewell on all channels and returns nil as soon as one
-// took it; the others go on with it until the limit.
+// took it; others that keep it for the phone go on with it until the limit.
 func (d *Daemon) sendEverywhere(ctx context.Context, f farewell) error {
+	limit := f.limit(fault.Now())
+	near, hush := context.WithTimeout(ctx, limit)
+	defer hush() // nobody is to see this computer for what is on its way
 	var ways []func(context.Context) error
 	if f.Relay != "" && !f.To.IsZero() {
 		ways = append(ways, func(ctx context.Context) error {
@@ -174,9 +177,8 @@ func (d *Daemon) sendEverywhere(ctx context.Context, f farewell) error {
 		})
 	}
 	if f.Bluetooth != nil {
-		ways = append(ways, func(ctx context.Context) error { return d.sendNearby(ctx, *f.Bluetooth, f.Frame) })
+		ways = append(ways, func(context.Context) error { return d.sendNearby(near, *f.Bluetooth, f.Frame) })
 	}
-	limit := f.limit(fault.Now())
 	results := make(chan error, len(ways))
 	for _, way := range ways {
 		d.bg.Go(func() {

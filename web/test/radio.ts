@@ -18,6 +18,7 @@ export class Peripheral extends EventTarget implements Device {
   connected = false;
   longest = 244; // bytes of one write or notification: the MTU less 3
   mute = false; // takes writes, and says nothing
+  slow: Promise<void> | undefined; // until then it connects
   #busy = false;
   #starts = 1;
   #tx: (EventTarget & { value?: DataView }) | undefined;
@@ -30,6 +31,7 @@ export class Peripheral extends EventTarget implements Device {
     get connected() { return at.connected; },
     async connect() {
       await at.operation("connect", false);
+      await at.slow;
       if (!at.near) fail("NetworkError", "Connection attempt failed.");
       at.connected = true;
       return at.gatt;
@@ -61,7 +63,7 @@ export class Peripheral extends EventTarget implements Device {
     const tx = uuid.startsWith("9b84207a");
     const c: Characteristic & { value?: DataView } = Object.assign(new EventTarget(), {
       startNotifications: async (): Promise<Characteristic> => {
-        await this.operation("subscribe");
+        await this.operation(this.#tx ? "subscribe again" : "subscribe");
         if (!tx) fail("NotSupportedError", "GATT Error: Not supported.");
         this.#tx = c;
         this.conn = new Conn(Date.now(), this.#starts++ << 24, this.longest);

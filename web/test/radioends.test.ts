@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { toBase64 } from "../src/bytes.ts";
 import { bluetooth as words } from "../src/text/bluetooth.en.ts";
 import { pattern } from "./air.ts";
+import { Peripheral } from "./radio.ts";
 import { own, bytes, laptop, live, up, connected, world } from "./world.ts";
 
 test("the last word goes out before the end", async (t) => {
@@ -68,6 +69,38 @@ test("a tap ends it, also while it connects; a service that is closed, too", asy
   await w.until("it is up", () => up(w));
   w.radio.close(bytes(own));
   await w.until("it left again", () => !w.at.connected);
+});
+
+for (const lost of [false, true]) {
+  test(`a tap soon after the end waits for the farewell of what was before${lost ? ", and for its tries to connect" : ""}`, async (t) => {
+    t.mock.method(Math, "random", () => 0); // it tries again before it leaves
+    const w = await connected(t);
+    await w.tap();
+    if (lost) w.at.lose();
+    await w.tap();
+    const later = Date.now() + 3_000;
+    await w.until("it is up, and stays so", () => up(w) && Date.now() > later);
+    assert.ok(!w.at.asked.includes("subscribe again"), "it subscribed twice over one connection");
+    w.at.say(pattern(90));
+    await Promise.all([w.radio.send(bytes(own), toBase64(pattern(300)), live), w.until("both are heard", () => w.at.heard.length + w.heard.length === 2)]);
+    await w.tap();
+    await w.until("it left", () => !w.at.connected);
+  });
+}
+
+test("a connection that comes when nobody wants it any more is left", async (t) => {
+  const w = await world(t);
+  const at = (w.browser.chosen = new Peripheral([own]));
+  const connect = ((come = (): void => undefined) => (at.slow = new Promise((done) => (come = done)), () => come()))();
+  await w.tap();
+  await w.until("it connects", () => at.asked.includes("connect"));
+  await w.tap();
+  const later = Date.now() + 1_000;
+  await w.until("nobody waits for it", () => Date.now() > later);
+  at.addEventListener("gattserverdisconnected", () => at.asked.push("left"));
+  connect();
+  await w.until("it left", () => at.asked.includes("left") && !at.connected);
+  assert.deepEqual(at.asked, ["connect", "left"]);
 });
 
 test("why there is no connection is said in a sentence", async (t) => {

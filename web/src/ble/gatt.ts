@@ -14,7 +14,7 @@ export interface Service {
 export interface Server {
   readonly connected: boolean;
   connect(): Promise<Server>;
-  disconnect(): void; // also while it connects
+  disconnect(): void; // Chromium: not what still connects
   getPrimaryServices(): Promise<Service[]>; // of those that were asked for
 }
 export interface Device extends EventTarget {

@@ -32,7 +32,7 @@ export class Port {
     use.users++;
     try {
       const port = await inTurn(use, async () => {
-        const server = await connect(device, signal);
+        const server = await connect(device, use, signal);
         const step = <T>(work: Promise<T>): Promise<T> => unless(within(stepLimit, signal), work);
         const there = await step(server.getPrimaryServices());
         const service = there.find((s) => s.uuid === uuid);
@@ -80,9 +80,10 @@ function inTurn<T>(use: Use, work: () => Promise<T>): Promise<T> {
   return done;
 }
 
-async function connect(device: Device, signal: AbortSignal): Promise<Server> {
-  if (!device.gatt) throw new Error("this device has no GATT");
-  return unless(within(connectLimit, signal), device.gatt.connect());
+function connect({ gatt }: Device, use: Use, signal: AbortSignal): Promise<Server> {
+  if (!gatt) throw new Error("this device has no GATT");
+  // Chromium goes on with it, whatever disconnect says meanwhile.
+  return unless(within(connectLimit, signal), gatt.connect().finally(() => use.users === 0 && gatt.disconnect()));
 }
 
 function leave(device: Device, use: Use): void {

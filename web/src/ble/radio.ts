@@ -21,6 +21,7 @@ export class Radio {
   readonly #services = new Map<string, string>(); // that are listened to, and their pairings
   readonly #devices = new Map<string, Device>(); // by pairing, as people have chosen
   readonly #links = new Map<string, Link>(); // by service
+  readonly #runs = new Map<string, Promise<unknown>>(); // by service: until its last link has ended
   readonly #said = new Map<string, string>(); // what became of the last tap
   #on = true; // as far as is known
 
@@ -79,7 +80,12 @@ export class Radio {
     };
     const link = new Link(device, uuid(service), { heard, changed, note: around.note }, this.signal);
     this.#links.set(service, link);
-    link.run().catch(around.note).finally(() => this.#links.get(service) === link && this.#links.delete(service)).catch(around.note);
+    // Two at a service would be one central for the computer: the farewell of one would end both.
+    this.#runs.set(service, Promise.resolve(this.#runs.get(service)).then(() => link.run()).catch(around.note).then(() => {
+      if (this.#links.get(service) !== link) return;
+      this.#links.delete(service);
+      this.#runs.delete(service);
+    }));
   }
 
   #leave(service: string): void {
