@@ -41,32 +41,43 @@ install_missing() {
 }
 missing=
 
-# fuzz_all runs every fuzz target for FUZZTIME each, on one core, a package on each core.
-fuzz_all() {
+# fuzz_packages FUNCTION ARGUMENT: the function for each directory with fuzz targets, one on each core.
+fuzz_packages() {
 	git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u |
-		xargs -n1 -P "$(getconf _NPROCESSORS_ONLN)" sh -c '. script/lib.sh; fuzz_package "$@"' "$0" "$FUZZTIME"
+		xargs -n1 -P "$(getconf _NPROCESSORS_ONLN)" sh -c '. script/lib.sh; "$@"' "$0" "$@"
 }
+
+# fuzz_all builds every fuzz target, and runs it for FUZZTIME on one core.
+fuzz_all() {
+	FUZZ_DIR=$(mktemp -d) && export FUZZ_DIR || return
+	fuzz_build && fuzz_run
+	fuzz_rc=$?
+	rm -rf "$FUZZ_DIR"
+	return $fuzz_rc
+}
+
+# fuzz_build builds all targets into FUZZ_DIR, a program for each package.
+fuzz_build() { fuzz_packages fuzz_compile; }
+fuzz_compile() { go test -c -fuzz . -ldflags=-w -o "$FUZZ_DIR/$1/test" "./$1" || { say "FAIL $1"; return 1; }; }
+
+# fuzz_run runs each of them for FUZZTIME.
+fuzz_run() { fuzz_packages fuzz_package "$FUZZTIME"; }
 
 # fuzz_package FUZZTIME DIR: the targets of a package. It shows what fails, at the end.
 fuzz_package() {
-	fuzz_dir=$(mktemp -d) || return
+	fuzz_dir=$FUZZ_DIR/$2
 	fuzz_out=$fuzz_dir/out
 	fuzz_bad=0
-	{
-		go test -c -fuzz . -o "$fuzz_dir/test" "./$2" || { say "FAIL $2"; fuzz_bad=1; }
-		for f in $(grep -h '^func Fuzz' "$2"/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort -u); do
-			[ -x "$fuzz_dir/test" ] || break
-			if fuzz_one "$1" "$2" "$f" || { fuzz_late && fuzz_one "$1" "$2" "$f"; }; then
-				say "ok   $2 $f"
-			else
-				cat "$fuzz_out"
-				say "FAIL $2 $f"
-				fuzz_bad=1
-			fi
-		done
-	} >"$fuzz_dir/said" 2>&1
+	for f in $(grep -h '^func Fuzz' "$2"/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort -u); do
+		if fuzz_one "$1" "$2" "$f" || { fuzz_late && fuzz_one "$1" "$2" "$f"; }; then
+			say "ok   $2 $f"
+		else
+			cat "$fuzz_out"
+			say "FAIL $2 $f"
+			fuzz_bad=1
+		fi
+	done >"$fuzz_dir/said" 2>&1
 	cat "$fuzz_dir/said"
-	rm -rf "$fuzz_dir"
 	return $fuzz_bad
 }
 

@@ -11,36 +11,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// pty returns a terminal and the side where a person sits.
-func pty(t *testing.T) (person, tty *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { person.Close() })
-	c, err := person.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var n int
-	c.Control(func(fd uintptr) {
-		if err = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); err == nil {
-			n, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
-		}
-	})
-	if err != nil {
-		t.Skip(err)
-	}
-	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { tty.Close() })
-	return person, tty
-}
+	"kryptonite/internal/ptytest"
+)
 
 // in makes cmd the leader of a session in tty.
 func in(cmd *exec.Cmd, tty *os.File) *exec.Cmd {
@@ -50,7 +23,7 @@ func in(cmd *exec.Cmd, tty *os.File) *exec.Cmd {
 }
 
 func TestTerminal(t *testing.T) {
-	person, tty := pty(t)
+	person, tty := ptytest.Open(t)
 	a := At(start(t, in(exec.Command(program(t, "ssh"), "host"), tty)))
 	term, err := a.Terminal()
 	if err != nil {
@@ -99,7 +72,7 @@ func TestNoTerminal(t *testing.T) {
 	alone.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	check("none", alone)
 
-	_, tty := pty(t)
+	_, tty := ptytest.Open(t)
 	input, open, err := os.Pipe() // who reads a terminal in the background is stopped
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +83,7 @@ func TestNoTerminal(t *testing.T) {
 	background.ExtraFiles = []*os.File{input}
 	check("background", background)
 
-	_, tty = pty(t)
+	_, tty = ptytest.Open(t)
 	want = ErrQuiet
 	check("quiet", in(exec.Command("env", "KR_QUIET=1", ssh), tty))
 	alone = exec.Command("env", "KR_QUIET=1", ssh)
@@ -121,16 +94,16 @@ func TestNoTerminal(t *testing.T) {
 	}
 	want = ErrNoTerminal
 
-	_, tty = pty(t)
+	_, tty = ptytest.Open(t)
 	pipes := exec.Command(ssh)
 	pipes.ExtraFiles = []*os.File{tty}
 	pipes.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 4}
 	check("behind a screen of its own", pipes)
 
-	_, tty = pty(t)
+	_, tty = ptytest.Open(t)
 	check("other mounts", in(exec.Command("unshare", "-m", ssh), tty))
 
-	_, tty = pty(t)
+	_, tty = ptytest.Open(t)
 	if os.Geteuid() == 0 {
 		if err := tty.Chown(12345, -1); err != nil {
 			t.Fatal(err)
@@ -138,14 +111,14 @@ func TestNoTerminal(t *testing.T) {
 		check("another user's", in(exec.Command(ssh), tty))
 	}
 
-	_, tty = pty(t)
+	_, tty = ptytest.Open(t)
 	t.Setenv("KR_QUIET", "1")
 	want = ErrQuiet
 	check("krd is quiet", in(exec.Command("env", "-u", "KR_QUIET", ssh), tty))
 }
 
 func TestDumbTerminal(t *testing.T) {
-	_, tty := pty(t)
+	_, tty := ptytest.Open(t)
 	term, err := At(start(t, in(exec.Command("env", "TERM=dumb", program(t, "ssh")), tty))).Terminal()
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,10 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"kryptonite/internal/attacktest"
 	"kryptonite/internal/control"
+	"kryptonite/internal/ptytest"
 	"kryptonite/internal/term"
 )
 
@@ -101,18 +99,7 @@ func must[T any](v T, err error) T {
 // terminal is a terminal of 80 columns that somebody looks at.
 func terminal(t *testing.T) (tty *os.File, seen func() string) {
 	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fd := int(person.Fd())
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err := errors.Join(err, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)); err != nil {
-		t.Fatal(err)
-	}
-	if tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
-		t.Fatal(err)
-	}
+	person, tty := ptytest.Open(t)
 	var all strings.Builder
 	done := make(chan struct{})
 	go func() {

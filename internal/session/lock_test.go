@@ -20,6 +20,20 @@ func isForPeople(e phone.Effect) bool {
 	return ask || sign
 }
 
+// losingRig is keysRig whose phone's frames are lost while *losing, which is first
+// what it is given.
+func losingRig(t *testing.T, first bool) (r *rig, k *told, losing *bool) {
+	t.Helper()
+	losing = &first
+	r, k = keysRig(t, memory.Options{BToA: func(int, []byte) memory.Fate {
+		if *losing {
+			return memory.Fate{}
+		}
+		return memory.Deliver
+	}}, true)
+	return r, k, losing
+}
+
 // TestLocked: who is locked is told so, asks nothing any more, and works again once
 // it is unlocked.
 func TestLocked(t *testing.T) {
@@ -73,20 +87,14 @@ func TestLockedInTheMiddle(t *testing.T) {
 // phone answers by what it told last; the next one works.
 func TestUnlockGotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		losing := false
-		r, k := keysRig(t, memory.Options{BToA: func(_ int, _ []byte) memory.Fate {
-			if losing {
-				return memory.Fate{}
-			}
-			return memory.Deliver
-		}}, true)
+		r, k, losing := losingRig(t, false)
 		defer r.close()
 		r.lock(t.Context(), true)
 		synctest.Wait()
-		losing = true
+		*losing = true
 		r.lock(t.Context(), false)
 		synctest.Wait()
-		losing = false
+		*losing = false
 		if !k.locked {
 			t.Fatal("the notice was not lost")
 		}
@@ -103,17 +111,11 @@ func TestUnlockGotLost(t *testing.T) {
 // TestLockGotLost: the answers say so, and what comes after them.
 func TestLockGotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		losing := true
-		r, k := keysRig(t, memory.Options{BToA: func(_ int, _ []byte) memory.Fate {
-			if losing {
-				return memory.Fate{}
-			}
-			return memory.Deliver
-		}}, true)
+		r, k, losing := losingRig(t, true)
 		defer r.close()
 		r.lock(t.Context(), true)
 		synctest.Wait()
-		losing = false
+		*losing = false
 		if _, err := r.sign(t.Context(), SignOptions{}); !errors.Is(err, ErrLocked) {
 			t.Errorf("a login ends with %v", err)
 		}

@@ -3,7 +3,6 @@ package term
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -11,33 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// pty returns a terminal and the side where a person sits.
-func pty(t *testing.T) (person, tty *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { person.Close() })
-	var n int
-	if err := control(person, func(fd int) (err error) {
-		if err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-			return err
-		}
-		n, err = unix.IoctlGetInt(fd, unix.TIOCGPTN)
-		return err
-	}); err != nil {
-		t.Skip(err)
-	}
-	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { tty.Close() })
-	return person, tty
-}
+	"kryptonite/internal/ptytest"
+)
 
 // seen reads what the person sees up to and with end.
 func seen(t *testing.T, person *os.File, end string) string {
@@ -66,7 +41,7 @@ func TestPassphraseIsNotSeen(t *testing.T) {
 		"Ctrl-C":    {"s3cret\x03", "", ErrInterrupted},
 		"Ctrl-Z":    {"s3cret\x1a\n", "s3cret\x1a", nil},
 	} {
-		person, tty := pty(t)
+		person, tty := ptytest.Open(t)
 		before, err := getTermios(tty)
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +73,7 @@ func TestPassphraseIsNotSeen(t *testing.T) {
 }
 
 func TestPassphraseWhenAskedToEnd(t *testing.T) {
-	person, tty := pty(t)
+	person, tty := ptytest.Open(t)
 	before, err := getTermios(tty)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +108,7 @@ func TestPassphraseNeedsATerminal(t *testing.T) {
 
 // TestConfirmForgetsTheTypedAhead: a "y" typed before the question is no answer.
 func TestConfirmForgetsTheTypedAhead(t *testing.T) {
-	person, tty := pty(t)
+	person, tty := ptytest.Open(t)
 	io := &IO{In: tty, Err: tty}
 	person.WriteString("y\ny\n")
 	seen(t, person, "y\r\ny\r\n") // echoed, so it is there to be read
@@ -150,7 +125,7 @@ func TestConfirmForgetsTheTypedAhead(t *testing.T) {
 }
 
 func TestTerminalFacts(t *testing.T) {
-	person, tty := pty(t)
+	person, tty := ptytest.Open(t)
 	if err := unix.IoctlSetWinsize(int(person.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
 		t.Fatal(err)
 	}

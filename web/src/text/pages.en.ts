@@ -96,7 +96,7 @@ export const pages = {
     forgetSays: "Its next login is treated as its first: whatever key it shows then will be shown to you, and pinned if you allow it.",
   },
   settings: {
-    phone: "This phone", save: "Save", renamed: "Name saved",
+    phone: "This phone",
     addKey: "Add a key", addKeySays: "Computers that are paired are not shown a new key until you let them.",
     keyName: "Name of the key", keyDefault: (n: number) => `Key ${n}`,
     known: "Servers", hostsSub: (pins: number, strange: number) => `${pins} pinned${strange > 0 ? `, ${strange} refused` : ""}`,

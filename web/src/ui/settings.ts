@@ -5,31 +5,18 @@ import type { Ui } from "./context.ts";
 import { type Child, h } from "./dom.ts";
 import { choice } from "./filters.ts";
 import { keyChoices } from "./keychoice.ts";
+import { nameForm } from "./naming.ts";
 import { button, fact, list, outside, row, section, topic } from "./parts.ts";
 import { pushSettings } from "./push.ts";
 import { reports } from "./report.ts";
 import { roomSettings } from "./room.ts";
 import { buildFacts, buildSays } from "./update.ts";
-import { text } from "./welcome.ts";
 
 export function settings(ui: Ui): Child {
   const { view } = ui;
   return [
     topic(ui, t.tabs.settings),
-    section(t.settings.phone, h("form", {
-      class: "inline",
-      onsubmit: (event) => {
-        event.preventDefault();
-        const name = text(event, "phone");
-        if (name) ui.run("rename", async () => {
-          await ui.actions.rename(name);
-          ui.say(t.settings.renamed);
-        });
-      },
-    },
-    h("label", { for: "phone" }, t.welcome.name),
-    h("div", { class: "field" }, h("input", { id: "phone", name: "phone", value: view.name, maxlength: 64, autocomplete: "off", required: true }),
-      h("button", { type: "submit", class: "plain", "aria-busy": ui.state.busy.has("rename") ? "true" : undefined }, t.settings.save)))),
+    section(t.settings.phone, nameForm(ui, "rename", t.welcome.name, view.name, (name) => ui.actions.rename(name))),
     pushSettings(ui),
     looks(ui),
     section(t.home.keys, list(view.keys.map((k) => row(outside(k.name, 48), { icon: "key", sub: t.kind[k.kind].says, key: k.fingerprint, onclick: () => ui.go({ name: "key", fingerprint: k.fingerprint }), ...(k.kind === "plain" ? { tone: "warn" } : {}) })),
