@@ -23,6 +23,14 @@ func newNearHouse(t *testing.T) (*House, *bluetest.Bus) {
 	return h, bus
 }
 
+// silent is that the computer advertises nothing, and nobody is connected.
+func silent(blue *bluetest.BlueZ) func() bool {
+	return func() bool {
+		now, _ := blue.Connected()
+		return now == 0 && len(blue.Advertised()) == 0
+	}
+}
+
 // TestBluetoothAlone: phone and computer pair, log in, also after both and bluetoothd
 // started anew, and part, by Bluetooth alone; the computer is not to be seen but then.
 func TestBluetoothAlone(t *testing.T) {
@@ -34,12 +42,10 @@ func TestBluetoothAlone(t *testing.T) {
 	}
 	blue := bus.BlueZ(t, bluetest.Options{MTU: 185}, "hci0", "hci1")
 	must(t, h.Pair("ana"))
-	silent := func() bool { now, _ := blue.Connected(); return now == 0 && len(blue.Advertised()) == 0 }
-	until(t, "nobody says anything", silent)
 	must(t, h.StartSshd())
-	must(t, h.RunPhone("ana", "always"))
+	must(t, h.RunPhone("ana", "always")) // until then the computer says that it uses the pairing, again and again
 	must(t, h.Login())
-	until(t, "nobody says anything", silent)
+	until(t, "nobody says anything", silent(blue))
 
 	_, err := h.Krd.Stop(syscall.SIGKILL)
 	must(t, err)
@@ -75,7 +81,7 @@ func TestBluetoothAlone(t *testing.T) {
 	}
 	_, err = h.Phones["ana"].Await(`laptop has unpaired`)
 	must(t, err)
-	until(t, "nobody says anything", silent)
+	until(t, "nobody says anything", silent(blue))
 	if got := blue.Touched(); len(got) > 0 {
 		t.Errorf("properties %q were set", got)
 	}

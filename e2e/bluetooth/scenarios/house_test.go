@@ -17,8 +17,8 @@ import (
 	"kryptonite/internal/transport/ble/bluez"
 )
 
-// TestHouse: phone and computer pair and log in by Bluetooth alone, also after
-// bluetoothd was killed, and after the adapter was off.
+// TestHouse: phone and computer pair and log in by Bluetooth alone, also after a
+// stranger has flooded krd, bluetoothd was killed, and the adapter was off.
 func TestHouse(t *testing.T) {
 	bus := inMachine(t)
 	h, err := e2e.NewHouse("/usr/bin", t.TempDir())
@@ -39,7 +39,7 @@ func TestHouse(t *testing.T) {
 	neighbour(t, bus, computerAdapter)
 	timed(t, "pair", func() error { return h.Pair("ana") })
 	must(t, h.StartSshd())
-	must(t, h.RunPhone("ana", "always"))
+	timed(t, "a login, and a stranger before it", func() error { return loginAfterFlood(t, bus, h) })
 	timed(t, "a login", h.Login)
 	signatures(t, h)
 

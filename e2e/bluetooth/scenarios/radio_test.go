@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,8 +20,7 @@ import (
 type end struct {
 	*ble.Link
 	frames chan []byte
-	forged atomic.Int32 // frames that were
-	stop   func()       // of its radio; waits until it has ended
+	stop   func() // of its radio; waits until it has ended
 }
 
 type server interface {
@@ -36,10 +34,6 @@ func newEnd(t *testing.T) *end {
 	var bg sync.WaitGroup
 	bg.Go(func() {
 		e.Receive(ctx, func(f []byte) error {
-			if bytes.HasPrefix(f, []byte(forged)) {
-				e.forged.Add(1)
-				return transport.ErrForged
-			}
 			e.frames <- f
 			return nil
 		})
@@ -77,7 +71,7 @@ func pass(t *testing.T, from, to *end, frame []byte) time.Duration {
 		case got := <-to.frames:
 			if bytes.Equal(got, frame) {
 				return time.Since(begun)
-			} // else a stranger's, or a repeat
+			} // else a repeat
 		case <-ctx.Done():
 			t.Fatal("the frame does not come")
 		}
@@ -90,9 +84,8 @@ func random(n int) []byte {
 	return b
 }
 
-// TestRadio passes frames of the largest size both ways. A stranger floods the computer,
-// and is sent away. Then the phone leaves and comes back six times, and what was sent
-// in between is there.
+// TestRadio passes frames of the largest size both ways. Then the phone leaves and comes
+// back six times, and what was sent in between is there.
 func TestRadio(t *testing.T) {
 	bus := inMachine(t)
 	neighbour(t, bus, computerAdapter)
@@ -105,11 +98,7 @@ func TestRadio(t *testing.T) {
 	t.Logf("met after %v", pass(t, phone, computer, []byte("hello")))
 	t.Logf("64 KiB to the computer: %v", pass(t, phone, computer, random(transport.MaxFrame)))
 	t.Logf("64 KiB to the phone: %v", pass(t, computer, phone, random(transport.MaxFrame)))
-	phone.stop()
 	t.Cleanup(computer.Hold())
-	begun := time.Now()
-	flood(t, computer, service)
-	t.Logf("a stranger came and went in %v", time.Since(begun))
 	for i := range 6 {
 		phone.stop()
 		phone.serve(t, bluez.NewCentral(options(t, phoneAdapter)), service)

@@ -95,12 +95,12 @@ func (p *Peripheral) serveOn(ctx context.Context, b *bus, adapter dbus.ObjectPat
 	var centrals sync.WaitGroup
 	serving, stop := context.WithCancel(ctx)
 	defer func() {
-		stop() // each central is told
+		show.end() // who leaves now is not to come again
+		stop()     // each central is told
 		centrals.Wait()
 		if err == nil {
 			s.await(b, leaving)
 		}
-		show.end()
 		withdraw(b, adapter, s)
 		p.Log.Debug("bluetooth: not advertising", "adapter", adapter)
 	}()

@@ -33,6 +33,7 @@ type service struct {
 	greeted  chan greeting        // hellos of those who are no centrals yet
 	unwanted chan dbus.ObjectPath // devices that should go
 	released chan struct{}        // closed when BlueZ has taken the advertisement away
+	dropped  chan struct{}        // holds one token when nobody has subscribed any more
 	once     sync.Once
 	over     chan struct{} // closed by close
 	bg       sync.WaitGroup
@@ -55,7 +56,7 @@ type greeting struct {
 
 func newService(conn *dbus.Conn, uuid sealbox.ServiceUUID, clock Clock) *service {
 	return &service{conn: conn, clock: clock, uuid: uuid.String(), root: "/kryptonite", centrals: map[dbus.ObjectPath]*central{},
-		greeted: make(chan greeting), unwanted: make(chan dbus.ObjectPath, 16), released: make(chan struct{}), over: make(chan struct{})}
+		greeted: make(chan greeting), unwanted: make(chan dbus.ObjectPath, 16), released: make(chan struct{}), dropped: make(chan struct{}, 1), over: make(chan struct{})}
 }
 
 func (s *service) advert() dbus.ObjectPath { return s.root + "/advertisement0" }
@@ -228,6 +229,10 @@ func (s *service) drop() {
 		s.peer.Close()
 	}
 	s.notify, s.peer, s.started = nil, nil, false
+	select {
+	case s.dropped <- struct{}{}:
+	default:
+	}
 	for _, c := range s.centrals {
 		c.cut()
 	}
@@ -289,6 +294,7 @@ func (s *service) await(b *bus, d time.Duration) {
 			if !ok {
 				return
 			}
+		case <-s.dropped:
 		case <-late:
 			return
 		}
