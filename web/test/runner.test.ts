@@ -6,25 +6,8 @@ import type { Effect, Event } from "../src/core.d.ts";
 import { Runner } from "../src/runner.ts";
 import type { Store } from "../src/store.ts";
 import { Dead, Refused } from "../src/wasm.ts";
-import { fakePhone, fakeRelay, fakeSigner, json } from "./fakes.ts";
-
-const sign: Effect = { type: "Sign", pairing: "p", request: "r", fingerprint: "f", payload: "AAAA", expires: Date.now() + 60_000, wrap: "", renew: false, unwrap: "", wrapped: "" };
-const send: Effect = { type: "Send", pairing: "p", to: [{ relay: { origin: "https://r.example", mailbox: "AAAA" }, sqs: null, bluetooth: null }, { relay: null, sqs: null, bluetooth: null }], frame: "AAAA", farewell: true };
-const put = (key: string): Effect => ({ type: "Store", key, value: "AAAA" });
-const unpair: Event = { type: "Unpair", pairing: "p" };
-
-function house(handle: (event: Event) => Effect[], commit: Store["commit"], signer = fakeSigner(() => "sig")) {
-  const done: string[] = [];
-  const end = new AbortController();
-  fakeRelay(() => (done.push("sent"), json(202, {})));
-  const store: Store = { load: async () => ({}), commit: async (changes, signal) => {
-    await commit(changes, signal);
-    done.push(`stored ${changes.map((c) => c.key).join()}`);
-  } };
-  const core = fakePhone((event) => (done.push(event.type), handle(event)));
-  const runner = new Runner({ core, store, signer, show: (s) => done.push(`shown ${s.type}`), log: () => undefined }, end.signal);
-  return { done, end, runner, running: runner.run() };
-}
+import { fakePhone, fakeSigner } from "./fakes.ts";
+import { house, put, send, sign, unpair } from "./loop.ts";
 
 test("all records of an event are stored at once, before anything else happens", async () => {
   const note: Effect = { type: "Note", pairing: "p", computer: "c", kind: "Live", err: "", rule: "" };
