@@ -159,13 +159,13 @@ func TestScreens(t *testing.T) {
 		want(t, `[]`)
 	})
 	story("what was typed, the focus and the scroll stay when something happens", "settings", func(t *testing.T) {
-		galleryEval[bool](t, tab, `document.getElementById("phone").focus(); document.getElementById("phone").value = ""; true`)
+		galleryEval[bool](t, tab, `document.getElementById("name").focus(); document.getElementById("name").value = ""; true`)
 		if err := chromedp.Do(tab, chromedp.KeyEvent("My phone")); err != nil {
 			t.Fatal(err)
 		}
 		galleryEval[bool](t, tab, `scrollTo(0, 200); true`)
 		show(t, `{ log: [], computers: [], rules: [], messages: [{ id: 5, grave: false, text: "laptop was unpaired", do: "" }] }`)
-		truth(t, `document.activeElement.id === "phone" && document.activeElement.value === "My phone" && scrollY === 200`)
+		truth(t, `document.activeElement.id === "name" && document.activeElement.value === "My phone" && scrollY === 200`)
 	})
 	story("the words are confirmed after a moment, not before", "pair-words", func(t *testing.T) {
 		show(t, `{ pairing: { ...gallery.view.pairing, id: "other", words: "OTHER WORDS" } }`)
