@@ -18,7 +18,7 @@ import (
 // above it in the tree).
 var floors = [][]string{
 	// words: pure
-	{"sealbox", "sshwire", "sshwire/passkeytest", "version", "fault", "freeport", "attacktest", "ptytest", "backoff", "escape"},
+	{"sealbox", "sshwire", "sshwire/passkeytest", "version", "fault", "freeport", "attacktest", "ptytest", "strangertest", "backoff", "escape"},
 	{"wire"},
 	// rules: pure; time is an argument
 	{"pairing", "mailbox", "keystore", "keystore/keystoretest", "transport", "transport/ble/segment", "auditlog", "hostauth", "hostpattern", "knownhosts"},

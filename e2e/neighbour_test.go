@@ -13,15 +13,13 @@ import (
 	"testing"
 
 	"kryptonite/internal/attacktest"
+	"kryptonite/internal/strangertest"
 )
 
-const stranger = 54321 // a user who is nobody here
-
 // asStranger returns a command of another user, in the house's environment.
-func (h *House) asStranger(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...)
-	cmd.Env, cmd.Dir = h.Env, "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
+func (h *House) asStranger(t *testing.T, name string, args ...string) *exec.Cmd {
+	cmd := strangertest.Command(t, name, args...)
+	cmd.Env = h.Env
 	return cmd
 }
 
@@ -31,12 +29,7 @@ func (h *House) asStranger(name string, args ...string) *exec.Cmd {
 // is started holds a secret.
 func TestNeighbours(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("only root can be two users")
-		}
-		t.Skip("only root can be two users")
-	}
+	strangertest.Needed(t)
 	tally := attacktest.New(t, "another user, at a house of real programs")
 	h := newHouse(t)
 	must(t, os.Chmod(h.Dir, 0o755)) // a home that others may enter
@@ -52,7 +45,7 @@ func TestNeighbours(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for _, try := range []*exec.Cmd{h.asStranger("/bin/cat", path), h.asStranger("/bin/ls", path+"/."), h.asStranger("/bin/mv", path, path+".his"), h.asStranger("/bin/ln", "-sf", "/etc/passwd", path)} {
+			for _, try := range []*exec.Cmd{h.asStranger(t, "/bin/cat", path), h.asStranger(t, "/bin/ls", path+"/."), h.asStranger(t, "/bin/mv", path, path+".his"), h.asStranger(t, "/bin/ln", "-sf", "/etc/passwd", path)} {
 				if out, err := try.CombinedOutput(); err == nil {
 					tally.Succeeded("%v: %s", try.Args, out)
 				} else {
@@ -62,7 +55,7 @@ func TestNeighbours(t *testing.T) {
 			return nil
 		}))
 	}
-	if out, err := h.asStranger("/usr/bin/ssh-add", "-l").CombinedOutput(); err == nil || !bytes.Contains(out, []byte("ermission denied")) {
+	if out, err := h.asStranger(t, "/usr/bin/ssh-add", "-l").CombinedOutput(); err == nil || !bytes.Contains(out, []byte("ermission denied")) {
 		tally.Succeeded("ssh-add -l: %v, %s", err, out)
 	} else {
 		tally.Rejected()
@@ -76,9 +69,9 @@ func TestNeighbours(t *testing.T) {
 		must(t, exec.Command("cp", filepath.Join(bin, name), his).Run())
 	}
 	must(t, exec.Command("cp", "-r", h.Path("phone-ana"), h.Path("passphrase"), his).Run())
-	must(t, exec.Command("chown", "-R", fmt.Sprintf("%d:%d", stranger, stranger), his).Run())
+	must(t, exec.Command("chown", "-R", fmt.Sprintf("%d:%d", strangertest.UID, strangertest.GID), his).Run())
 	env := append(os.Environ(), "HOME="+his, "KR_HOME="+his+"/kr", "KR_PHONE_HOME="+his+"/phone-ana", "SSH_AUTH_SOCK=", "DBUS_SESSION_BUS_ADDRESS=disabled:")
-	to := []string{"--reuid", fmt.Sprint(stranger), "--regid", fmt.Sprint(stranger), "--clear-groups"}
+	to := []string{"--reuid", fmt.Sprint(strangertest.UID), "--regid", fmt.Sprint(strangertest.GID), "--clear-groups"}
 	for ready, command := range map[string][]string{
 		`(?m)^ready$`: {his + "/krd"},
 		`ready: `:     {his + "/kr-phone", "--passphrase-file", his + "/passphrase", "run", "--approve", "never"},
@@ -88,7 +81,7 @@ func TestNeighbours(t *testing.T) {
 		_, err = p.Await(ready)
 		must(t, err)
 		for _, file := range []string{"environ", "maps", "auxv", "io"} {
-			if out, err := h.asStranger("/bin/cat", fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file)).Output(); err == nil || len(out) > 0 {
+			if out, err := h.asStranger(t, "/bin/cat", fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, file)).Output(); err == nil || len(out) > 0 {
 				tally.Succeeded("another process of its user reads %s of %s", file, command[0])
 			} else {
 				tally.Rejected()

@@ -14,6 +14,7 @@ import (
 	"kryptonite/internal/control"
 	"kryptonite/internal/daemon"
 	"kryptonite/internal/peer"
+	"kryptonite/internal/strangertest"
 	"kryptonite/internal/term"
 	"kryptonite/internal/version"
 )
@@ -212,12 +213,7 @@ func TestUninstallAfterMending(t *testing.T) {
 
 // TestCheckOfAnothersFile: what another user owns is named, and no --fix can mend it.
 func TestCheckOfAnothersFile(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("only root can make another user's file")
-		}
-		t.Skip("only root can make another user's file")
-	}
+	strangertest.Needed(t)
 	_, state := newcomer(t)
 	if code, _, errs := kr(t, state, "config", "set", "name", "laptop"); code != 0 {
 		t.Fatal(errs)

@@ -6,12 +6,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"kryptonite/internal/strangertest"
 )
 
 // TestSetupInOthersPlaces: nothing is written where others can put files or another
 // directory; a link of the person's own is as good as a directory.
 func TestSetupInOthersPlaces(t *testing.T) {
-	const stranger = 54321
 	places := []string{".ssh", ".config/systemd/user", ".config/environment.d", ".local/share/bash-completion/completions"}
 	mk := func(path string) error { return os.MkdirAll(path, 0o700) }
 	open := func(path string) error { return errors.Join(mk(path), os.Chmod(path, 0o777)) }
@@ -40,21 +41,18 @@ func TestSetupInOthersPlaces(t *testing.T) {
 			return errors.Join(mk(dots), os.Chmod(filepath.Dir(dots), 0o777), mk(filepath.Dir(path)), os.Symlink(dots, path))
 		}, false, false},
 		"open to another group": {func(_, path string) error {
-			return errors.Join(mk(path), os.Chown(path, -1, stranger), os.Chmod(path, 0o770))
+			return errors.Join(mk(path), os.Chown(path, -1, strangertest.GID), os.Chmod(path, 0o770))
 		}, false, true},
-		"another user's": {func(_, path string) error { return errors.Join(mk(path), os.Chown(path, stranger, -1)) }, false, true},
+		"another user's": {func(_, path string) error { return errors.Join(mk(path), os.Chown(path, strangertest.UID, -1)) }, false, true},
 		"another user's link": {func(home, path string) error {
 			dots := filepath.Join(home, "dotfiles")
-			return errors.Join(mk(dots), mk(filepath.Dir(path)), os.Symlink(dots, path), os.Lchown(path, stranger, -1))
+			return errors.Join(mk(dots), mk(filepath.Dir(path)), os.Symlink(dots, path), os.Lchown(path, strangertest.UID, -1))
 		}, false, true},
 	} {
 		for _, place := range places {
 			t.Run(name+" "+filepath.Base(place), func(t *testing.T) {
-				if c.asTwo && os.Geteuid() != 0 {
-					if os.Getenv("CI") != "" {
-						t.Fatal("only root can be two users")
-					}
-					t.Skip("only root can be two users")
+				if c.asTwo {
+					strangertest.Needed(t)
 				}
 				home, state := newcomer(t)
 				t.Setenv("SHELL", "/bin/bash")

@@ -14,12 +14,10 @@ import (
 	"testing"
 
 	"kryptonite/internal/attacktest"
+	"kryptonite/internal/strangertest"
 )
 
-const (
-	holder   = "COREDUMP_TEST_HOLDER" // "off" or "on"
-	stranger = 54321
-)
+const holder = "COREDUMP_TEST_HOLDER" // "off" or "on"
 
 // TestMain is a process with a secret where a test starts the test's program so.
 func TestMain(m *testing.M) {
@@ -48,15 +46,7 @@ func TestMain(m *testing.M) {
 // in its memory that is.
 func start(t *testing.T, how string) (pid int, secret uintptr) {
 	t.Helper()
-	program, err := os.Open("/proc/self/exe") // it lies where that user cannot go
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer program.Close()
-	cmd := exec.Command("/proc/self/fd/3")
-	cmd.ExtraFiles = []*os.File{program}
-	cmd.Env = []string{holder + "=" + how, "SECRET=precious"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
+	cmd := strangertest.Self(t, holder+"="+how, "SECRET=precious")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -90,12 +80,7 @@ func tracing(t *testing.T) bool {
 // TestMemoryIsPrivate: another process of the same user reads nothing of one that
 // is Off; one that is not shows that the reader can.
 func TestMemoryIsPrivate(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("only root can be another user")
-		}
-		t.Skip("only root can be another user")
-	}
+	strangertest.Needed(t)
 	tally := attacktest.New(t, "memory of a process, by its user's others")
 	for _, how := range []string{"on", "off"} {
 		pid, secret := start(t, how)
@@ -106,9 +91,7 @@ func TestMemoryIsPrivate(t *testing.T) {
 			reads["mem"] = []string{"dd", "if=" + at("mem"), "iflag=skip_bytes", fmt.Sprint("skip=", secret), "bs=8", "count=1", "status=none"}
 		}
 		for file, read := range reads {
-			cmd := exec.Command(read[0], read[1:]...)
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
-			out, err := cmd.CombinedOutput()
+			out, err := strangertest.Command(t, read[0], read[1:]...).CombinedOutput()
 			var failed *exec.ExitError
 			switch {
 			case err != nil && !errors.As(err, &failed):

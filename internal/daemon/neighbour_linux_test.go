@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,12 +22,10 @@ import (
 	"kryptonite/internal/control"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/statedir"
+	"kryptonite/internal/strangertest"
 )
 
-const (
-	stranger     = 54321           // a user who is nobody here
-	strangerDoes = "STRANGER_DOES" // "dial" or "listen PATH", for TestMain
-)
+const strangerDoes = "STRANGER_DOES" // "dial" or "listen PATH", for TestMain
 
 // TestMain is another user's program where a test starts the test's program so.
 func TestMain(m *testing.M) {
@@ -96,27 +93,6 @@ func strangerListens(path string) error {
 	return err
 }
 
-// asStranger returns this program as another user's.
-func asStranger(t *testing.T, does string) *exec.Cmd {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("only root can be two users")
-		}
-		t.Skip("only root can be two users")
-	}
-	self, err := os.Open("/proc/self/exe") // it lies where that user cannot go
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { self.Close() })
-	cmd := exec.CommandContext(t.Context(), "/proc/self/fd/3")
-	cmd.ExtraFiles, cmd.Dir = []*os.File{self}, "/"
-	cmd.Env = []string{strangerDoes + "=" + does}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
-	return cmd
-}
-
 // TestNeighbourAtTheSockets: another user gets no connection, and, where somebody
 // has opened the directory and the sockets to all, no byte and no effect.
 func TestNeighbourAtTheSockets(t *testing.T) {
@@ -161,7 +137,7 @@ func TestNeighbourAtTheSockets(t *testing.T) {
 				asked = append(asked, dir.Path(name)+" "+strconv.Quote(m))
 			}
 		}
-		cmd := asStranger(t, "dial")
+		cmd := strangertest.Self(t, strangerDoes+"=dial")
 		cmd.Stdin = strings.NewReader(strings.Join(asked, "\n"))
 		out, err := cmd.Output()
 		replies := strings.SplitAfter(string(out), "\n")
@@ -209,7 +185,7 @@ func TestNeighbourPlaysKrd(t *testing.T) {
 		},
 	} {
 		path := filepath.Join(dir, name)
-		cmd := asStranger(t, "listen "+path)
+		cmd := strangertest.Self(t, strangerDoes+"=listen "+path)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

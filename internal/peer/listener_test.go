@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kryptonite/internal/strangertest"
 )
 
 // home is a directory as statedir makes it, with a short path.
@@ -96,22 +98,10 @@ func TestListenInsecureDirectory(t *testing.T) {
 	}
 }
 
-// onlyRoot skips a test that takes two users, except in CI.
-func onlyRoot(t *testing.T) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("CI") != "":
-		t.Fatal("only root can make another user's files")
-	default:
-		t.Skip("only root can make another user's files")
-	}
-}
-
 func TestListenInAnothersDirectory(t *testing.T) {
-	onlyRoot(t)
+	strangertest.Needed(t)
 	d := home(t)
-	if err := os.Chown(d, 12345, -1); err != nil {
+	if err := os.Chown(d, strangertest.UID, -1); err != nil {
 		t.Fatal(err)
 	}
 	if l, err := Listen(filepath.Join(d, "s")); err == nil {
@@ -122,14 +112,14 @@ func TestListenInAnothersDirectory(t *testing.T) {
 
 // TestOthersLeftover: a socket of another user is not ours to replace.
 func TestOthersLeftover(t *testing.T) {
-	onlyRoot(t)
+	strangertest.Needed(t)
 	path := filepath.Join(home(t), "s")
 	l, err := Listen(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := os.Lchown(path, 12345, -1); err != nil {
+	if err := os.Lchown(path, strangertest.UID, -1); err != nil {
 		t.Fatal(err)
 	}
 	if l, err := Listen(path); err == nil {

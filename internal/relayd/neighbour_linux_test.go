@@ -7,41 +7,25 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"kryptonite/internal/attacktest"
+	"kryptonite/internal/strangertest"
 )
-
-const stranger = 54321 // a user who is nobody here
 
 // asStranger is kr-relay as another user's.
 func asStranger(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("only root can be two users")
-		}
-		t.Skip("only root can be two users")
-	}
-	self, err := os.Open("/proc/self/exe") // it lies where that user cannot go
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { self.Close() })
-	cmd := exec.CommandContext(t.Context(), "/proc/self/fd/3")
-	cmd.ExtraFiles, cmd.Dir = []*os.File{self}, "/"
-	cmd.Env = []string{strangerRuns + "=" + strings.Join(args, " ")}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
-	return cmd
+	return strangertest.Self(t, strangerRuns+"="+strings.Join(args, " "))
 }
 
 // TestNeighbourTakesACopy: another user gets no copy of a relay's mail, also where
 // somebody has opened its directory and its socket to all.
 func TestNeighbourTakesACopy(t *testing.T) {
+	strangertest.Needed(t)
 	tally := attacktest.New(t, "the relay's backup.sock, by another user")
 	data, his := shortDir(t), shortDir(t)
-	if err := os.Chown(his, stranger, stranger); err != nil && os.Geteuid() == 0 {
+	if err := os.Chown(his, strangertest.UID, strangertest.GID); err != nil {
 		t.Fatal(err)
 	}
 	start(t, data)
@@ -70,6 +54,7 @@ func TestNeighbourTakesACopy(t *testing.T) {
 // TestNeighbourPlaysTheRelay: no backup is made of what another user hands out in
 // the relay's place, nor of mail in a directory that he can change.
 func TestNeighbourPlaysTheRelay(t *testing.T) {
+	strangertest.Needed(t)
 	tally := attacktest.New(t, "another user in the place of the relay to back up")
 	his, data, out := shortDir(t), shortDir(t), t.TempDir()
 	stream := copyStream(t)
@@ -78,7 +63,7 @@ func TestNeighbourPlaysTheRelay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{his, store} {
-		if err := os.Chown(path, stranger, stranger); err != nil && os.Geteuid() == 0 {
+		if err := os.Chown(path, strangertest.UID, strangertest.GID); err != nil {
 			t.Fatal(err)
 		}
 	}

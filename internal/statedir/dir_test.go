@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kryptonite/internal/strangertest"
 )
 
 // ignoreFileSizeSignal makes a write beyond RLIMIT_FSIZE an error.
@@ -96,9 +98,9 @@ func TestLinksOnTheWay(t *testing.T) {
 }
 
 func TestAnotherUsersFiles(t *testing.T) {
-	onlyRoot(t)
+	strangertest.Needed(t)
 	d := newDir(t)
-	if err := errors.Join(d.WriteFile("f", []byte("x")), os.Chown(d.Path("f"), stranger, -1)); err != nil {
+	if err := errors.Join(d.WriteFile("f", []byte("x")), os.Chown(d.Path("f"), strangertest.UID, -1)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.ReadFile("f"); err == nil || !strings.Contains(err.Error(), "another user") {
@@ -107,7 +109,7 @@ func TestAnotherUsersFiles(t *testing.T) {
 	if _, err := d.Lock("f"); err == nil {
 		t.Error("another user's file is a lock")
 	}
-	if err := os.Chown(d.Path(), stranger, -1); err != nil {
+	if err := os.Chown(d.Path(), strangertest.UID, -1); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(d.Path()); err == nil || !strings.Contains(err.Error(), "another user") {

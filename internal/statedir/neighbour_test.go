@@ -3,44 +3,28 @@ package statedir
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"kryptonite/internal/attacktest"
+	"kryptonite/internal/strangertest"
 )
-
-const stranger = 54321 // a user who is nobody here
 
 // asStranger runs a shell command as another user, in a group that is not ours.
 func asStranger(t *testing.T, command string, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.Command("/bin/sh", append([]string{"-c", command, "sh"}, args...)...)
-	cmd.Env, cmd.Dir = []string{"PATH=/usr/bin:/bin"}, "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
+	cmd := strangertest.Command(t, "/bin/sh", append([]string{"-c", command, "sh"}, args...)...)
+	cmd.Env = []string{"PATH=/usr/bin:/bin"}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
-}
-
-// onlyRoot skips a test that takes two users, except in CI.
-func onlyRoot(t *testing.T) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("CI") != "":
-		t.Fatal("only root can be two users")
-	default:
-		t.Skip("only root can be two users")
-	}
 }
 
 // shared is a directory that everybody may enter and write, as a careless person
 // makes one, below one that only we may change.
 func shared(t *testing.T, mode os.FileMode) string {
 	t.Helper()
-	onlyRoot(t)
+	strangertest.Needed(t)
 	top, err := os.MkdirTemp("", "neigh")
 	if err != nil {
 		t.Fatal(err)
@@ -178,11 +162,11 @@ func TestNeighbourMayMoveIt(t *testing.T) {
 	} {
 		dir := shared(t, c.mode)
 		kr := filepath.Join(dir, "kr")
-		if err := errors.Join(os.Mkdir(kr, 0o700), os.Chown(dir, -1, stranger)); err != nil {
+		if err := errors.Join(os.Mkdir(kr, 0o700), os.Chown(dir, -1, strangertest.GID)); err != nil {
 			t.Fatal(err)
 		}
 		if !c.own {
-			if err := os.Chown(dir, stranger, -1); err != nil {
+			if err := os.Chown(dir, strangertest.UID, -1); err != nil {
 				t.Fatal(err)
 			}
 		}
