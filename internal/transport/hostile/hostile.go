@@ -154,7 +154,7 @@ func (a *Adversary) Channel(x, y transport.Link) (transport.Link, transport.Link
 
 // lane needs mu.
 func (a *Adversary) lane(from transport.Link) *lane {
-	l := &lane{a: a, from: from, rnd: rand.New(rand.NewPCG(a.seed, uint64(len(a.lanes)))), bad: map[sum]Act{}, again: map[sum]Act{}, came: map[sum]bool{}}
+	l := &lane{a: a, from: from, rnd: rand.New(rand.NewPCG(a.seed, uint64(len(a.lanes)))), bad: map[sum]Act{}, again: map[sum]Act{}, came: map[sum]bool{}} // #nosec G404 -- luck that can be had again
 	a.lanes = append(a.lanes, l)
 	return l
 }
