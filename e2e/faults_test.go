@@ -186,7 +186,7 @@ func (p *pairing2) phone(link string, stop <-chan struct{}) error {
 }
 
 // paired lists the ids of the pairings that krd has.
-func (h *House) paired(t *testing.T) (ids []string) {
+func (h *House) paired(t testing.TB) (ids []string) {
 	t.Helper()
 	out, err := h.Kr("status")
 	must(t, err)

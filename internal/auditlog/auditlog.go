@@ -1,7 +1,8 @@
 // Package auditlog is the phone's record of what was decided: entries in a
 // chain of hashes, so that a changed, dropped, reordered or cut entry is found.
 //
-// An entry is stored as the bytes that [Entry.Encode] returned, which are JSON:
+// An entry is stored as the bytes that [Log.Append] returned, which are JSON, with all
+// that steers a terminal as \uXXXX, so that the same bytes can be shown:
 //
 //	{"seq":7,"unix_seconds":1795000000,"computer":"laptop","decision":"allowed",
 //	 "user":"root","host_key":"SHA256:…","proof":"proved",…,"prev":"<32 bytes>"}
@@ -25,8 +26,12 @@ import (
 	"fmt"
 	"time"
 
+	"kryptonite/internal/escape"
 	"kryptonite/internal/wire"
 )
+
+// Kept is how many entries a phone keeps, the newest: years of logins, some megabytes.
+const Kept = 10_000
 
 // Decision is what became of a request.
 type Decision string
@@ -96,9 +101,14 @@ func (l *Log) Append(e Entry) []byte {
 	if err != nil {
 		panic("auditlog: bug: an entry does not encode: " + err.Error())
 	}
+	b = escape.Text(b)
 	l.next(e.Seq, b)
 	return b
 }
+
+// Cut reports whether entries are missing before the oldest one, though fewer than
+// [Kept] are there.
+func (l *Log) Cut() bool { return l.first > 1 && l.len-l.first+1 < Kept }
 
 // Forget says that the entries before seq are not kept any more.
 func (l *Log) Forget(seq uint64) { l.first = min(seq, l.len) }

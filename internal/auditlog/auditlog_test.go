@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"kryptonite/internal/attacktest"
+	"kryptonite/internal/escape"
 	"kryptonite/internal/wire"
 )
 
@@ -39,6 +40,19 @@ func TestReadGivesWhatWasWritten(t *testing.T) {
 	l.Append(Entry{})
 	if end.Head() != l.Head() {
 		t.Error("a log that was read does not go on like the one that was written")
+	}
+}
+
+// TestEntriesCanBeShown: what is stored steers no terminal, so that it can be shown as
+// it was hashed.
+func TestEntriesCanBeShown(t *testing.T) {
+	var l Log
+	b := l.Append(Entry{Computer: "a\x1b[2J\u009b\u202e\u2028\ufe0f\n"})
+	if bytes.ContainsFunc(b, escape.Unseen) {
+		t.Errorf("stored: %q", b)
+	}
+	if got, end, err := Read([][]byte{b}); err != nil || end != l || got[0].Computer != "a\x1b[2J\u009b\u202e\u2028\ufe0f\n" {
+		t.Errorf("read back: %+v, %v", got, err)
 	}
 }
 

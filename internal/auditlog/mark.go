@@ -86,6 +86,19 @@ const (
 	Forgotten                // the entry is not kept any more
 )
 
+// Text says the verdict of a log that ends at end, to people.
+func (v Verdict) Text(end Log) string {
+	switch v {
+	case Holds:
+		return "yes, that was this log"
+	case Differs:
+		return "no, the log was another then"
+	case Missing:
+		return fmt.Sprintf("no, this log has %d entries only", end.Len())
+	}
+	return fmt.Sprintf("that entry is not kept any more; the oldest is %d", end.First())
+}
+
 // Check looks the claim up in a log as Read returned it.
 func (c Claim) Check(entries []Entry, end Log) Verdict {
 	m := end.Mark()

@@ -18,49 +18,70 @@ type verifyOptions struct {
 	phone  string // name or id; "": all
 	full   bool
 	accept bool
+	file   string // an exported log instead; "": none
 }
 
 func logVerifyCmd(e *env) *cobra.Command {
 	o := verifyOptions{}
 	c := &cobra.Command{
-		Use: "verify", Short: "Say whether your phones' logs only grew", Args: noArgs,
+		Use: "verify [--file FILE [LENGTH:HEAD ...]]", Short: "Say whether your phones' logs only grew, or verify one in a file",
+		Args: func(c *cobra.Command, args []string) error {
+			if o.file == "" {
+				return noArgs(c, args)
+			}
+			return nil
+		},
 		Long: `Each answer of a phone tells length and head of the log that it keeps: how many
 entries there ever were, and a hash that stands for all of them. krd remembers
 them. This says for each phone whether its log only grew, and what to type on
 the phone to compare the two logs. The exit code is 1 if one shrank or changed.
 
 A phone that was restored from a backup looks like that, too. If you know why,
---accept it; krd goes on from there.`,
-		Example: "  $ kr log verify\n  $ kr log verify --phone \"Ana's phone\" --accept",
-		RunE:    func(c *cobra.Command, _ []string) error { return runLogVerify(c.Context(), e, o) },
+--accept it; krd goes on from there.
+
+With --file it verifies a log that a phone gave away (Export in the app's Log, or
+kr-phone log --json): that no entry was changed, dropped or added, and that it is
+the log that LENGTH:HEAD stands for; without that, the one that krd has seen.`,
+		Example: "  $ kr log verify\n  $ kr log verify --phone \"Ana's phone\" --accept\n  $ kr log verify --file kryptonite-log-2026-11-29.jsonl",
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("file") {
+				return runLogFile(c.Context(), e, o, args)
+			}
+			return runLogVerify(c.Context(), e, o)
+		},
 	}
+	c.Flags().StringVar(&o.file, "file", "", "verify the log in this file; -: standard input")
 	c.Flags().StringVar(&o.phone, "phone", "", "only this phone, by name or id")
 	c.Flags().BoolVar(&o.full, "full", false, "show all 64 characters of the head, not the first 16")
 	c.Flags().BoolVar(&o.accept, "accept", false, "say that you know why; needs --phone if there are several")
+	c.MarkFlagsMutuallyExclusive("file", "accept")
 	return c
 }
 
 func runLogVerify(ctx context.Context, e *env, o verifyOptions) error {
-	st, err := e.krd.Status(ctx)
-	if err != nil {
-		return err
-	}
-	phones := st.Phones
-	if o.phone != "" {
-		phones = slices.DeleteFunc(phones, func(p control.Phone) bool {
-			return p.ID != o.phone && !strings.EqualFold(p.Name, o.phone)
-		})
-		if len(phones) == 0 {
-			return &term.Problem{Err: fmt.Errorf("no paired phone is called %q", o.phone), Code: codeNotPaired, Hints: []string{"list the phones: kr status"}}
-		}
-	}
+	phones, err := e.phonesCalled(ctx, o.phone)
 	switch {
+	case err != nil:
+		return err
 	case len(phones) == 0:
 		return notPaired()
 	case o.accept:
 		return e.acceptLog(ctx, phones)
 	}
 	return e.showVerified(phones, o.full || !e.io.OutTTY())
+}
+
+// phonesCalled are the phones with this name or id, at least one; all for "".
+func (e *env) phonesCalled(ctx context.Context, name string) ([]control.Phone, error) {
+	st, err := e.krd.Status(ctx)
+	if err != nil || name == "" {
+		return st.Phones, err
+	}
+	phones := slices.DeleteFunc(st.Phones, func(p control.Phone) bool { return p.ID != name && !strings.EqualFold(p.Name, name) })
+	if len(phones) == 0 {
+		return nil, &term.Problem{Err: fmt.Errorf("no paired phone is called %q", name), Code: codeNotPaired, Hints: []string{"list the phones: kr status"}}
+	}
+	return phones, nil
 }
 
 // showVerified prints what is known of each phone's log. A finding that nobody

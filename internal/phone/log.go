@@ -10,9 +10,6 @@ import (
 	"kryptonite/internal/auditlog"
 )
 
-// maxLog is how many log entries are kept: years of logins, some megabytes.
-const maxLog = 10_000
-
 func logKey(seq uint64) string { return fmt.Sprintf("%s%020d", LogPrefix, seq) }
 
 // note writes a decision about rec, which still holds its request, to the log.
@@ -27,7 +24,7 @@ func (c *Core) note(now time.Time, rec *reqRecord, d auditlog.Decision, reason s
 	e.Program = v.card.Reported.Program
 	b := c.log.Append(e)
 	effects := []Effect{Store{Key: logKey(c.log.Len()), Value: b}}
-	if first := c.log.First(); c.log.Len()-first >= maxLog {
+	if first := c.log.First(); c.log.Len()-first >= auditlog.Kept {
 		effects = append(effects, Store{Key: logKey(first)})
 		c.log.Forget(first + 1)
 	}
@@ -38,24 +35,29 @@ func (c *Core) note(now time.Time, rec *reqRecord, d auditlog.Decision, reason s
 // *auditlog.BrokenError says that it is not what was written; the entries before
 // that are returned with it.
 func Log(records map[string][]byte) ([]auditlog.Entry, auditlog.Log, error) {
-	keys := keysWith(records, LogPrefix)
-	var stored [][]byte
-	for _, k := range keys {
-		stored = append(stored, records[k])
-	}
-	entries, end, err := auditlog.Read(stored)
+	entries, end, err := auditlog.Read(LogBytes(records))
 	if err != nil {
 		return entries, end, err
 	}
+	keys := keysWith(records, LogPrefix)
 	for i, e := range entries {
 		if keys[i] != logKey(e.Seq) {
 			return entries[:i], end, &auditlog.BrokenError{Seq: e.Seq, Why: "it is not stored in its place"}
 		}
 	}
-	if first := end.First(); first > 1 && end.Len()-first+1 < maxLog {
-		return entries, end, &auditlog.BrokenError{Seq: first, Why: "entries before it are missing"}
+	if end.Cut() {
+		return entries, end, &auditlog.BrokenError{Seq: end.First(), Why: "entries before it are missing"}
 	}
 	return entries, end, nil
+}
+
+// LogBytes are the entries of the log as they are stored, oldest first. Nothing is
+// verified.
+func LogBytes(records map[string][]byte) (stored [][]byte) {
+	for _, k := range keysWith(records, LogPrefix) {
+		stored = append(stored, records[k])
+	}
+	return stored
 }
 
 // keysWith are the keys with a prefix, sorted.

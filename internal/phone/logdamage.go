@@ -39,7 +39,7 @@ func (c *Core) loadLog(records map[string][]byte) error {
 }
 
 // beginLog is done before the first event: it sets a broken log aside. At most
-// maxLog records stay there, the newest.
+// auditlog.Kept records stay there, the newest.
 func (c *Core) beginLog(now time.Time) []Effect {
 	d := &c.damage
 	if d.broken == nil {
@@ -52,7 +52,7 @@ func (c *Core) beginLog(now time.Time) []Effect {
 		effects = append(effects, Store{Key: to, Value: d.log[k]}, Store{Key: k})
 		d.aside = append(d.aside, to)
 	}
-	for len(d.aside) > maxLog {
+	for len(d.aside) > auditlog.Kept {
 		effects = append(effects, Store{Key: d.aside[0]})
 		d.aside = d.aside[1:]
 	}

@@ -218,7 +218,7 @@ func TestLogKeepsItsEnd(t *testing.T) {
 	h := newHost(1)
 	req := w.request(1, w.login(h, true), h.bind(false))
 	rec := &reqRecord{pairing: w.pairing, id: req.ID, Request: req}
-	for range maxLog + 5 {
+	for range auditlog.Kept + 5 {
 		for _, e := range w.core.note(w.now, rec, auditlog.Rejected, "") {
 			s := e.(Store)
 			if w.disk[s.Key] = s.Value; s.Value == nil {
@@ -227,7 +227,7 @@ func TestLogKeepsItsEnd(t *testing.T) {
 		}
 	}
 	entries, end, err := Log(w.disk)
-	if err != nil || len(entries) != maxLog || end.Len() != maxLog+5 || end.First() != 6 || end.Head() != w.core.log.Head() {
+	if err != nil || len(entries) != auditlog.Kept || end.Len() != auditlog.Kept+5 || end.First() != 6 || end.Head() != w.core.log.Head() {
 		t.Errorf("%d entries, %+v, %v", len(entries), end, err)
 	}
 	w.reload()

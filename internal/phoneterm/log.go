@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kryptonite/internal/auditlog"
+	"kryptonite/internal/escape"
 	"kryptonite/internal/phone"
 	"kryptonite/internal/term"
 )
@@ -30,7 +31,7 @@ kr-phone runs, too.`,
 			return runLog(e, asJSON)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line: the bytes that the hashes are of, for kr log verify --file")
 	c.Flags().BoolVar(&aside, "aside", false, "print instead what was set aside when the log was damaged, as it was found")
 	c.AddCommand(logVerifyCmd(e), logAcknowledgeCmd(e))
 	return c
@@ -41,27 +42,22 @@ func runLog(e *env, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	entries, _, broken := phone.Log(records)
-	for _, entry := range entries {
-		if err := printEntry(e.io, entry, asJSON); err != nil {
-			return err
-		}
-	}
-	return explainLog(broken)
+	return explainLog(printLog(e.io, records, asJSON))
 }
 
-// printEntry prints one entry, as a line.
-func printEntry(io *term.IO, e auditlog.Entry, asJSON bool) error {
-	if asJSON {
-		b, err := term.JSON(e, "")
-		if err != nil {
-			return fmt.Errorf("print the log: %w", err)
+// printLog prints the log's entries, a line each, up to the first that is not what
+// was written; the error is that of [phone.Log].
+func printLog(io *term.IO, records map[string][]byte, asJSON bool) error {
+	entries, _, broken := phone.Log(records)
+	stored := phone.LogBytes(records)
+	for i, entry := range entries {
+		if asJSON {
+			io.Printf("%s\n", escape.Text(stored[i])) // as it was written, if we wrote it
+			continue
 		}
-		io.Printf("%s\n", b)
-		return nil
+		io.Printf("%s\t%s\t%s\t%s\n", entry.Time().Format(time.RFC3339), term.CleanMax(entry.Computer, 64), term.CleanMax(string(entry.Decision), 20), term.CleanMax(what(entry), 200))
 	}
-	io.Printf("%s\t%s\t%s\t%s\n", e.Time().Format(time.RFC3339), term.CleanMax(e.Computer, 64), term.CleanMax(string(e.Decision), 20), term.CleanMax(what(e), 200))
-	return nil
+	return broken
 }
 
 // explainLog adds to a broken log what it means.

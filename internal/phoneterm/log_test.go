@@ -22,7 +22,7 @@ func logged(t *testing.T, n int) (home, passphrase string, marks []auditlog.Mark
 	var l auditlog.Log
 	marks = append(marks, l.Mark())
 	for i := range n {
-		b := l.Append(auditlog.Entry{Unix: 1_795_000_000, Computer: "laptop\x1b[2J", User: fmt.Sprint("user", i), Decision: auditlog.Allowed, Proof: "proved"})
+		b := l.Append(auditlog.Entry{Unix: 1_795_000_000, Computer: "laptop\x1b[2J\u009b", User: fmt.Sprint("user", i), Decision: auditlog.Allowed, Proof: "proved"})
 		ops = append(ops, statedir.Op{Key: fmt.Sprintf("%s%020d", phone.LogPrefix, l.Len()), Value: b})
 		marks = append(marks, l.Mark())
 	}
@@ -83,6 +83,10 @@ func TestLogWhileItRuns(t *testing.T) {
 		if code != 0 || !strings.Contains(stdout, want) || strings.Contains(stdout, "\x1b") {
 			t.Errorf("%q: exit %d, %q, %q", args, code, stdout, stderr)
 		}
+	}
+	_, exported, _ := krPhone(t, home, "log", "--json")
+	if _, end, err := auditlog.Read(bytes.Split([]byte(strings.TrimSuffix(exported, "\n")), []byte("\n"))); err != nil || end.Mark() != marks[3] || strings.Contains(exported, "\u009b") {
+		t.Errorf("log --json is not the log as it is hashed: ends in %v, %v: %q", end.Mark(), err, exported)
 	}
 	for _, args := range [][]string{{"log", "acknowledge"}, {"unpair", "x"}} {
 		if code, _, stderr := krPhone(t, home, args...); code == 0 || !strings.Contains(stderr, "another terminal") {

@@ -57,24 +57,12 @@ func runLogVerify(e *env, args []string) error {
 	var worst error
 	for i, c := range claims {
 		verdict := c.Check(entries, end)
-		e.io.Printf("%s: %s\n", term.CleanMax(args[i], 100), verdictText(verdict, end))
+		e.io.Printf("%s: %s\n", term.CleanMax(args[i], 100), verdict.Text(end))
 		if verdict != auditlog.Holds && worst == nil {
 			worst = verdictProblem(verdict)
 		}
 	}
 	return worst
-}
-
-func verdictText(v auditlog.Verdict, end auditlog.Log) string {
-	switch v {
-	case auditlog.Holds:
-		return "yes, that was this log"
-	case auditlog.Differs:
-		return "no, the log was another then"
-	case auditlog.Missing:
-		return fmt.Sprintf("no, this log has %d entries only", end.Len())
-	}
-	return fmt.Sprintf("that entry is not kept any more; the oldest is %d", end.First())
 }
 
 func verdictProblem(v auditlog.Verdict) error {

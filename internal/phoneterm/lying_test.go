@@ -3,6 +3,7 @@ package phoneterm
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -85,11 +86,18 @@ func TestHostileTexts(t *testing.T) {
 				}
 			},
 			"the log": func(p *prompter) {
-				for _, e := range []auditlog.Entry{entry, refusal, content} {
-					must(t, printEntry(p.e.io, e, false))
-				}
+				var l auditlog.Log
+				must(t, printLog(p.e.io, map[string][]byte{
+					phone.LogPrefix + fmt.Sprintf("%020d", 1): l.Append(entry), phone.LogPrefix + fmt.Sprintf("%020d", 2): l.Append(refusal),
+					phone.LogPrefix + fmt.Sprintf("%020d", 3): l.Append(content)}, false))
 			},
-			"the log as JSON": func(p *prompter) { must(t, printEntry(p.e.io, entry, true)) },
+			"the log as JSON": func(p *prompter) {
+				raw := entry // as somebody else wrote it
+				raw.Seq, raw.Prev = 1, make([]byte, 32)
+				b, err := json.Marshal(raw)
+				must(t, err)
+				must(t, printLog(p.e.io, map[string][]byte{phone.LogPrefix + fmt.Sprintf("%020d", 1): b}, true))
+			},
 			"a rule": func(p *prompter) {
 				for _, scope := range []policy.Scope{policy.Host, policy.Computer, policy.Block} {
 					printRule(p.e.io, policy.Rule{ID: s, Scope: scope, Name: s, User: s, HostKey: s}, s, time.Now())

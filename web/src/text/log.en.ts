@@ -13,7 +13,7 @@ export const log = {
   verify: "Verify the chain", export: "Export JSON",
   holds: (first: number, last: number) => (first === last ? `The chain holds: entry ${last}.` : `The chain holds: entries ${first} to ${last}.`),
   empty: "There is no entry yet.",
-  mark: "It ends in", compare: "On a computer, kr log verify says what it saw last: that is this record then, if the numbers agree.",
+  mark: "It ends in", compare: "On a computer, kr log verify says what it saw last: that is this record then, if the numbers agree. With --file it verifies an exported copy.",
   broken: "The chain is broken.", held: (n: number) => `${n === 1 ? "1 entry" : `${n} entries`} before that fit together.`,
   brokenDo: "Compare with kr log on your computers. At its next start the app sets this record aside and begins a new one.",
 };
