@@ -166,3 +166,25 @@ func (p *tab) killedPairing(profile string, wait time.Duration) *tab {
 	p.pair(offer)
 	return p
 }
+
+// TestAppPairedAnew: a pairing stopped at its words while the page was away; the link
+// of the next one, which opens the app, is not lost to them.
+func TestAppPairedAnew(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	page, _ := newAppPage(t, h, false)
+	offer, err := h.OfferPairing()
+	must(t, err)
+	p := openApp(t, h, page, offer.Link)
+	for _, b := range append(plain, "Pair") {
+		p.tap(b)
+	}
+	p.sees("Does the computer show the same words?")
+	must(t, p.Open("about:blank"))
+	_, err = offer.Kr.Stop(syscall.SIGINT)
+	must(t, err)
+	offer, err = h.OfferPairing()
+	must(t, err)
+	must(t, p.Open(offer.Link))
+	p.pair(offer)
+}

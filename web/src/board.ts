@@ -24,7 +24,8 @@ function ending(decided: Waiting["decided"], code: Code): Ended["why"] {
 
 /** A Board has the part of a View that the core tells by and by. */
 export class Board {
-  pairing: Pairing | null = null;
+  #opened: Pairing | null = null; // by a person, up to the words; words of another pairing wait behind it
+  readonly #told = new Map<string, Pairing>(); // by the core, by id, the newest last
   readonly #waiting = new Map<string, Waiting>();
   #ended: Ended[] = [];
   #alarms: Alarm[] = [];
@@ -35,10 +36,37 @@ export class Board {
     return { pairing: this.pairing, cards: [...this.#waiting.values()].map((w) => w.card), ended: this.#ended, alarms: this.#alarms, messages: this.#messages };
   }
 
-  /** clear drops what a core told: another one tells it anew. */
+  /** pairing is the one to show. */
+  get pairing(): Pairing | null {
+    return this.#opened ?? [...this.#told.values()].at(-1) ?? null;
+  }
+
+  /** open shows a link that a person has opened, in place of what was opened before. */
+  open(link: Pairing): void {
+    this.#opened = link;
+  }
+
+  /** began says under which id the core pairs by the link; its words may have come. */
+  began(id: string): void {
+    if (this.#opened?.step !== "waiting") return;
+    this.#opened = { ...this.#opened, id };
+    const words = this.#told.get(id);
+    if (words) this.#tell(words);
+  }
+
+  /** drop takes the pairing away that is shown, and returns its id. */
+  drop(): string {
+    const id = this.pairing?.id ?? "";
+    if (this.#opened) this.#opened = null;
+    else this.#told.delete(id);
+    return id;
+  }
+
+  /** clear drops what a core told: another one tells it anew. What nobody but the person knows stays. */
   clear(): void {
     this.#waiting.clear();
-    this.pairing = null;
+    this.#told.clear();
+    if (this.#opened?.step !== "link") this.#opened = null;
   }
 
   show(what: Shown): void {
@@ -47,8 +75,7 @@ export class Board {
       case "Withdraw": return this.#withdraw(idOf(what), what.why);
       case "Alarm": this.#alarms = [...this.#alarms, what].slice(-8); return;
       case "ShowWords":
-        this.pairing = { link: "", place: null, ...this.pairing, step: "words", id: what.pairing, computer: what.computer, words: what.words, slow: false };
-        return;
+        return this.#tell({ ...this.#known(what.pairing), step: "words", computer: what.computer, words: what.words, slow: false });
       case "Note": return this.#note(what);
     }
   }
@@ -68,15 +95,25 @@ export class Board {
     this.#ended = [...this.#ended, { card: was.card, why: ending(was.decided, code), took: Date.now() - was.shown }].slice(-4);
   }
 
+  #known(id: string): Pairing {
+    if (this.#opened?.id === id) return this.#opened;
+    return this.#told.get(id) ?? { step: "words", link: "", place: null, id, computer: "", words: "", slow: false };
+  }
+
+  #tell(p: Pairing): void {
+    const opened = this.#opened?.id === p.id ? this.#opened : null;
+    if (opened) this.#opened = null;
+    this.#told.set(p.id, opened ? { ...p, link: opened.link, place: opened.place } : p);
+  }
+
   #note(note: Note): void {
-    const ours = note.kind === "BadLink" || this.pairing?.id === note.pairing;
+    const opened = this.#opened && (note.kind === "BadLink" || this.#opened.id === note.pairing) ? this.#opened : null;
     switch (note.kind) {
-      case "NoHello": if (ours && this.pairing) this.pairing = { ...this.pairing, slow: true }; break;
-      case "Paired":
-        this.pairing = { link: "", place: null, words: "", slow: false, ...this.pairing, step: "agreed", id: note.pairing, computer: note.computer };
-        break;
+      case "NoHello": if (opened) this.#opened = { ...opened, slow: true }; break;
+      case "Paired": this.#tell({ ...this.#known(note.pairing), step: "agreed", computer: note.computer }); break;
       case "Live": case "Refused": case "TooLate": case "BadLink": case "Unpaired":
-        if (ours) this.pairing = null;
+        if (opened) this.#opened = null;
+        this.#told.delete(note.pairing);
     }
     const said = sentence(note);
     if (note.kind === "LogDamaged") this.#messages = this.#messages.filter((m) => !m.returns); // of an earlier turn of this tab

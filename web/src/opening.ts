@@ -18,7 +18,7 @@ export class Opening {
     const link = text.trim();
     const { relay, region, account } = parse(this.core(), link);
     const place: Place = relay ? { kind: "relay", name: relay } : region ? { kind: "sqs", name: `${region}, account ${account}` } : { kind: "bluetooth", name: "" };
-    this.board.pairing = { step: "link", link, place, id: "", computer: "", words: "", slow: false };
+    this.board.open({ step: "link", link, place, id: "", computer: "", words: "", slow: false });
     this.around.changed();
   }
 
@@ -26,10 +26,10 @@ export class Opening {
     const opened = this.board.pairing;
     if (opened?.step !== "link") return;
     const before = new Set(this.core().computers().map((c) => c.pairing));
-    this.board.pairing = { ...opened, step: "waiting" };
+    this.board.open({ ...opened, step: "waiting" });
     await this.post({ type: "OpenLink", link: opened.link });
     const fresh = this.core().computers().find((c) => !before.has(c.pairing));
-    if (fresh && this.board.pairing?.step === "waiting") this.board.pairing = { ...this.board.pairing, id: fresh.pairing };
+    if (fresh) this.board.began(fresh.pairing);
     this.around.changed();
     if (fresh && opened.place?.kind === "bluetooth") await this.bluetooth(fresh.pairing);
   }
@@ -47,8 +47,7 @@ export class Opening {
 
   /** drop gives up a pairing that is not live. */
   drop(): void {
-    const id = this.board.pairing?.id;
-    this.board.pairing = null;
+    const id = this.board.drop();
     if (id) this.post({ type: "Unpair", pairing: id }).catch(this.around.note);
     this.around.changed();
   }

@@ -44,7 +44,8 @@ test("an answer that did not go through may be given again", () => {
 test("a pairing goes its steps, and another's words do not end it", () => {
   const board = new Board();
   const place = { kind: "relay", name: "r" } as const;
-  board.pairing = { step: "waiting", link: "l", place, id: "p", computer: "", words: "", slow: false };
+  board.open({ step: "waiting", link: "l", place, id: "", computer: "", words: "", slow: false });
+  board.began("p");
   board.show(note("NoHello"));
   assert.equal(board.view().pairing?.slow, true);
   board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "A B" });
@@ -56,6 +57,42 @@ test("a pairing goes its steps, and another's words do not end it", () => {
   board.show(note("Live"));
   assert.equal(board.view().pairing, null);
   assert.match(board.view().messages.at(-1)?.text ?? "", /laptop uses this phone/);
+});
+
+const opened = { step: "link", link: "new", place: null, id: "", computer: "", words: "", slow: false } as const;
+
+test("a link that a person opened is not lost to the words of a pairing that was begun before", () => {
+  const board = new Board();
+  board.open(opened); // the page was opened by it, and then the core starts
+  board.show({ type: "ShowWords", pairing: "old", computer: "laptop", words: "A B" });
+  assert.deepEqual(board.view().pairing, opened);
+  board.show(note("Refused", { pairing: "old" }));
+  assert.deepEqual(board.view().pairing, opened);
+  board.show({ type: "ShowWords", pairing: "old", computer: "laptop", words: "A B" });
+  assert.equal(board.drop(), "", "what is dropped is the link");
+  assert.equal(board.view().pairing?.words, "A B", "what waited behind it is shown");
+  assert.equal(board.drop(), "old");
+  assert.equal(board.view().pairing, null);
+});
+
+test("words that come before the id of their pairing are those of the link", () => {
+  const board = new Board();
+  board.open({ ...opened, step: "waiting" });
+  board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "A B" });
+  board.began("p");
+  assert.deepEqual(board.view().pairing, { ...opened, step: "words", id: "p", computer: "laptop", words: "A B" });
+  board.show(note("Live"));
+  assert.equal(board.view().pairing, null);
+});
+
+test("another core tells what the first one told, but knows of no link that is only open", () => {
+  const board = new Board();
+  board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "A B" });
+  board.open(opened);
+  board.clear();
+  assert.deepEqual(board.view().pairing, opened);
+  board.show(note("BadLink", { pairing: "" }));
+  assert.equal(board.view().pairing, null);
 });
 
 test("a damaged log is told once a turn, and returns until acknowledged", () => {
