@@ -63,8 +63,8 @@ type killed struct {
 }
 
 // killsOfAHouse: a relay grants one sender 120 mailboxes an hour (docs/protocol.md
-// 5.2), of which a pairing takes two or four; and Activity shows 100 entries at once.
-const killsOfAHouse = 20
+// 5.2), of which a pairing takes up to four, and one anew as many; and Activity shows 100 entries at once.
+const killsOfAHouse = 12
 
 // appKillStory kills the browser n times, in one house after the other. With its
 // profile it goes on: the keys are there, logins work, and the phone has allowed each

@@ -1,6 +1,7 @@
 // What comes to the service worker, for whichever of tabs and worker is the phone.
 import type { Base64, Subscribed } from "./core.d.ts";
 import type { Notices } from "./notices.ts";
+import { Taken } from "./records.ts";
 import type { Runner } from "./runner.ts";
 import { sleep } from "./wait.ts";
 
@@ -50,42 +51,60 @@ export async function perform(errand: Errand, { runner, notices, lockScreen, dec
   }
 }
 
-type Message = { id: string; errand: Errand } | { id: string; is: "taken" | "done" | "failed" };
+type Word = "taken" | "done" | "failed" | "left"; // left: its turn is over
+type Message = { id: string; errand: Errand } | { id: string; is: Word };
 
 const channel = "kryptonite errands";
-const takes = 1_500; // ms for a tab to take an errand: one that is suspended does not
+/** How long a tab may need to take an errand, in ms: one that nobody sees may be suspended; one that is starting may not hear for a while. */
+export const patience = { hidden: 1_500, seen: 5_000, starting: 15_000 };
+const again = 250; // ms: what was said before a tab's turn began was not heard
 const does = 15_000;
 
 /** serve does the errands of the worker in a tab that is the phone, until signal ends. */
 export function serve(work: (errand: Errand) => Promise<void>, note: (err: unknown) => void, signal: AbortSignal): void {
   const open = new BroadcastChannel(channel);
-  signal.addEventListener("abort", () => open.close(), { once: true });
+  const taken = new Map<string, "doing" | "over">();
+  signal.addEventListener("abort", () => {
+    for (const [id, how] of taken) if (how === "doing") open.postMessage({ id, is: "left" } satisfies Message);
+    open.close();
+  }, { once: true });
   open.onmessage = ({ data }: MessageEvent<Message>) => {
-    if (!("errand" in data)) return;
-    const say = (is: "taken" | "done" | "failed"): void => {
-      if (!signal.aborted) open.postMessage({ id: data.id, is } satisfies Message);
+    if (!("errand" in data) || taken.has(data.id)) return;
+    const say = (is: Word): void => {
+      if (signal.aborted) return;
+      taken.set(data.id, is === "taken" ? "doing" : "over");
+      open.postMessage({ id: data.id, is } satisfies Message);
     };
     say("taken");
     work(data.errand).then(() => say("done"), (err: unknown) => (note(err), say("failed")));
   };
 }
 
-/** hand gives an errand to the tab that is the phone. False if none takes it; it rejects if the tab fails, or is not done in 15 s. */
-export async function hand(errand: Errand): Promise<boolean> {
+/**
+ * hand gives an errand to the tab that is the phone. False if none takes it within ms;
+ * it rejects with Taken if the tab's turn ends meanwhile, or if the tab fails, or is
+ * not done in 15 s.
+ */
+export async function hand(errand: Errand, ms: number): Promise<boolean> {
   const open = new BroadcastChannel(channel);
   const id = crypto.randomUUID();
-  const heard = { taken: new AbortController(), done: new AbortController(), failed: new AbortController() };
+  const heard = { taken: new AbortController(), done: new AbortController(), failed: new AbortController(), left: new AbortController() };
   open.onmessage = ({ data }: MessageEvent<Message>) => {
     if ("is" in data && data.id === id) heard[data.is].abort();
   };
   const wait = async (ms: number, signal: AbortSignal): Promise<boolean> => sleep(ms, signal).then(() => false, () => true);
+  const say = (): void => open.postMessage({ id, errand } satisfies Message);
+  const saying = setInterval(say, again);
+  heard.taken.signal.addEventListener("abort", () => clearInterval(saying), { once: true });
   try {
-    open.postMessage({ id, errand } satisfies Message);
-    if (!(await wait(takes, heard.taken.signal))) return false;
-    await wait(does, AbortSignal.any([heard.done.signal, heard.failed.signal]));
+    say();
+    if (!(await wait(ms, heard.taken.signal))) return false;
+    await wait(does, AbortSignal.any([heard.done.signal, heard.failed.signal, heard.left.signal]));
+    if (heard.left.signal.aborted) throw new Taken("the tab is not the phone any more");
     if (!heard.done.signal.aborted) throw new Error("the tab that is the phone did not do it");
     return true;
   } finally {
+    clearInterval(saying);
     open.close();
   }
 }

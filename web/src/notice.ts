@@ -53,8 +53,8 @@ export function refused({ card, code }: Alarm): Notice {
 /** ruled is about what a rule has allowed. */
 export const ruled = ({ user, host, computer }: Entry): Notice => says(what(user, host), words.ruled(part(computer, 32)));
 
-/** locked is about a request that a rule allows, and that waits for its key. */
-export const locked = (computer: string, request: Base64): Notice => ({ ...says(words.goOn(part(computer, 32)), words.goOnSays), requests: [request] });
+/** locked is about requests of a computer that a rule allows, and that wait for their key. */
+export const locked = (computer: string, requests: Base64[]): Notice => ({ ...says(words.goOn(part(computer, 32)), words.goOnSays), requests });
 
 /** ended is how a request ended; entry is its own in the log, if there is one. */
 export function ended(card: Card, why: Code, entry: Entry | undefined): Notice {

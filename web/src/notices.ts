@@ -5,7 +5,7 @@ import { asks, cooling, ended, locked, type Notice, over, refused, ruled } from 
 import type { Shown } from "./runner.ts";
 import { dataOf, type Registration, Shelf } from "./shelf.ts";
 import { sleep } from "./wait.ts";
-import { Waiting } from "./waiting.ts";
+import { type Request, Waiting } from "./waiting.ts";
 
 export interface Where {
   registration: Registration;
@@ -22,8 +22,8 @@ const mail = 8_000; // ms, for what a push was about to come
 
 /** Notices follow what the core shows. */
 export class Notices {
-  readonly #waiting = new Waiting();
-  readonly #locked = new Set<Base64>(); // requests that wait for their key
+  readonly #waiting = new Waiting<Card>();
+  readonly #locked = new Waiting<Request & { computer: string }>(); // for their key
   #ruled: { pairing: string; notice: Notice } | undefined; // allowed by a rule, and not told
   #news = new AbortController(); // ends when there is something to show
   #turn: Promise<void> = Promise.resolve();
@@ -51,8 +51,8 @@ export class Notices {
         return this.#tell(() => this.#draw(what.card.pairing));
       case "Withdraw": {
         const card = this.#waiting.take(what.pairing, what.request);
-        if (this.#locked.delete(what.request)) this.#go(() => this.#shelf.close(({ requests }) => requests.includes(what.request)));
-        if (card) this.#go(() => this.#redraw(what.pairing, ended(card, what.why, this.#log().find((e) => e.request === what.request))));
+        const lock = this.#locked.take(what.pairing, what.request);
+        if (card || lock) this.#go(() => this.#redraw(what.pairing, card && ended(card, what.why, this.#log().find((e) => e.request === what.request))));
         return;
       }
       case "Alarm": return this.#tell(() => this.#shelf.put(what.card.pairing, refused(what), true, refused(what).title));
@@ -67,8 +67,8 @@ export class Notices {
 
   /** lock says that a request waits for its key. */
   lock(pairing: string, request: Base64, computer: string): void {
-    this.#locked.add(request);
-    this.#tell(async () => this.#beside(pairing, locked(computer, request), !(await this.#shelf.rung(pairing)).includes(request)));
+    this.#locked.add({ pairing, request, computer });
+    this.#tell(async () => (this.#waiting.of(pairing).length === 0 ? this.#draw(pairing) : undefined)); // a question goes before it
   }
 
   /**
@@ -79,9 +79,9 @@ export class Notices {
     const [before, news] = [this.#shelf.count, this.#news.signal];
     this.#ruled = undefined;
     await deliver();
-    if (this.waiting === 0 && !news.aborted) await sleep(mail, AbortSignal.any([signal, news])).catch(() => signal.throwIfAborted());
+    if (this.waiting + this.#locked.size === 0 && !news.aborted) await sleep(mail, AbortSignal.any([signal, news])).catch(() => signal.throwIfAborted());
     this.#go(async () => {
-      for (const pairing of this.#shelf.count === before ? this.#waiting.pairings() : []) await this.#draw(pairing);
+      for (const pairing of this.#shelf.count === before ? new Set([...this.#waiting.pairings(), ...this.#locked.pairings()]) : []) await this.#draw(pairing);
       if (this.#ruled && !this.where.tellRules()) return this.#shelf.flash(this.#ruled.pairing, this.#ruled.notice);
       await this.#say();
       if (this.#shelf.count === before) await this.#shelf.put("", over, false);
@@ -96,36 +96,32 @@ export class Notices {
 
   /** sync closes what an earlier run left about requests that do not wait any more. */
   sync(): void {
-    this.#go(() => this.#shelf.close(({ pairing, requests }) => requests.length > 0 && !requests.some((r) => this.#waiting.has(pairing, r) || this.#locked.has(r))));
+    this.#go(() => this.#shelf.close(({ pairing, requests }) => requests.length > 0 && !requests.some((r) => this.#waiting.has(pairing, r) || this.#locked.has(pairing, r))));
   }
 
   async #draw(pairing: string): Promise<void> {
-    const [card, ...more] = this.#waiting.of(pairing);
-    if (!card) return;
+    const [[card, ...more], [lock, ...locks]] = [this.#waiting.of(pairing), this.#locked.of(pairing)];
     const rung = await this.#shelf.rung(pairing);
-    const fresh = [card, ...more].some((c) => !rung.includes(c.request));
-    await this.#shelf.put(pairing, asks([card, ...more], this.where.mayAllow(card)), fresh && !cooling(this.#log(), pairing, Date.now()));
+    const fresh = (all: Request[]): boolean => all.some((r) => !rung.includes(r.request));
+    if (card) await this.#shelf.put(pairing, asks([card, ...more], this.where.mayAllow(card)), fresh([card, ...more]) && !cooling(this.#log(), pairing, Date.now()));
+    else if (lock) await this.#shelf.put(pairing, locked(lock.computer, [lock, ...locks].map((l) => l.request)), fresh([lock, ...locks]));
+    else return;
     for (const n of await this.#shelf.open("")) n.close(); // that there was nothing: it was only late
   }
 
   // redraw is for less than before: where nothing is shown, nothing is to be shown.
-  async #redraw(pairing: string, how: Notice): Promise<void> {
+  async #redraw(pairing: string, how: Notice | undefined): Promise<void> {
     const open = (await this.#shelf.open(pairing)).filter((n) => dataOf(n).requests.length > 0);
     if (open.length === 0) return;
-    if (this.#waiting.of(pairing).length > 0) return this.#draw(pairing);
-    if (this.where.keeps) return this.#shelf.put(pairing, how, false);
+    if (this.#waiting.of(pairing).length + this.#locked.of(pairing).length > 0) return this.#draw(pairing);
+    if (how && this.where.keeps) return this.#shelf.put(pairing, how, false);
     for (const n of open) n.close();
   }
 
   async #say(): Promise<void> {
     const said = this.#ruled;
     this.#ruled = undefined;
-    if (said) await this.#beside(said.pairing, said.notice, false);
-  }
-
-  // beside shows what must not hide a question.
-  async #beside(pairing: string, notice: Notice, rings: boolean): Promise<void> {
-    if (this.#waiting.of(pairing).length === 0) await this.#shelf.put(pairing, notice, rings);
+    if (said && this.#waiting.of(said.pairing).length === 0) await this.#shelf.put(said.pairing, said.notice, false); // it must not hide a question
   }
 
   #log(): Entry[] {

@@ -24,22 +24,27 @@ export class Shelf {
   constructor(private readonly registration: Registration, private readonly icon: string) {}
 
   /** put shows a notice in the place of the computer's, with a sound or without. An alarm stays among what comes after it. */
-  async put(pairing: string, { title, body, requests, buttons }: Notice, rings: boolean, alarm = ""): Promise<void> {
-    this.count++;
+  async put(pairing: string, notice: Notice, rings: boolean, alarm = ""): Promise<void> {
+    const { requests } = notice;
     const before = (await this.open(pairing)).map(dataOf)[0];
     const same = before && requests.length > 0 && requests.every((r) => before.requests.includes(r));
     const data: Data = { pairing, requests, at: same ? before.at : Date.now(), alarm: alarm || (before?.alarm ?? "") };
-    await this.registration.showNotification(title, {
-      body: data.alarm && !alarm ? `${body}\n${data.alarm}` : body, tag: `computer ${pairing}`, icon: this.icon, badge: this.icon, data, dir: "ltr",
-      silent: !rings, renotify: rings, requireInteraction: requests.length > 0, actions: buttons.map((action) => ({ action, title: words[action] })),
-    } as NotificationOptions);
+    await this.#show(`computer ${pairing}`, notice, rings, data, alarm);
   }
 
-  /** flash shows a notice and takes it away, where the computer has none: a browser may say something itself after a push that showed nothing. */
+  /** flash shows a notice beside all others and takes it away: a browser may say something itself after a push that showed nothing, or end the subscription. */
   async flash(pairing: string, notice: Notice): Promise<void> {
-    if ((await this.open(pairing)).length > 0) return;
-    await this.put(pairing, notice, false);
-    for (const n of await this.open(pairing)) n.close();
+    const tag = `passes ${pairing}`;
+    await this.#show(tag, notice, false, { pairing, requests: [], at: Date.now(), alarm: "" });
+    for (const n of await this.registration.getNotifications({ tag })) n.close();
+  }
+
+  async #show(tag: string, { title, body, requests, buttons }: Notice, rings: boolean, data: Data, alarm = ""): Promise<void> {
+    this.count++;
+    await this.registration.showNotification(title, {
+      body: data.alarm && !alarm ? `${body}\n${data.alarm}` : body, tag, icon: this.icon, badge: this.icon, data, dir: "ltr",
+      silent: !rings, renotify: rings, requireInteraction: requests.length > 0, actions: buttons.map((action) => ({ action, title: words[action] })),
+    } as NotificationOptions);
   }
 
   /** open is the computer's, if it is there. */

@@ -1,36 +1,42 @@
 // Requests that wait for a person, by their computers, oldest first.
-import type { Base64, Card } from "./core.d.ts";
+import type { Base64 } from "./core.d.ts";
 
-export class Waiting {
-  readonly #cards = new Map<string, Map<Base64, Card>>();
+/** A Request is what is told of one. */
+export interface Request {
+  pairing: string;
+  request: Base64;
+}
+
+export class Waiting<T extends Request> {
+  readonly #all = new Map<string, Map<Base64, T>>();
 
   get size(): number {
-    return [...this.#cards.values()].reduce((n, cards) => n + cards.size, 0);
+    return [...this.#all.values()].reduce((n, those) => n + those.size, 0);
   }
 
   /** pairings are those of which one waits. */
   pairings(): string[] {
-    return [...this.#cards.keys()];
+    return [...this.#all.keys()];
   }
 
-  of(pairing: string): Card[] {
-    return [...(this.#cards.get(pairing)?.values() ?? [])];
+  of(pairing: string): T[] {
+    return [...(this.#all.get(pairing)?.values() ?? [])];
   }
 
   has(pairing: string, request: Base64): boolean {
-    return this.#cards.get(pairing)?.has(request) ?? false;
+    return this.#all.get(pairing)?.has(request) ?? false;
   }
 
-  add(card: Card): void {
-    this.#cards.set(card.pairing, (this.#cards.get(card.pairing) ?? new Map<Base64, Card>()).set(card.request, card));
+  add(one: T): void {
+    this.#all.set(one.pairing, (this.#all.get(one.pairing) ?? new Map<Base64, T>()).set(one.request, one));
   }
 
   /** take is what waited, and does not any more. */
-  take(pairing: string, request: Base64): Card | undefined {
-    const cards = this.#cards.get(pairing);
-    const card = cards?.get(request);
-    cards?.delete(request);
-    if (cards?.size === 0) this.#cards.delete(pairing);
-    return card;
+  take(pairing: string, request: Base64): T | undefined {
+    const those = this.#all.get(pairing);
+    const one = those?.get(request);
+    those?.delete(request);
+    if (those?.size === 0) this.#all.delete(pairing);
+    return one;
   }
 }

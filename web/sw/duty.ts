@@ -1,5 +1,5 @@
 // Who does what comes to the worker: a tab that is the phone, or the worker itself.
-import { type Errand, hand } from "../src/errands.ts";
+import { type Errand, hand, patience } from "../src/errands.ts";
 import { Taken } from "../src/records.ts";
 import type { Shift } from "./shift.ts";
 import { takeTurn } from "./turn.ts";
@@ -15,21 +15,23 @@ type Work = Pick<Shift, "run" | "do">;
 export class Duty {
   #turn: Turn | undefined; // one at a time: a second one would wait for the lock of the first
 
-  /** open opens a shift, which a tab ends by signal. */
-  constructor(private readonly open: (signal: AbortSignal) => Work) {}
+  /** open opens a shift, which a tab ends by signal; seen reports whether people see a tab. */
+  constructor(private readonly open: (signal: AbortSignal) => Work, private readonly seen: () => Promise<boolean>) {}
 
   /** do resolves when an errand is done; for whom it begins a turn, when nothing waits for a person any more. */
   async do(errand: Errand): Promise<void> {
+    let wait: number | undefined;
     for (;;) {
       const turn = this.#turn;
       try {
         if (turn) {
           if (await (await turn.shift)?.do(errand)) return;
           await turn.over.catch(() => undefined);
-        } else if (await this.#begin(errand, false) || await hand(errand)) return;
+        } else if (await this.#begin(errand, false) || await hand(errand, wait ?? (await this.seen() ? patience.seen : patience.hidden))) return;
         else if (!this.#turn && await this.#begin(errand, true)) return; // from a tab that stands still
       } catch (err) {
         if (!(err instanceof Taken)) throw err;
+        wait = patience.starting; // a tab has just taken the phone: it does not stand still
       }
     }
   }

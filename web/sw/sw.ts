@@ -24,7 +24,7 @@ const compiled = (): Promise<WebAssembly.Module> => core ??= compile(files.get(P
   core = undefined;
   throw err;
 });
-const duty = new Duty((signal) => new Shift({ registration: self.registration, icon: ICON, note, wasm: compiled() }, signal));
+const duty = new Duty((signal) => new Shift({ registration: self.registration, icon: ICON, note, wasm: compiled() }, signal), async () => (await tabs()).some((t) => t.visibilityState === "visible"));
 
 // It is installed after the person's word only. A build that cannot be kept does not replace one that is.
 self.addEventListener("install", (event) => {
@@ -81,8 +81,10 @@ async function failed(err: unknown): Promise<void> {
   await new Shelf(self.registration, ICON).put("", unread, true);
 }
 
+const tabs = (): Promise<readonly WindowClient[]> => self.clients.matchAll({ type: "window", includeUncontrolled: true });
+
 // open shows the app: what waits is on its screen.
 async function open(): Promise<void> {
-  const [tab] = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const [tab] = await tabs();
   await (tab ? tab.focus() : self.clients.openWindow("/"));
 }

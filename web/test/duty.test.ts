@@ -1,7 +1,7 @@
 // The worker has one turn at a time: who comes while it ends joins the next.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import type { Errand } from "../src/errands.ts";
+import { type Errand, patience, serve } from "../src/errands.ts";
 import { Duty } from "../sw/duty.ts";
 
 type Granted = (lock: object | null) => Promise<unknown>;
@@ -40,7 +40,7 @@ function house() {
       run: async (errand: Errand) => (shift.did.push(errand), ended),
       do: async (errand: Errand) => !shift.over && (shift.did.push(errand), true),
     };
-  });
+  }, async () => false);
   return { shifts, duty };
 }
 
@@ -71,9 +71,39 @@ test("after a shift that failed there is another", async () => {
       done.push(errand);
     },
     do: async () => false,
-  }));
+  }), async () => false);
   await assert.rejects(duty.do(push("a")), /could not be loaded/);
   fails = false;
   await duty.do(push("b"));
   assert.deepEqual(done, [push("b")]);
+});
+
+test("a tab that has just taken the phone is not robbed of it while it starts", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  let steals = 0;
+  const request = async (_: string, ...[options, given]: [LockOptions, Granted] | [Granted]): Promise<unknown> => {
+    if (!given) return (options as Granted)(null);
+    if (!(options as LockOptions).steal) return given(null); // a tab has it
+    steals++;
+    throw new DOMException("the tab took it back", "AbortError");
+  };
+  Object.defineProperty(globalThis, "navigator", { value: { locks: { request } }, configurable: true });
+  for (const seen of [false, true]) {
+    const end = new AbortController();
+    const did: Errand[] = [];
+    steals = 0;
+    const done = new Duty(() => ({ run: async () => undefined, do: async () => false }), async () => seen).do(push("a"));
+    await ticks();
+    t.mock.timers.tick(patience.hidden);
+    await ticks();
+    assert.equal(steals, seen ? 0 : 1, "one that nobody sees may be suspended");
+    t.mock.timers.tick(2 * patience.hidden);
+    await ticks();
+    serve(async (errand) => void did.push(errand), console.error, end.signal);
+    t.mock.timers.tick(250);
+    await ticks();
+    await done;
+    assert.deepEqual([steals, did], [seen ? 0 : 1, [push("a")]]);
+    end.abort();
+  }
 });

@@ -43,3 +43,45 @@ test("what waits for its key rings once, and goes with its request", async () =>
   await notices.settled();
   assert.equal(phone.shown.size, 0);
 });
+
+test("each push shows something, also where a rule is not to be heard of, and an old notification lies there", async () => {
+  const { phone, log, notices, ask, withdraw, push } = house({ tellRules: () => false, keeps: true });
+  log.push(entry("allowed", 1));
+  ask(card("a"));
+  await notices.settled();
+  withdraw("a", "p", "cancelled");
+  await notices.settled();
+  assert.equal(phone.titles().length, 1);
+  const [before, titles] = [phone.calls, phone.titles()];
+  for (let i = 0; i < 3; i++) await push(() => notices.show({ type: "Note", pairing: "p", computer: "laptop", kind: "Signed", err: "", rule: "r" }));
+  assert.deepEqual([phone.calls - before, phone.titles()], [3, titles]);
+});
+
+test("a second push about what waits for its key says so again, and rings no more", async () => {
+  const { phone, notices, push } = house({ keeps: true });
+  await push(() => notices.lock("p", "a", "laptop"));
+  await push();
+  assert.deepEqual([phone.titles(), phone.calls, phone.rung], [["laptop waits for the key"], 2, 1]);
+});
+
+test("two wait for their key: the other one is still said when the first is over", async () => {
+  const { phone, notices, withdraw } = house({ keeps: true });
+  for (const request of ["a", "b"]) notices.lock("p", request, "laptop");
+  withdraw("b", "p", "cancelled");
+  await notices.settled();
+  assert.deepEqual(phone.titles(), ["laptop waits for the key"]);
+  withdraw("a", "p", "cancelled");
+  await notices.settled();
+  assert.equal(phone.shown.size, 0);
+});
+
+test("a question goes before what waits for its key, which is said after it", async () => {
+  const { phone, notices, ask, withdraw } = house({ keeps: true });
+  ask(card("q"));
+  notices.lock("p", "a", "laptop");
+  await notices.settled();
+  assert.deepEqual([phone.titles(), phone.rung], [["root @ server.example"], 1]);
+  withdraw("q", "p", "");
+  await notices.settled();
+  assert.deepEqual(phone.titles(), ["laptop waits for the key"]);
+});
