@@ -25,13 +25,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"kryptonite/internal/escape"
 	"kryptonite/internal/wire"
 )
 
-// Kept is how many entries a phone keeps, the newest: years of logins, some megabytes.
-const Kept = 10_000
+const (
+	// Kept is how many entries a phone keeps, the newest: years of logins, some megabytes.
+	Kept = 10_000
+
+	// MaxEntry is the size in bytes of the longest entry. Twice Kept of them, as after
+	// damage, are less than a phone's disk holds.
+	MaxEntry = 3072
+)
 
 // Decision is what became of a request.
 type Decision string
@@ -94,8 +101,15 @@ func (l *Log) Head() Head { return l.head }
 // Mark is length and head.
 func (l *Log) Mark() Mark { return Mark{l.len, l.head} }
 
-// Append sets Seq and Prev of e, and returns the bytes to store.
+// Append sets Seq and Prev of e, and returns the bytes to store. Texts that are too
+// long end in "…".
 func (l *Log) Append(e Entry) []byte {
+	for _, text := range []*string{&e.Computer, &e.Reason, &e.User, &e.Namespace, &e.Host, &e.Program} {
+		*text = shortened(*text, 300)
+	}
+	for _, text := range []*string{&e.Pairing, &e.Key, &e.HostKey, &e.Proof, &e.Rule} {
+		*text = shortened(*text, 100)
+	}
 	e.Seq, e.Prev = l.len+1, l.head[:]
 	b, err := json.Marshal(e)
 	if err != nil {
@@ -104,6 +118,20 @@ func (l *Log) Append(e Entry) []byte {
 	b = escape.Text(b)
 	l.next(e.Seq, b)
 	return b
+}
+
+// shortened is s, as long as it takes no more than most bytes in an entry, or its
+// beginning.
+func shortened(s string, most int) string {
+	for i, size := 0, 0; i < len(s); {
+		_, n := utf8.DecodeRuneInString(s[i:])
+		b, _ := json.Marshal(s[i : i+n]) // a string
+		if size += len(escape.Text(b)) - len(`""`); size > most {
+			return s[:i] + "…"
+		}
+		i += n
+	}
+	return s
 }
 
 // Cut reports whether entries are missing before the oldest one, though fewer than

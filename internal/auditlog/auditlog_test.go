@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"kryptonite/internal/attacktest"
@@ -53,6 +55,25 @@ func TestEntriesCanBeShown(t *testing.T) {
 	}
 	if got, end, err := Read([][]byte{b}); err != nil || end != l || got[0].Computer != "a\x1b[2J\u009b\u202e\u2028\ufe0f\n" {
 		t.Errorf("read back: %+v, %v", got, err)
+	}
+}
+
+// TestEntriesAreBounded: whatever a computer writes into its requests.
+func TestEntriesAreBounded(t *testing.T) {
+	for _, c := range []string{"a", "\x01", "<", "\u202e", "\U000e0100", "\xff", "…"} {
+		long := strings.Repeat(c, 64<<10)
+		var l Log
+		b := l.Append(Entry{Unix: math.MinInt64, Pairing: long, Computer: long, Decision: Rejected, Reason: long, Key: long, User: long, Namespace: long, Host: long,
+			HostKey: long, Proof: long, Program: long, Rule: long, Payload: make([]byte, 32)})
+		if len(b) > MaxEntry {
+			t.Errorf("an entry of many %+q has %d bytes", c, len(b))
+		}
+		if got, end, err := Read([][]byte{b}); err != nil || end != l || !strings.HasSuffix(got[0].User, "…") || len(got[0].User) < 25 {
+			t.Errorf("%+q read back: %+v, %v", c, got, err)
+		}
+	}
+	if got := shortened("Ana's <phone>", 300); got != "Ana's <phone>" {
+		t.Errorf("a name became %q", got)
 	}
 }
 

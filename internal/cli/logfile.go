@@ -14,8 +14,6 @@ import (
 	"kryptonite/internal/term"
 )
 
-const maxLogLine = 64 << 10 // bytes; more than an entry has
-
 // runLogFile verifies a log that a phone gave away as a file, "-" for standard input,
 // and compares it with claims, or with what krd remembers.
 func runLogFile(ctx context.Context, e *env, o verifyOptions, args []string) error {
@@ -33,6 +31,9 @@ func runLogFile(ctx context.Context, e *env, o verifyOptions, args []string) err
 	}
 	e.io.Printf("the chain holds: entries %d to %d\n%s\n", end.First(), end.Len(), end.Mark())
 	if len(claims) > 0 {
+		if o.phone != "" {
+			return &term.Problem{Err: errors.New("the log is compared with LENGTH:HEAD, or with a phone's that this computer saw"), Code: codeUsage, Hints: []string{"leave one of the two out"}}
+		}
 		return e.sayClaims(args, claims, entries, end)
 	}
 	phones, err := e.phonesCalled(ctx, o.phone)
@@ -63,7 +64,7 @@ func (e *env) readLog(path string) ([]auditlog.Entry, auditlog.Log, error) {
 	const how = "a log is what Export in the phone's Log wrote, or: kr-phone log --json > FILE"
 	var stored [][]byte
 	lines := bufio.NewScanner(in)
-	for lines.Buffer(nil, maxLogLine); lines.Scan(); {
+	for lines.Buffer(nil, auditlog.MaxEntry+1); lines.Scan(); {
 		if stored = append(stored, bytes.Clone(lines.Bytes())); len(stored) > auditlog.Kept {
 			return fail(fmt.Errorf("read the log: it has more than the %d entries that a phone keeps", auditlog.Kept), how)
 		}
@@ -92,23 +93,47 @@ func (e *env) readLog(path string) ([]auditlog.Entry, auditlog.Log, error) {
 // sayClaims says for each of args, which are claims, whether this was the log then.
 func (e *env) sayClaims(args []string, claims []auditlog.Claim, entries []auditlog.Entry, end auditlog.Log) error {
 	var worst error
+	vouched := uint64(0)
 	for i, c := range claims {
 		v := c.Check(entries, end)
+		if v == auditlog.Holds {
+			vouched = max(vouched, c.Length)
+		}
 		e.io.Printf("%s: %s\n", term.CleanMax(args[i], 100), v.Text(end))
 		if v != auditlog.Holds && worst == nil {
 			worst = &term.Problem{Err: errors.New("this is not the log that LENGTH:HEAD stands for, or it cannot be told"),
 				Hints: []string{"was it typed right? and is it of that phone?"}}
 		}
 	}
+	e.sayVouched(vouched, end)
 	return worst
+}
+
+// sayVouched says which entries came after those that somebody remembers: who has the
+// file can write them.
+func (e *env) sayVouched(n uint64, end auditlog.Log) {
+	switch {
+	case n == 0 || n == end.Len():
+	case n+1 == end.Len():
+		e.io.Printf("entry %d is newer than that: only the chain vouches for it\n", end.Len())
+	default:
+		e.io.Printf("entries %d to %d are newer than that: only the chain vouches for them\n", n+1, end.Len())
+	}
 }
 
 // sayWhoseLog says of which phone it is, by what krd remembers of each; of none of
 // them, how it differs from each.
 func (e *env) sayWhoseLog(phones []control.Phone, entries []auditlog.Entry, end auditlog.Log) error {
 	var others []string
-	found := false
+	var wrong error
+	found, vouched := false, uint64(0)
 	for _, p := range phones {
+		if len(p.Log.Open()) > 0 { // what this computer saw is in doubt itself
+			if err := e.showVerified([]control.Phone{p}, true); err != nil {
+				wrong = err
+			}
+			continue
+		}
 		name := term.CleanMax(p.Name, 64)
 		c, err := auditlog.ParseClaim(fmt.Sprintf("%d:%s", p.Log.Length, p.Log.Head))
 		if err != nil || c.Length == 0 {
@@ -121,11 +146,15 @@ func (e *env) sayWhoseLog(phones []control.Phone, entries []auditlog.Entry, end 
 			others = append(others, text)
 			continue
 		}
-		found = true
+		found, vouched = true, max(vouched, c.Length)
 		e.io.Printf("%s\n", text)
 	}
-	if found {
+	switch {
+	case found:
+		e.sayVouched(vouched, end)
 		return nil
+	case wrong != nil:
+		return wrong
 	}
 	e.io.Printf("%s\n", strings.Join(others, "\n"))
 	return &term.Problem{Err: errors.New("the file is not shown to be the log of a phone of yours"),

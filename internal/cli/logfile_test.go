@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"kryptonite/internal/attacktest"
 	"kryptonite/internal/auditlog"
@@ -47,6 +48,12 @@ func TestLogVerifyFile(t *testing.T) {
 	}
 	ana, bea := told("ana", marks[3]), told("bea\x1b", other)
 	late := told("late", auditlog.Mark{Length: 9, Head: other.Head})
+	doubted := told("doubt", marks[5]) // of it krd remembers what it saw after it shrank
+	doubted.Log.Wrong = []control.LogFinding{{At: time.Unix(1, 0), Kind: "shorter", Text: "the phone's log is shorter than it was"}}
+	headless := doubted
+	headless.Log.Length, headless.Log.Head = 0, ""
+	var huge auditlog.Log
+	longest := huge.Append(auditlog.Entry{Computer: strings.Repeat("\u202e", 1000), Reason: strings.Repeat("<", 1000), User: strings.Repeat("\x01", 1000), Host: strings.Repeat("\xff", 1000), Program: strings.Repeat("<", 1000)})
 	var long auditlog.Log
 	var full [][]byte
 	for range auditlog.Kept + 1 {
@@ -59,7 +66,11 @@ func TestLogVerifyFile(t *testing.T) {
 		code   int
 		want   []string // in stdout or stderr
 	}{
-		"hers":         {lines, []control.Phone{ana}, nil, 0, []string{"the chain holds: entries 1 to 5", marks[5].String(), "ana, as this computer saw it last, at 3 entries: yes"}},
+		"hers":         {lines, []control.Phone{ana}, nil, 0, []string{"the chain holds: entries 1 to 5", marks[5].String(), "ana, as this computer saw it last, at 3 entries: yes", "entries 4 to 5 are newer than that"}},
+		"in doubt":     {lines, []control.Phone{doubted}, nil, 1, []string{"shorter than it was", "kr log verify --accept --phone id-dou"}},
+		"rewritten":    {lines, []control.Phone{headless}, nil, 1, []string{"shorter than it was", "not the one that was seen before"}},
+		"one in doubt": {lines, []control.Phone{doubted, ana}, nil, 0, []string{"shorter than it was", "ana, as"}},
+		"longest":      {[][]byte{longest}, nil, nil, 0, []string{"the chain holds: entries 1 to 1"}},
 		"of two":       {lines, []control.Phone{bea, ana}, nil, 0, []string{"ana, as"}},
 		"only bea":     {lines, []control.Phone{ana, bea}, []string{"--phone", "id-bea"}, 1, []string{"no, the log was another then", "not shown to be the log"}},
 		"of another":   {lines, []control.Phone{bea}, nil, 1, []string{"no, the log was another then"}},
@@ -67,7 +78,9 @@ func TestLogVerifyFile(t *testing.T) {
 		"not told":     {lines, []control.Phone{{Name: "new"}}, nil, 1, []string{"new: it has not told anything"}},
 		"nobody":       {lines, nil, nil, 0, []string{"the chain holds", "compared with nothing"}},
 		"no such":      {lines, []control.Phone{ana}, []string{"--phone", "bea"}, 3, []string{"kr status"}},
-		"claim":        {lines, nil, []string{marks[2].Short(), marks[5].String()}, 0, []string{marks[2].Short() + ": yes"}},
+		"claim":        {lines, nil, []string{marks[2].Short(), marks[5].String()}, 0, []string{marks[2].Short() + ": yes", marks[5].String() + ": yes"}},
+		"old claim":    {lines, nil, []string{marks[4].Short(), marks[2].Short()}, 0, []string{"entry 5 is newer than that"}},
+		"two ways":     {lines, []control.Phone{ana}, []string{marks[2].Short(), "--phone", "ana"}, 2, []string{"leave one of the two out"}},
 		"false claim":  {lines, []control.Phone{ana}, []string{marks[2].Short(), other.Short()}, 1, []string{other.Short() + ": no, the log was another then", "typed right"}},
 		"no claim":     {lines, nil, []string{"3"}, 2, []string{"LENGTH:HEAD"}},
 		"changed":      {slices.Concat(lines[:2], [][]byte{bytes.Replace(lines[2], []byte("root"), []byte("toor"), 1)}, lines[3:]), []control.Phone{ana}, nil, 1, []string{"log entry 4", "export it again"}},
@@ -77,7 +90,7 @@ func TestLogVerifyFile(t *testing.T) {
 		"too many":     {full, nil, nil, 1, []string{"more than the 10000 entries"}},
 		"empty":        {nil, []control.Phone{ana}, nil, 1, []string{"no log of a phone", "kr-phone log --json"}},
 		"another file": {[][]byte{[]byte("Host *")}, []control.Phone{ana}, nil, 1, []string{"no log of a phone", "kr-phone log --json"}},
-		"one line":     {[][]byte{bytes.Repeat([]byte("x"), maxLogLine)}, []control.Phone{ana}, nil, 1, []string{"line 1 is longer than any entry"}},
+		"one line":     {[][]byte{bytes.Repeat([]byte("x"), auditlog.MaxEntry+1)}, []control.Phone{ana}, nil, 1, []string{"line 1 is longer than any entry"}},
 	} {
 		home := fakeKrd(t, map[string]any{"/v1/status": control.Status{Phones: c.phones}})
 		code, stdout, stderr := kr(t, home, append([]string{"log", "verify", "--file", onDisk(t, c.lines)}, c.args...)...)
@@ -94,6 +107,7 @@ func TestLogVerifyFile(t *testing.T) {
 	for want, args := range map[string][]string{
 		"no such file": {"--file", filepath.Join(t.TempDir(), "no")},
 		"accept":       {"--file", onDisk(t, lines), "--accept"},
+		"full":         {"--file", onDisk(t, lines), "--full"},
 		"12:aaaa":      {"12:aaaa"},
 	} {
 		if code, _, stderr := kr(t, home, append([]string{"log", "verify"}, args...)...); code == 0 || !strings.Contains(stderr, want) {

@@ -40,8 +40,9 @@ A phone that was restored from a backup looks like that, too. If you know why,
 --accept it; krd goes on from there.
 
 With --file it verifies a log that a phone gave away (Export in the app's Log, or
-kr-phone log --json): that no entry was changed, dropped or added, and that it is
-the log that LENGTH:HEAD stands for; without that, the one that krd has seen.`,
+kr-phone log --json): that no entry was changed or dropped, and that it is the log
+that LENGTH:HEAD stands for; without that, the one that krd has seen. Of entries
+that came later it can say only that they are in the chain.`,
 		Example: "  $ kr log verify\n  $ kr log verify --phone \"Ana's phone\" --accept\n  $ kr log verify --file kryptonite-log-2026-11-29.jsonl",
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("file") {
@@ -55,6 +56,7 @@ the log that LENGTH:HEAD stands for; without that, the one that krd has seen.`,
 	c.Flags().BoolVar(&o.full, "full", false, "show all 64 characters of the head, not the first 16")
 	c.Flags().BoolVar(&o.accept, "accept", false, "say that you know why; needs --phone if there are several")
 	c.MarkFlagsMutuallyExclusive("file", "accept")
+	c.MarkFlagsMutuallyExclusive("file", "full")
 	return c
 }
 
@@ -71,7 +73,7 @@ func runLogVerify(ctx context.Context, e *env, o verifyOptions) error {
 	return e.showVerified(phones, o.full || !e.io.OutTTY())
 }
 
-// phonesCalled are the phones with this name or id, at least one; all for "".
+// phonesCalled are the phones with this name or id, at least one; all, or none, for "".
 func (e *env) phonesCalled(ctx context.Context, name string) ([]control.Phone, error) {
 	st, err := e.krd.Status(ctx)
 	if err != nil || name == "" {

@@ -303,7 +303,7 @@ func (e *env) afterSetup(ctx context.Context) error {
 	}
 	switch st, err := e.krd.Status(ctx); {
 	case err != nil || len(st.Phones) > 0:
-	case cfg.Relay == "" && cfg.SQS == nil:
+	case cfg.Relay == "" && cfg.SQS == nil && !cfg.Bluetooth:
 		e.io.Sayf("Next: kr config set relay https://relay.example.com, then kr pair\n")
 	default:
 		e.io.Sayf("Next: kr pair\n")

@@ -3,8 +3,8 @@
 //
 //	"kr\u009b2J"   for   kr, CSI, 2J
 //
-// In JSON, in Go's quoted strings and with that in the logs of log/slog it means the
-// same. References: [RFC 8259] §7; UAX #44, Default_Ignorable_Code_Point.
+// In JSON it means the same, and up to U+FFFF in Go's quoted strings, as those of
+// log/slog, too. References: [RFC 8259] §7; UAX #44, Default_Ignorable_Code_Point.
 package escape
 
 import (

@@ -28,6 +28,11 @@ func TestFloods(t *testing.T) {
 		"forwarded": func(w *world, _ int) *wire.Request {
 			return w.request(0, w.login(known, true), other.bind(true), known.bind(false))
 		},
+		"long fingerprints": func(w *world, _ int) *wire.Request {
+			r := w.request(0, sshsig())
+			r.Sign.Fingerprint = string(bytes.Repeat([]byte("\u202e"), 15_000))
+			return r
+		},
 		"no logins":         func(w *world, _ int) *wire.Request { return w.request(0, []byte("neither")) },
 		"44 KiB":            func(w *world, _ int) *wire.Request { return w.request(0, make([]byte, 44<<10)) },
 		"clocks":            func(w *world, _ int) *wire.Request { r := w.request(0, nil); r.Unix = 1; return r },

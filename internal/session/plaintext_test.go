@@ -143,8 +143,9 @@ func TestEpochIsProved(t *testing.T) {
 		t.Fatal(err)
 	}
 	link, _ := memory.New(memory.Options{})
+	told := 0
 	s, err := New(Config{Own: own, Phone: phone.Public(), Links: []transport.Link{link}, Version: "test",
-		Log: slog.New(slog.DiscardHandler), Unpaired: func() error { return nil }})
+		Log: slog.New(slog.DiscardHandler), Unpaired: func() error { return nil }, Told: func(int64, []wire.Address) error { told++; return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,12 +159,8 @@ func TestEpochIsProved(t *testing.T) {
 		t.Fatal(err)
 	}
 	ePub := eS.Public()
-	for _, c := range []struct {
-		what  string
-		proof *sealbox.Key32
-		want  error
-	}{{"none", nil, transport.ErrForged}, {"zeros", &sealbox.Key32{}, transport.ErrForged}, {"a thief's", &thief.Proof, transport.ErrForged}, {"the phone's", &made.Proof, nil}} {
-		plain, err := wire.Encode(wire.Message{Response: &wire.Response{ID: wire.ID{2}, Unix: 1_795_000_000, K: wire.Protocol, Ack: &wire.Ack{}, EphemeralS: &ePub, EpochProof: c.proof}})
+	sealed := func(r *wire.Response) []byte {
+		plain, err := wire.Encode(wire.Message{Response: r})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,14 +168,28 @@ func TestEpochIsProved(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.receive("memory", wire.NewFrame(wire.HeaderSession, body)); !errors.Is(err, c.want) {
+		return wire.NewFrame(wire.HeaderSession, body)
+	}
+	late := sealed(&wire.Response{ID: wire.ID{9}, Unix: 1_795_000_000, K: wire.Protocol, Ack: &wire.Ack{}, EphemeralS: &ePub, EpochProof: &made.Proof, AddressesSeq: 1})
+	if err := s.receive("memory", late); err != nil || told != 0 || !s.heard.IsZero() || len(s.epochs) > 0 {
+		t.Errorf("the ack of no hello that is open: %v, heard at %v", err, s.heard)
+	}
+	for _, c := range []struct {
+		what  string
+		eS    *sealbox.PublicKey
+		proof *sealbox.Key32
+		want  error
+	}{{"and key: none", nil, nil, transport.ErrForged}, {"none", &ePub, nil, transport.ErrForged}, {"zeros", &ePub, &sealbox.Key32{}, transport.ErrForged},
+		{"a thief's", &ePub, &thief.Proof, transport.ErrForged}, {"the phone's", &ePub, &made.Proof, nil}} {
+		r := &wire.Response{ID: wire.ID{2}, Unix: 1_795_000_000, K: wire.Protocol, Ack: &wire.Ack{}, EphemeralS: c.eS, EpochProof: c.proof, AddressesSeq: 1}
+		if err := s.receive("memory", sealed(r)); !errors.Is(err, c.want) {
 			t.Errorf("proof %s: %v, want %v", c.what, err, c.want)
 		}
-		if taken := len(s.epochs) == 1 && s.hello == nil; taken != (c.want == nil) {
+		if taken := len(s.epochs) == 1 && s.hello == nil && told == 1; taken != (c.want == nil) || !taken && told != 0 || s.heard.IsZero() == taken {
 			t.Errorf("proof %s: taken is %t", c.what, taken)
 		}
 	}
-	if st := s.Status(); st.Dropped != 3 {
-		t.Errorf("%d dropped, want 3", st.Dropped)
+	if st := s.Status(); st.Dropped != 4 {
+		t.Errorf("%d dropped, want 4", st.Dropped)
 	}
 }

@@ -287,7 +287,9 @@ func (s *Session) receive(via string, frame []byte) error {
 	if agreed != nil {
 		s.takeEpoch(agreed, r)
 	}
-	s.heard, s.away = s.cfg.Now(), false
+	if agreed != nil || h == wire.HeaderEpoch { // other acks anybody may have made who has c
+		s.heard, s.away = s.cfg.Now(), false
+	}
 	ch := s.waiting[r.ID]
 	if ch == nil || h == wire.HeaderSession {
 		return nil // late, repeated, or the ack of a hello
@@ -344,12 +346,18 @@ func (s *Session) openEpoch(body []byte) ([]byte, error) {
 
 // agreed completes a key agreement whose e_c went out with request r.ID, under
 // the header of its answer; nil: r is not about one. Not ok, and counted: who made r
-// has not made that epoch.
+// has not made that epoch. An answer under an epoch may come without e_s: the phone
+// keeps few epochs that wait.
 func (s *Session) agreed(r *wire.Response, h wire.Header) (e *sealbox.Epoch, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.hello == nil || r.ID != s.hello.id || r.EphemeralS == nil || (h == wire.HeaderSession) != (s.hello.frame != nil) {
+	ack := h == wire.HeaderSession
+	if s.hello == nil || r.ID != s.hello.id || ack != (s.hello.frame != nil) || !ack && r.EphemeralS == nil {
 		return nil, true
+	}
+	if r.EphemeralS == nil {
+		s.dropped++
+		return nil, false
 	}
 	made, err := sealbox.ComputerEpoch(s.cfg.Own, s.hello.eC, s.cfg.Phone, *r.EphemeralS)
 	if err != nil || !made.Proved(r.EpochProof) {

@@ -25,8 +25,14 @@ func (e *ReachableError) Error() string {
 
 // Hint is the next step for people.
 func (e *ReachableError) Hint() []string {
-	return []string{"take that from others, see: ls -ld " + e.Dir, "or keep state elsewhere (KR_HOME; kr-phone: KR_PHONE_HOME; kr-relay: --data)"}
+	first := "take that from others, see: ls -ld " + e.Dir
+	if strings.HasPrefix(e.Why, anothers) {
+		first = "if it is meant to be that user's, run this as that user; see: ls -ld " + e.Dir
+	}
+	return []string{first, "or keep state elsewhere (KR_HOME; kr-phone: KR_PHONE_HOME; kr-relay: --data)"}
 }
+
+const anothers = "belongs to another user"
 
 const maxLinks = 40 // that lead to a directory, as in Linux [path_resolution(7)]
 
@@ -103,7 +109,7 @@ func changeable(info fs.FileInfo, sticky bool) string {
 		return "has no owner that is known"
 	}
 	if uid := int(st.Uid); uid != 0 && uid != os.Geteuid() && !unmapped(uid) {
-		return fmt.Sprintf("belongs to another user (uid %d)", uid)
+		return fmt.Sprintf("%s (uid %d)", anothers, uid)
 	}
 	mode := info.Mode()
 	if !mode.IsDir() || sticky && mode&fs.ModeSticky != 0 {

@@ -29,4 +29,16 @@ func TestFixPath(t *testing.T) {
 			}
 		}
 	}
+	for _, path := range []string{"", ".", ":", "unset"} {
+		t.Setenv("PATH", path)
+		if path == "unset" {
+			os.Unsetenv("PATH")
+		}
+		if err := FixPath(); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("sh", "-c", "tool || echo none").Output(); string(out) != "none\n" || err != nil {
+			t.Errorf("with PATH=%q, tool is %q, %v", path, out, err)
+		}
+	}
 }
