@@ -181,6 +181,10 @@ func TestAppPairedAnew(t *testing.T) {
 	}
 	p.sees("Does the computer show the same words?")
 	must(t, p.Open("about:blank"))
+	must(t, p.Open(offer.Link)) // the same code once more
+	p.tap("Pair")
+	p.sees("Does the computer show the same words?")
+	must(t, p.Open("about:blank"))
 	_, err = offer.Kr.Stop(syscall.SIGINT)
 	must(t, err)
 	offer, err = h.OfferPairing()

@@ -25,15 +25,15 @@ func runLogFile(ctx context.Context, e *env, o verifyOptions, args []string) err
 		}
 		claims = append(claims, c)
 	}
+	if len(claims) > 0 && o.phone != "" {
+		return &term.Problem{Err: errors.New("the log is compared with LENGTH:HEAD, or with a phone's that this computer saw"), Code: codeUsage, Hints: []string{"leave one of the two out"}}
+	}
 	entries, end, err := e.readLog(o.file)
 	if err != nil {
 		return err
 	}
 	e.io.Printf("the chain holds: entries %d to %d\n%s\n", end.First(), end.Len(), end.Mark())
 	if len(claims) > 0 {
-		if o.phone != "" {
-			return &term.Problem{Err: errors.New("the log is compared with LENGTH:HEAD, or with a phone's that this computer saw"), Code: codeUsage, Hints: []string{"leave one of the two out"}}
-		}
 		return e.sayClaims(args, claims, entries, end)
 	}
 	phones, err := e.phonesCalled(ctx, o.phone)

@@ -46,12 +46,9 @@ export class Board {
     this.#opened = link;
   }
 
-  /** began says under which id the core pairs by the link; its words may have come. */
+  /** began says under which id the core pairs by the link. */
   began(id: string): void {
-    if (this.#opened?.step !== "waiting") return;
-    this.#opened = { ...this.#opened, id };
-    const words = this.#told.get(id);
-    if (words) this.#tell(words);
+    if (this.#opened?.step === "waiting") this.#opened = { ...this.#opened, id };
   }
 
   /** drop takes the pairing away that is shown, and returns its id. */
@@ -75,7 +72,7 @@ export class Board {
       case "Withdraw": return this.#withdraw(idOf(what), what.why);
       case "Alarm": this.#alarms = [...this.#alarms, what].slice(-8); return;
       case "ShowWords":
-        return this.#tell({ ...this.#known(what.pairing), step: "words", computer: what.computer, words: what.words, slow: false });
+        return this.#tell({ step: "words", id: what.pairing, computer: what.computer, words: what.words, slow: false });
       case "Note": return this.#note(what);
     }
   }
@@ -95,22 +92,19 @@ export class Board {
     this.#ended = [...this.#ended, { card: was.card, why: ending(was.decided, code), took: Date.now() - was.shown }].slice(-4);
   }
 
-  #known(id: string): Pairing {
-    if (this.#opened?.id === id) return this.#opened;
-    return this.#told.get(id) ?? { step: "words", link: "", place: null, id, computer: "", words: "", slow: false };
-  }
-
-  #tell(p: Pairing): void {
-    const opened = this.#opened?.id === p.id ? this.#opened : null;
+  // tell takes what the core says of a pairing: of the link that a person has tapped on, or another.
+  // Without an id it is the former: the words are quick, or the core knew the link.
+  #tell(p: Pick<Pairing, "step" | "id" | "computer"> & Partial<Pairing>): void {
+    const opened = this.#opened?.step === "waiting" && [p.id, ""].includes(this.#opened.id) ? this.#opened : null;
     if (opened) this.#opened = null;
-    this.#told.set(p.id, opened ? { ...p, link: opened.link, place: opened.place } : p);
+    this.#told.set(p.id, { link: "", place: null, words: "", slow: false, ...(opened ?? this.#told.get(p.id)), ...p });
   }
 
   #note(note: Note): void {
     const opened = this.#opened && (note.kind === "BadLink" || this.#opened.id === note.pairing) ? this.#opened : null;
     switch (note.kind) {
       case "NoHello": if (opened) this.#opened = { ...opened, slow: true }; break;
-      case "Paired": this.#tell({ ...this.#known(note.pairing), step: "agreed", computer: note.computer }); break;
+      case "Paired": this.#tell({ step: "agreed", id: note.pairing, computer: note.computer }); break;
       case "Live": case "Refused": case "TooLate": case "BadLink": case "Unpaired":
         if (opened) this.#opened = null;
         this.#told.delete(note.pairing);

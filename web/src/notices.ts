@@ -79,7 +79,7 @@ export class Notices {
     const [before, news] = [this.#shelf.count, this.#news.signal];
     this.#ruled = undefined;
     await deliver();
-    if (this.waiting + this.#locked.size === 0 && !news.aborted) await sleep(mail, AbortSignal.any([signal, news])).catch(() => signal.throwIfAborted());
+    if (this.waiting === 0 && !news.aborted) await sleep(mail, AbortSignal.any([signal, news])).catch(() => signal.throwIfAborted());
     this.#go(async () => {
       for (const pairing of this.#shelf.count === before ? new Set([...this.#waiting.pairings(), ...this.#locked.pairings()]) : []) await this.#draw(pairing);
       if (this.#ruled && !this.where.tellRules()) return this.#shelf.flash(this.#ruled.pairing, this.#ruled.notice);

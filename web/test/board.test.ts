@@ -75,12 +75,13 @@ test("a link that a person opened is not lost to the words of a pairing that was
   assert.equal(board.view().pairing, null);
 });
 
-test("words that come before the id of their pairing are those of the link", () => {
+test("words that come before the id of their pairing, or of a link that the core knew, are those of the link", () => {
   const board = new Board();
   board.open({ ...opened, step: "waiting" });
   board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "A B" });
-  board.began("p");
   assert.deepEqual(board.view().pairing, { ...opened, step: "words", id: "p", computer: "laptop", words: "A B" });
+  board.began("p");
+  assert.equal(board.view().pairing?.step, "words");
   board.show(note("Live"));
   assert.equal(board.view().pairing, null);
 });
