@@ -2,6 +2,8 @@ module kryptonite
 
 go 1.26.0
 
+toolchain go1.27.3
+
 ignore ./web/node_modules
 
 require (

@@ -367,6 +367,8 @@ func TestAppRenewsWhileKrdIsOff(t *testing.T) {
 			t.Fatalf("the browser has %d subscriptions", len(r.v.Endpoints()))
 		}
 	}
+	// The vendor knows it before the page does, which then tells krd's mailbox.
+	must(t, r.Await(`performance.getEntriesByType("resource").some((e) => e.name.endsWith("/frames") && e.responseStatus === 202)`))
 	r.pocket(t)
 	must(t, r.h.StartKrd())
 	_, err = r.h.Krd.Await(`the phone told its keys.*push=true`)

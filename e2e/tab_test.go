@@ -25,6 +25,12 @@ func openApp(t testing.TB, h *House, p *Page, link string) *tab {
 	t.Helper()
 	p.Expect(`status of 401`) // the first poll asks for a nonce
 	must(t, p.Open(link))
+	t.Cleanup(func() {
+		if t.Failed() {
+			shown, err := Eval[string](p, "location.href + `\n` + document.visibilityState + `\n` + document.body.innerText")
+			t.Logf("the page shows at the end (%v) %s\n%s", err, shown, strings.Join(p.Complaints(), "\n"))
+		}
+	})
 	return &tab{Page: p, t: t, h: h}
 }
 

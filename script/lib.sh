@@ -15,6 +15,13 @@ need_go() {
 	[ "${minor%%[!0-9]*}" -ge 26 ] || die "Go $have is too old; install Go 1.26 or newer from https://go.dev/dl"
 }
 
+# release_go: from here on the Go that releases are built with, go.mod's toolchain. The
+# go command fetches it as a module, checked against Go's checksum database.
+release_go() {
+	GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod) && export GOTOOLCHAIN
+	[ -n "$GOTOOLCHAIN" ] || die "go.mod names no toolchain"
+}
+
 # need PROGRAM PACKAGE: a program, from a Debian package if it is missing.
 need() {
 	command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing="$missing $2"
