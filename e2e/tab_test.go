@@ -27,7 +27,7 @@ func openApp(t testing.TB, h *House, p *Page, link string) *tab {
 	must(t, p.Open(link))
 	t.Cleanup(func() {
 		if t.Failed() {
-			shown, err := Eval[string](p, "location.href + `\n` + document.visibilityState + `\n` + document.body.innerText")
+			shown, err := Eval[string](p, "document.visibilityState + `\n` + document.body.innerText")
 			t.Logf("the page shows at the end (%v) %s\n%s", err, shown, strings.Join(p.Complaints(), "\n"))
 		}
 	})
