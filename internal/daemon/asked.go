@@ -37,7 +37,7 @@ type askedLog struct {
 	next    uint64             // Seq of the next entry
 	watches map[string]*watched
 	pending []statedir.Op // to be written
-	writing bool
+	writing chan struct{} // closed when who writes has done; nil: nobody does
 }
 
 // watched is what is known of the log of one phone.
@@ -137,28 +137,32 @@ func (l *askedLog) add(e control.LogEntry) {
 		clear(l.entries[:n])
 		l.entries = l.entries[n:] // not moved: others wait for mu
 	}
-	l.write()
+	_ = l.write() // it has said so
 }
 
 // flush writes what is new about phones' logs.
 func (l *askedLog) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.write()
+	_ = l.write() // it has said so
 }
 
 // write makes all that is pending durable, unless somebody does already: then
 // that one writes this, too. The caller holds mu, which is free while the disk
-// works.
-func (l *askedLog) write() {
+// works. An error: not all of it is, and what is known of phones' logs is written
+// with the next entry.
+func (l *askedLog) write() error {
 	if l.journal == nil {
 		l.pending = nil
-		return
+		return errors.New("krd's log of requests could not be opened")
 	}
-	if l.writing {
-		return
+	if l.writing != nil {
+		return nil
 	}
-	l.writing = true
+	done := make(chan struct{})
+	l.writing = done
+	var failed []statedir.Op
+	var worst error
 	for ops := l.take(); len(ops) > 0; ops = l.take() {
 		l.mu.Unlock()
 		err := l.journal.Commit(ops)
@@ -166,9 +170,17 @@ func (l *askedLog) write() {
 		l.mu.Lock()
 		if err != nil {
 			l.log.Warn("an entry of krd's log of requests is not kept", "err", err)
+			failed, worst = append(failed, ops...), err
 		}
 	}
-	l.writing = false
+	for _, op := range failed {
+		if id, ok := strings.CutPrefix(op.Key, watchPrefix); ok && l.watches[id] != nil {
+			l.watches[id].dirty = true
+		}
+	}
+	l.writing = nil
+	close(done)
+	return worst
 }
 
 // take returns what is to be written. The caller holds mu.
@@ -216,10 +228,16 @@ func (l *askedLog) answer(pairing string, t auditlog.Ticket, m auditlog.Mark, no
 }
 
 // accept takes what was found of a phone's log for known, and returns how much
-// that was.
-func (l *askedLog) accept(pairing string) (n int) {
+// that was, once it is durable.
+func (l *askedLog) accept(pairing string) (n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for l.writing != nil { // that one would not tell us how it went
+		done := l.writing
+		l.mu.Unlock()
+		<-done
+		l.mu.Lock()
+	}
 	w := l.watched(pairing)
 	for i := range w.wrong {
 		if !w.wrong[i].Accepted {
@@ -227,8 +245,13 @@ func (l *askedLog) accept(pairing string) (n int) {
 			n++
 		}
 	}
-	l.write()
-	return n
+	if !w.dirty {
+		return n, nil
+	}
+	if err := l.write(); err != nil {
+		return n, fmt.Errorf("what you accepted is forgotten when krd ends, as it could not be written: %w", err)
+	}
+	return n, nil
 }
 
 // state is what is known of a phone's log.

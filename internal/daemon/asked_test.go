@@ -65,8 +65,10 @@ func TestAskedLogSurvives(t *testing.T) {
 	if a.Length != 2 || len(a.Wrong) != 1 || a.Wrong[0].Kind != "shorter" || a.Wrong[0].LengthBefore != 5 || len(a.Open()) != 1 || b.Head != "" {
 		t.Errorf("a: %+v, b: %+v", a, b)
 	}
-	if n := l.accept("a"); n != 1 || l.accept("a") != 0 || len(l.state("a").Open()) != 0 {
-		t.Errorf("%d findings accepted", n)
+	for _, want := range []int{1, 0} {
+		if n, err := l.accept("a"); n != want || err != nil || len(l.state("a").Open()) != 0 {
+			t.Errorf("%d findings accepted, %v", n, err)
+		}
 	}
 	l.add(control.LogEntry{Pairing: "a"})
 	l, _ = openAsked(t, dir, "a", "b")
@@ -107,6 +109,37 @@ func TestAskedLogIsBounded(t *testing.T) {
 	l, _ = openAsked(t, dir)
 	if n := len(l.entries); n != maxAsked || l.entries[0].Seq != 4 || l.next != maxAsked+3 {
 		t.Errorf("%d entries from %d to %d", n, l.entries[0].Seq, l.next)
+	}
+}
+
+// TestAcceptedIsWritten: who accepts hears when it could not be kept, and it is
+// written with what is kept next.
+func TestAcceptedIsWritten(t *testing.T) {
+	dir := newDaemon(t).cfg.Dir
+	l, _ := openAsked(t, dir, "a")
+	for _, n := range []uint64{5, 2} {
+		l.answer("a", l.ask("a"), markAt(n, 7), time.Now())
+	}
+	good := l.journal
+	broken, _, err := statedir.OpenJournal(dir, "broken.journal", nil)
+	if err != nil || broken.Close() != nil {
+		t.Fatal(err)
+	}
+	l.journal = broken
+	if n, err := l.accept("a"); n != 1 || err == nil || !strings.Contains(err.Error(), "could not be written") {
+		t.Errorf("%d accepted, %v", n, err)
+	}
+	l.journal = good
+	l.add(control.LogEntry{})
+	l, _ = openAsked(t, dir, "a")
+	if len(l.state("a").Wrong) != 1 || len(l.state("a").Open()) != 0 {
+		t.Errorf("after krd's end: %+v", l.state("a"))
+	}
+	none := &askedLog{}
+	none.answer("a", none.ask("a"), markAt(5, 7), time.Now())
+	none.answer("a", none.ask("a"), markAt(2, 7), time.Now())
+	if _, err := none.accept("a"); err == nil {
+		t.Error("accepted for ever, by a log that is not kept")
 	}
 }
 
@@ -308,6 +341,8 @@ func TestStatusTellsOfTheLog(t *testing.T) {
 	r := named(newRecord(t), "ana")
 	var said bytes.Buffer
 	d.cfg.Log = slog.New(slog.NewTextHandler(&said, nil))
+	d.asked.open(d.cfg.Dir, d.cfg.Log, nil)
+	t.Cleanup(d.asked.close)
 	if err := d.startPhone(r, nil, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -168,7 +168,11 @@ func (d *Daemon) handleAccept(w http.ResponseWriter, req *http.Request) {
 		fail(w, http.StatusNotFound, asError(err))
 		return
 	}
-	n := d.asked.accept(p.ID)
+	n, err := d.asked.accept(p.ID)
+	if err != nil {
+		fail(w, http.StatusInternalServerError, asError(err))
+		return
+	}
 	d.cfg.Log.Info("what was found of the phone's log is accepted", "pairing", p.ID, "findings", n)
 	reply(w, control.LogAccepted{Findings: n})
 }

@@ -212,7 +212,8 @@ func TestFarewellLimit(t *testing.T) {
 		{"by Bluetooth alone", farewell{Since: now}, farewellNearby},
 		{"for some time", farewell{Since: now.Add(-4 * time.Minute)}, 6 * time.Minute},
 		{"for long", farewell{Since: now.Add(-time.Hour)}, farewellLimit},
-		{"by a relay, too", farewell{Since: now, Relay: "https://relay.example.com"}, farewellLimit},
+		{"by a relay, too", farewell{Since: now, Relay: "https://relay.example.com", To: mailbox.Address{1}}, farewellLimit},
+		{"by a relay of which the phone does not know", farewell{Since: now, Relay: "https://relay.example.com"}, farewellNearby},
 		{"by SQS, too", farewell{Since: now, SQS: &queues{}}, farewellLimit},
 		{"of a pairing that was begun", farewell{Since: now, Attempt: true}, farewellLimit},
 	} {

@@ -26,6 +26,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -101,6 +102,12 @@ type Daemon struct {
 
 // ErrStopped is the cause of an end that somebody asked for.
 var ErrStopped = errors.New("krd was asked to stop")
+
+// errAgentEnded is why clients of the agent socket end when it does.
+var errAgentEnded = errors.New("krd accepts nobody any more")
+
+// noRoom are the errors of accept after which there may be room later.
+var noRoom = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
 
 // Run is krd from start to end: it blocks until ctx ends or kr asks it to
 // stop, and returns nil after a clean end. ready is called when both sockets
@@ -183,14 +190,16 @@ func (d *Daemon) serveAgent(ctx context.Context, l *peer.Listener) error {
 	defer stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	ctx, end := context.WithCancelCause(ctx) // clients end when this does, whatever the reason
+	defer end(errAgentEnded)
 	slots := newSlots(maxAgentConns, d.cfg.Log)
 	for {
 		conn, err := l.AcceptUnix()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-			d.cfg.Log.Warn("too many open files; a client of the agent waits", "err", err)
+		if slices.ContainsFunc(noRoom, func(e error) bool { return errors.Is(err, e) }) {
+			d.cfg.Log.Warn("a client of the agent waits: the system has no room for it", "err", err)
 			_ = backoff.Sleep(ctx, 200*time.Millisecond)
 			continue
 		}

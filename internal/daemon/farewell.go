@@ -47,9 +47,13 @@ type farewell struct {
 	Attempt bool `json:"attempt,omitempty"`
 }
 
+// posts reports whether there is a mailbox to post it to: a phone that has not been told
+// of a new relay yet has none there.
+func (f farewell) posts() bool { return f.Relay != "" && !f.To.IsZero() }
+
 // limit is how long a try of now may last.
 func (f farewell) limit(now time.Time) time.Duration {
-	if f.Relay != "" || f.SQS != nil || f.Attempt {
+	if f.posts() || f.SQS != nil || f.Attempt {
 		return farewellLimit
 	}
 	return max(farewellLimit, f.Since.Add(farewellNearby).Sub(now))
@@ -157,7 +161,7 @@ func (d *Daemon) sendEverywhere(ctx context.Context, f farewell) error {
 	near, hush := context.WithTimeout(ctx, limit)
 	defer hush() // nobody is to see this computer for what is on its way
 	var ways []func(context.Context) error
-	if f.Relay != "" && !f.To.IsZero() {
+	if f.posts() {
 		ways = append(ways, func(ctx context.Context) error {
 			client, err := relay.NewClient(f.Relay, relay.Options{})
 			if err != nil {

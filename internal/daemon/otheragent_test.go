@@ -166,3 +166,25 @@ func TestNothingFromAnEmptyConnection(t *testing.T) {
 		t.Errorf("List = %v, %v", keys, err)
 	}
 }
+
+// TestAgentSocketFails: if nobody can be accepted any more, krd ends, and does not wait
+// for those that are there.
+func TestAgentSocketFails(t *testing.T) {
+	_, path, l := sockets(t)
+	done := make(chan error, 1)
+	go func() { done <- newDaemon(t).serveAgent(t.Context(), peer.NewListener(l)) }()
+	c := dial(t, path)
+	c.Write([]byte{0, 0, 0, 1, 11}) // what are the keys?
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("no error")
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("krd waits for a client that does not leave")
+	}
+}

@@ -74,8 +74,11 @@ func (n Name) Shared() bool {
 		shared := netip.MustParsePrefix("100.64.0.0/10") // [RFC 6598], carriers and VPNs
 		return !ip.IsPrivate() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && !ip.IsUnspecified() && !shared.Contains(ip)
 	}
-	return strings.Contains(host, ".") &&
-		!slices.ContainsFunc(privateTLDs, func(end string) bool { return strings.HasSuffix(host, end) })
+	dot := strings.LastIndexByte(host, '.')
+	if dot < 0 || dot+1 < len(host) && host[dot+1] >= '0' && host[dot+1] <= '9' {
+		return false // no top-level domain begins with a digit: it is a short form of an address, as "10.1" is of 10.0.0.1
+	}
+	return !slices.ContainsFunc(privateTLDs, func(end string) bool { return strings.HasSuffix(host, end) })
 }
 
 // Pin is one host key of one name.

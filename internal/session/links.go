@@ -82,10 +82,11 @@ func (s *Session) keepLinks(ctx context.Context, g *errgroup.Group) error {
 			running[l] = stop
 			g.Go(func() error {
 				defer stop()
-				if err := l.Receive(on, func(frame []byte) error { return s.receive(l.Name(), frame) }); on.Err() == nil || ctx.Err() != nil {
-					return err
+				err := l.Receive(on, func(frame []byte) error { return s.receive(l.Name(), frame) })
+				if ctx.Err() == nil && (on.Err() != nil || !slices.Contains(s.linkList(), l)) {
+					return nil // the link was given up, and what is behind it may be gone already
 				}
-				return nil // the link was given up
+				return err
 			})
 		}
 		if tell {
@@ -106,13 +107,14 @@ func (s *Session) told(r *wire.Response, h wire.Header) error {
 	var at []wire.Address
 	s.mu.Lock()
 	ours, fresh := s.addrs.Seq, false
+	_, waits := s.waiting[r.ID]
 	switch {
 	case r.AddressesSeq < 0 || r.AddressesSeq >= maxSeq:
 	case h == wire.HeaderSession:
 		if fresh = s.hello != nil && s.hello.frame != nil && s.hello.id == r.ID && r.AddressesSeq > 0; fresh {
 			at = r.Ack.Addresses
 		}
-	case s.waiting[r.ID] == nil: // late, or repeated by anyone
+	case !waits: // late, or repeated by anyone
 	case r.AddressesSeq < ours && time.Since(s.reminded) > remindAfter:
 		// The hello was lost, or the phone is a restored copy.
 		s.reminded, s.tell = time.Now(), true

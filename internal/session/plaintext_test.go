@@ -79,8 +79,8 @@ func FuzzPlaintext(f *testing.F) {
 	f.Fuzz(func(t *testing.T, h byte, text []byte) {
 		s := fresh()
 		waits := make(chan arrival, 4)
-		s.waiting[asked] = waits
-		s.hello = &hello{greeting, eC, nil}
+		s.waiting[asked] = pending{answers: waits}
+		s.hello = &hello{id: greeting, eC: eC}
 		header, seal := wire.HeaderSession, box.Seal
 		if h&1 == 1 {
 			header, seal = wire.HeaderEpoch, far.Seal
@@ -149,7 +149,7 @@ func TestEpochIsProved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.hello = &hello{wire.ID{2}, eC, []byte("hello")}
+	s.hello = &hello{id: wire.ID{2}, eC: eC, frame: []byte("hello")}
 	thief, err := sealbox.PhoneEpoch(key(), eS, own.Public(), eC.Public()) // all that it can make
 	if err != nil {
 		t.Fatal(err)

@@ -106,7 +106,9 @@ type Session struct {
 	bg   sync.WaitGroup // sends on their way
 	over chan struct{}  // closed when Run ends; nothing is sent from then on
 
-	keysMu sync.Mutex // held while a list of keys is made durable; before mu
+	keysMu  sync.Mutex // held while a list of keys is made durable; before mu
+	leaveMu sync.Mutex // held while the phone's unpair is made durable; before mu
+	left    bool       // it is; leaveMu
 
 	mu       sync.Mutex
 	keysSeq  int64 // of the newest list that is durable
@@ -122,9 +124,9 @@ type Session struct {
 	hello    *hello        // the e_c on its way, or nil
 	fresh    chan struct{}
 	offset   time.Duration
-	waiting  map[wire.ID]chan arrival
-	heard    time.Time
-	away     bool
+	waiting  map[wire.ID]pending
+	heard    time.Time // when the newest frame was made, by our wall clock
+	missed   time.Time // when what it did not answer last was sent; zero: it answers
 	unpaired bool
 	dropped  int
 }
@@ -132,6 +134,22 @@ type Session struct {
 type epoch struct {
 	sealbox.Epoch
 	since time.Time
+	wall  time.Time // the same, without a monotonic reading, which stands still in sleep
+}
+
+func (s *Session) newEpoch(e sealbox.Epoch) epoch { return epoch{e, time.Now(), s.wall()} }
+
+// age is how old e is at the wall's time now, also if the computer slept, or the wall
+// clock was set back.
+func (e epoch) age(wall time.Time) time.Duration { return max(time.Since(e.since), wall.Sub(e.wall)) }
+
+// wall is the wall clock's time.
+func (s *Session) wall() time.Time { return s.cfg.Now().Round(0) }
+
+// pending is a request that waits for answers.
+type pending struct {
+	answers chan arrival
+	sent    time.Time // first, by the wall clock
 }
 
 // arrival is what came for a request.
@@ -144,7 +162,8 @@ type arrival struct {
 type hello struct {
 	id    wire.ID // of the request that carries e_c
 	eC    sealbox.PrivateKey
-	frame []byte // the hello, or nil when e_c rides in another request
+	sent  time.Time // first, by the wall clock
+	frame []byte    // the hello, or nil when e_c rides in another request
 }
 
 // New checks cfg and returns a Session that does not run yet.
@@ -161,9 +180,9 @@ func New(cfg Config) (*Session, error) {
 	}
 	s := &Session{cfg: cfg, box: box, offset: cfg.Offset, heard: cfg.Heard, keysSeq: cfg.KeysSeq, locked: cfg.Locked, over: make(chan struct{}),
 		links: slices.Clone(cfg.Links), addrs: cfg.Addresses, tell: cfg.FirstEpoch == nil, changed: make(chan struct{}),
-		fresh: make(chan struct{}), waiting: map[wire.ID]chan arrival{}}
+		fresh: make(chan struct{}), waiting: map[wire.ID]pending{}}
 	if cfg.FirstEpoch != nil {
-		s.epochs = []epoch{{*cfg.FirstEpoch, time.Now()}}
+		s.epochs = []epoch{s.newEpoch(*cfg.FirstEpoch)}
 	}
 	return s, nil
 }
@@ -198,7 +217,7 @@ type Status struct {
 // Status returns the state of now.
 func (s *Session) Status() Status {
 	s.mu.Lock()
-	st := Status{Heard: s.heard, Away: s.away, Offset: s.offset, Dropped: s.dropped}
+	st := Status{Heard: s.heard, Away: !s.missed.IsZero(), Offset: s.offset, Dropped: s.dropped}
 	s.mu.Unlock()
 	st.Links = map[string]transport.Status{}
 	for _, l := range s.linkList() {
@@ -211,7 +230,7 @@ func (s *Session) Status() Status {
 func (s *Session) Away() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.away
+	return !s.missed.IsZero()
 }
 
 // Farewell seals the frame that ends the pairing at the phone.
@@ -256,7 +275,7 @@ func (s *Session) startHello() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.hello = &hello{id, eC, wire.NewFrame(wire.HeaderSession, body)}
+	s.hello = &hello{id, eC, s.wall(), wire.NewFrame(wire.HeaderSession, body)}
 	fault.Point("krd.hello.made")
 	return s.hello.frame, nil
 }
@@ -287,14 +306,18 @@ func (s *Session) receive(via string, frame []byte) error {
 	if agreed != nil {
 		s.takeEpoch(agreed, r)
 	}
-	if agreed != nil || h == wire.HeaderEpoch { // other acks anybody may have made who has c
-		s.heard, s.away = s.cfg.Now(), false
+	request, waits := s.waiting[r.ID]
+	waits = waits && h == wire.HeaderEpoch
+	if waits {
+		s.setOffset(r, request.sent)
 	}
-	ch := s.waiting[r.ID]
-	if ch == nil || h == wire.HeaderSession {
+	if agreed != nil || h == wire.HeaderEpoch { // other acks anybody may have made who has c
+		s.hear(r)
+	}
+	if !waits {
 		return nil // late, repeated, or the ack of a hello
 	}
-	s.setOffset(r)
+	ch := request.answers
 	if r.Ack != nil && len(ch) > 0 {
 		return nil // copies of an ack take no answer's place
 	}
@@ -305,9 +328,27 @@ func (s *Session) receive(via string, frame []byte) error {
 	return nil
 }
 
-// setOffset learns the phone's clock from r. The caller holds mu.
-func (s *Session) setOffset(r *wire.Response) {
-	s.offset = time.Unix(r.Unix, 0).Sub(s.cfg.Now().Truncate(time.Second))
+// setOffset learns the phone's clock from r, which was made at some time between sent
+// and now: it may have lain in a mailbox while we slept. What we took that clock for
+// stays if it fits. The caller holds mu.
+func (s *Session) setOffset(r *wire.Response, sent time.Time) {
+	made := time.Unix(r.Unix, 0)
+	least, most := made.Sub(s.wall().Truncate(time.Second)), made.Sub(sent.Truncate(time.Second))
+	s.offset = max(least, min(s.offset, most))
+}
+
+// hear notes when r was made. The caller holds mu.
+func (s *Session) hear(r *wire.Response) {
+	made := time.Unix(r.Unix, 0).Add(-s.offset)
+	if now := s.wall(); made.After(now) {
+		made = now
+	}
+	if made.After(s.heard) {
+		s.heard = made
+	}
+	if !made.Before(s.missed.Truncate(time.Second)) {
+		s.missed = time.Time{}
+	}
 }
 
 // open opens and decodes a frame of the phone.
@@ -372,9 +413,9 @@ func (s *Session) takeEpoch(e *sealbox.Epoch, r *wire.Response) {
 	if s.hello == nil || r.ID != s.hello.id {
 		return
 	}
+	s.setOffset(r, s.hello.sent)
 	s.hello = nil
-	s.setOffset(r)
-	s.epochs = append(s.epochs, epoch{*e, time.Now()})
+	s.epochs = append(s.epochs, s.newEpoch(*e))
 	if n := len(s.epochs); n > keptEpochs {
 		s.epochs = append([]epoch{}, s.epochs[n-keptEpochs:]...)
 	}
@@ -391,25 +432,27 @@ func (s *Session) notice(n *wire.Notice) error {
 		s.leasesOver(n.LeasesOver)
 		return nil
 	}
+	s.leaveMu.Lock() // a copy by another link waits until it is known whether it is durable
+	defer s.leaveMu.Unlock()
+	if s.left {
+		return nil
+	}
 	s.mu.Lock()
-	was := s.unpaired
 	s.unpaired = true
 	s.dropAllLeases()
-	for _, ch := range s.waiting {
+	for _, a := range s.waiting {
 		select {
-		case ch <- arrival{}:
+		case a.answers <- arrival{}:
 		default:
 		}
 	}
 	s.mu.Unlock()
-	if was {
-		return nil
-	}
 	if err := s.cfg.Unpaired(); err != nil {
 		s.mu.Lock()
 		s.unpaired = false
 		s.mu.Unlock()
 		return fmt.Errorf("session: unpair: %w", err)
 	}
+	s.left = true
 	return nil
 }

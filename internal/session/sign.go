@@ -109,10 +109,10 @@ func holds(key sshwire.PublicKey, payload, signature []byte) bool {
 
 // request is one request on its way to an answer.
 type request struct {
-	s       *Session
-	id      wire.ID
-	plain   []byte
-	answers chan arrival
+	s     *Session
+	id    wire.ID
+	plain []byte
+	pending
 	acked   bool
 	resends int
 	pushes  int
@@ -162,7 +162,7 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 			case resp.Sign != nil:
 				r.trace.heard(HopAnswered, a)
 				fault.Point("krd.request.answered")
-				s.note(true)
+				s.note(time.Time{})
 				return resp.Sign, nil
 			case resp.Error != nil:
 				r.trace.heard(HopAnswered, a)
@@ -201,7 +201,7 @@ func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOption
 			if r.acked {
 				return nil, ErrTimeout
 			}
-			s.note(false)
+			s.note(r.sent)
 			return nil, ErrNoAck
 		case <-ctx.Done():
 			r.cancel(ctx)
@@ -256,8 +256,8 @@ func (s *Session) newRequest(req wire.SignRequest) (*request, error) {
 	if err != nil {
 		return nil, &RefusedError{"the request is too large"}
 	}
-	r := &request{s: s, id: id, plain: plain, answers: make(chan arrival, 4)}
-	s.waiting[id] = r.answers
+	r := &request{s: s, id: id, plain: plain, pending: pending{make(chan arrival, 4), s.wall()}}
+	s.waiting[id] = r.pending
 	return r, nil
 }
 
@@ -265,7 +265,7 @@ func (s *Session) newRequest(req wire.SignRequest) (*request, error) {
 // holds mu.
 func (s *Session) renew(msg *wire.Request) error {
 	n := len(s.epochs)
-	if n == 0 || s.hello != nil || time.Since(s.epochs[n-1].since) < epochLife {
+	if n == 0 || s.hello != nil || s.epochs[n-1].age(s.wall()) < epochLife {
 		return nil
 	}
 	eC, err := sealbox.NewKey()
@@ -274,7 +274,7 @@ func (s *Session) renew(msg *wire.Request) error {
 	}
 	pub := eC.Public()
 	msg.EphemeralC = &pub
-	s.hello = &hello{id: msg.ID, eC: eC}
+	s.hello = &hello{id: msg.ID, eC: eC, sent: s.wall()}
 	return nil
 }
 
@@ -347,9 +347,9 @@ func (s *Session) forget(id wire.ID) {
 	}
 }
 
-// note remembers how the phone did.
-func (s *Session) note(answered bool) {
+// note remembers when what the phone did not answer was sent; zero: it did.
+func (s *Session) note(missed time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.away = !answered
+	s.missed = missed
 }
