@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/chromedp/cdproto/browser"
 
 	"kryptonite/internal/control"
+	"kryptonite/internal/peer"
 )
 
 // ringer is the phone app at https://kr.test, in a browser that rings, and the
@@ -72,10 +72,8 @@ func (r *ringer) permit(t testing.TB, yes bool) {
 // push is how krd can wake the one phone.
 func (h *House) push(t testing.TB) control.Push {
 	t.Helper()
-	out, err := h.Kr("status", "--json")
+	st, err := control.NewClient(h.Path("kr", control.Socket), peer.SameUser).Status(t.Context())
 	must(t, err)
-	var st struct{ Phones []struct{ Push control.Push } }
-	must(t, json.Unmarshal([]byte(out), &st))
 	if len(st.Phones) != 1 {
 		t.Fatalf("%d phones", len(st.Phones))
 	}

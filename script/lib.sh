@@ -48,6 +48,12 @@ install_missing() {
 }
 missing=
 
+# npm_bring DIR SECONDS: what its lock file names, unless it is there.
+npm_bring() {
+	[ ! "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] || return 0
+	(cd "$1" && timeout "$2" npm ci --silent --no-audit --no-fund --ignore-scripts) >/dev/null 2>&1
+}
+
 # fuzz_packages FUNCTION ARGUMENT: the function for each directory with fuzz targets, one on each core.
 fuzz_packages() {
 	git ls-files '*_test.go' | xargs grep -l '^func Fuzz' | xargs -n1 dirname | sort -u |
