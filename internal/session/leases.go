@@ -22,9 +22,9 @@ type lease struct {
 	timer *time.Timer
 }
 
-// keepLease keeps what came with a signature by key; a newer token for a rule
-// takes the place of the older.
-func (s *Session) keepLease(key string, t wire.LeaseToken) {
+// keepLease keeps what came with the answer to a request, unless the phone has said
+// since that it is of no use; a newer token for a rule takes the place of the older.
+func (s *Session) keepLease(p *pending, t wire.LeaseToken) {
 	if t == (wire.LeaseToken{}) {
 		return
 	}
@@ -32,14 +32,14 @@ func (s *Session) keepLease(key string, t wire.LeaseToken) {
 	defer s.mu.Unlock()
 	s.dropLeases(func(l *lease) bool { return l.Rule == t.Rule })
 	left := time.Unix(t.Until, 0).Sub(s.phoneNow())
-	if s.ended || s.unpaired {
+	if s.ended || s.unpaired || p.void || slices.Contains(p.over, t.Rule) {
 		return
 	}
 	if len(s.leases) == maxLeases {
 		oldest := s.leases[0]
 		s.dropLeases(func(l *lease) bool { return l == oldest })
 	}
-	l := &lease{LeaseToken: t, key: key}
+	l := &lease{LeaseToken: t, key: p.key}
 	l.timer = time.AfterFunc(min(left, maxLease), func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -74,20 +74,29 @@ func (s *Session) dropLeases(match func(*lease) bool) {
 }
 
 // dropAllLeases is for the end, or a lock. The caller holds mu.
-func (s *Session) dropAllLeases() { s.dropLeases(func(*lease) bool { return true }) }
+func (s *Session) dropAllLeases() { s.leasesOf(nil) }
 
 // leasesOver takes the phone's word that tokens are of no use any more.
 func (s *Session) leasesOver(rules []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropLeases(func(l *lease) bool { return slices.Contains(rules, l.Rule) })
+	for _, p := range s.waiting {
+		if p.over = append(p.over, rules...); len(p.over) > maxLeases { // a phone that says so much gave us no token worth keeping
+			p.over, p.void = nil, true
+		}
+	}
 }
 
 // leasesOf drops the tokens for keys that are not among these. The caller holds mu.
 func (s *Session) leasesOf(keys []wire.SSHKey) {
-	s.dropLeases(func(l *lease) bool {
-		return !slices.ContainsFunc(keys, func(k wire.SSHKey) bool { return sshwire.Fingerprint(k.PublicKey) == l.key })
-	})
+	hidden := func(key string) bool {
+		return !slices.ContainsFunc(keys, func(k wire.SSHKey) bool { return sshwire.Fingerprint(k.PublicKey) == key })
+	}
+	s.dropLeases(func(l *lease) bool { return hidden(l.key) })
+	for _, p := range s.waiting {
+		p.void = p.void || hidden(p.key)
+	}
 }
 
 // phoneNow is the time in the phone's clock, as far as it is known. The caller

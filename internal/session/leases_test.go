@@ -136,7 +136,7 @@ func TestTokenGoes(t *testing.T) {
 			if held := r.session.held(); len(held) != 0 || l.Token != (sealbox.Key32{}) {
 				t.Errorf("%s: %q are held", name, held)
 			}
-			r.session.keepLease(l.key, wire.LeaseToken{Rule: "9", Token: sealbox.Key32{1}, Until: r.now().Unix() + 60}) // of an answer that comes late
+			r.session.keepLease(&pending{key: l.key}, wire.LeaseToken{Rule: "9", Token: sealbox.Key32{1}, Until: r.now().Unix() + 60}) // of an answer that comes late
 			if held := r.session.held(); (name == "unpaired" || name == "krd ends") && len(held) != 0 {
 				t.Errorf("%s: %q are held again", name, held)
 			}
@@ -165,7 +165,7 @@ func TestWhichTokens(t *testing.T) {
 		defer r.close()
 		s := r.session
 		give := func(key string, rule int, b byte, left time.Duration) {
-			s.keepLease(key, wire.LeaseToken{Rule: fmt.Sprint(rule), Token: sealbox.Key32{b}, Until: time.Now().Add(left).Unix()})
+			s.keepLease(&pending{key: key}, wire.LeaseToken{Rule: fmt.Sprint(rule), Token: sealbox.Key32{b}, Until: time.Now().Add(left).Unix()})
 		}
 		rules := func(key string) (out []string) {
 			for _, l := range s.brings(t, key) {
@@ -182,7 +182,7 @@ func TestWhichTokens(t *testing.T) {
 		give("a", 4, 1, 0)
 		give("a", 5, 1, -time.Hour)
 		give("a", 1, 2, time.Hour)
-		s.keepLease("a", wire.LeaseToken{})
+		s.keepLease(&pending{key: "a"}, wire.LeaseToken{})
 		for key, want := range map[string][]string{"a": {"1:2", "3:1"}, "b": {"2:1"}, "c": nil} {
 			if got := rules(key); !slices.Equal(got, want) {
 				t.Errorf("for %s it brings %q, want %q", key, got, want)
@@ -216,10 +216,39 @@ func TestTokensOfKeysThatAreGone(t *testing.T) {
 		defer r.close()
 		r.session.cfg.Keys = func(int64, []wire.SSHKey, wire.Wakers, bool) error { return nil }
 		until := time.Now().Add(time.Hour).Unix()
-		r.session.keepLease(sshwire.Fingerprint(r.blob), wire.LeaseToken{Rule: "1", Token: sealbox.Key32{1}, Until: until})
-		r.session.keepLease("SHA256:gone", wire.LeaseToken{Rule: "2", Token: sealbox.Key32{1}, Until: until})
+		r.session.keepLease(&pending{key: sshwire.Fingerprint(r.blob)}, wire.LeaseToken{Rule: "1", Token: sealbox.Key32{1}, Until: until})
+		r.session.keepLease(&pending{key: "SHA256:gone"}, wire.LeaseToken{Rule: "2", Token: sealbox.Key32{1}, Until: until})
 		if err := r.session.takeKeys(&wire.Notice{Seq: 1, Keys: &[]wire.SSHKey{{PublicKey: r.blob}}}); err != nil || !slices.Equal(r.session.held(), []string{"1"}) {
 			t.Errorf("%v, %q are held", err, r.session.held())
 		}
 	})
+}
+
+// TestLeaseOverAtOnce: the phone may say that a token is of no use while the signature
+// that it came with is still being verified.
+func TestLeaseOverAtOnce(t *testing.T) {
+	r := newRig(t, memory.Options{}, 0, true)
+	defer r.close()
+	key := sshwire.Fingerprint(r.blob)
+	for name, says := range map[string]func(s *Session){
+		"nothing":           func(*Session) {},
+		"another's end":     func(s *Session) { s.leasesOver([]string{"2"}) },
+		"its end":           func(s *Session) { s.leasesOver([]string{"2", "1"}) },
+		"more than it has":  func(s *Session) { s.leasesOver(make([]string, maxLeases+1)) },
+		"that it is locked": func(s *Session) { s.mu.Lock(); s.dropAllLeases(); s.mu.Unlock() },
+		"its key is there":  func(s *Session) { s.mu.Lock(); s.leasesOf([]wire.SSHKey{{PublicKey: r.blob}}); s.mu.Unlock() },
+	} {
+		req, err := r.session.newRequest(wire.SignRequest{Fingerprint: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		says(r.session)
+		r.session.keepLease(req.pending, wire.LeaseToken{Rule: "1", Token: sealbox.Key32{1}, Until: time.Now().Unix() + 60})
+		r.session.forget(req.id)
+		want := name == "nothing" || name == "another's end" || name == "its key is there"
+		if got := len(r.session.held()) == 1; got != want {
+			t.Errorf("the phone says %s: the token is kept: %v", name, got)
+		}
+		r.session.leasesOver([]string{"1"})
+	}
 }

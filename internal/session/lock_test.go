@@ -132,7 +132,7 @@ func TestLockForgetsTokens(t *testing.T) {
 	defer r.close()
 	s := r.session
 	s.cfg.Keys = new(told).take
-	s.keepLease(sshwire.Fingerprint(r.blob), wire.LeaseToken{Rule: "1", Token: [32]byte{1}, Until: s.cfg.Now().Unix() + 3600})
+	s.keepLease(&pending{key: sshwire.Fingerprint(r.blob)}, wire.LeaseToken{Rule: "1", Token: [32]byte{1}, Until: s.cfg.Now().Unix() + 3600})
 	if err := s.takeKeys(&wire.Notice{Seq: 1, Keys: &[]wire.SSHKey{{PublicKey: r.blob}}, Locked: true}); err != nil || len(s.held()) != 0 {
 		t.Errorf("tokens %q are left, %v", s.held(), err)
 	}

@@ -79,7 +79,7 @@ func FuzzPlaintext(f *testing.F) {
 	f.Fuzz(func(t *testing.T, h byte, text []byte) {
 		s := fresh()
 		waits := make(chan arrival, 4)
-		s.waiting[asked] = pending{answers: waits}
+		s.waiting[asked] = &pending{answers: waits}
 		s.hello = &hello{id: greeting, eC: eC}
 		header, seal := wire.HeaderSession, box.Seal
 		if h&1 == 1 {

@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"kryptonite/internal/fault"
 	"kryptonite/internal/pairing"
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/transport"
@@ -124,46 +123,26 @@ type Session struct {
 	hello    *hello        // the e_c on its way, or nil
 	fresh    chan struct{}
 	offset   time.Duration
-	waiting  map[wire.ID]pending
+	waiting  map[wire.ID]*pending
 	heard    time.Time // when the newest frame was made, by our wall clock
 	missed   time.Time // when what it did not answer last was sent; zero: it answers
 	unpaired bool
 	dropped  int
 }
 
-type epoch struct {
-	sealbox.Epoch
-	since time.Time
-	wall  time.Time // the same, without a monotonic reading, which stands still in sleep
-}
-
-func (s *Session) newEpoch(e sealbox.Epoch) epoch { return epoch{e, time.Now(), s.wall()} }
-
-// age is how old e is at the wall's time now, also if the computer slept, or the wall
-// clock was set back.
-func (e epoch) age(wall time.Time) time.Duration { return max(time.Since(e.since), wall.Sub(e.wall)) }
-
-// wall is the wall clock's time.
-func (s *Session) wall() time.Time { return s.cfg.Now().Round(0) }
-
-// pending is a request that waits for answers.
+// pending is a request that waits for answers, or whose answer is looked at.
 type pending struct {
 	answers chan arrival
 	sent    time.Time // first, by the wall clock
+	key     string    // fingerprint of the SSH key
+	over    []string  // rules of which the phone said since then that they are over
+	void    bool      // it said so of all that there may be for key
 }
 
 // arrival is what came for a request.
 type arrival struct {
 	resp *wire.Response // nil: the pairing has ended
 	via  string         // the link
-}
-
-// hello is an ephemeral key that waits for the phone's.
-type hello struct {
-	id    wire.ID // of the request that carries e_c
-	eC    sealbox.PrivateKey
-	sent  time.Time // first, by the wall clock
-	frame []byte    // the hello, or nil when e_c rides in another request
 }
 
 // New checks cfg and returns a Session that does not run yet.
@@ -180,7 +159,7 @@ func New(cfg Config) (*Session, error) {
 	}
 	s := &Session{cfg: cfg, box: box, offset: cfg.Offset, heard: cfg.Heard, keysSeq: cfg.KeysSeq, locked: cfg.Locked, over: make(chan struct{}),
 		links: slices.Clone(cfg.Links), addrs: cfg.Addresses, tell: cfg.FirstEpoch == nil, changed: make(chan struct{}),
-		fresh: make(chan struct{}), waiting: map[wire.ID]pending{}}
+		fresh: make(chan struct{}), waiting: map[wire.ID]*pending{}}
 	if cfg.FirstEpoch != nil {
 		s.epochs = []epoch{s.newEpoch(*cfg.FirstEpoch)}
 	}
@@ -238,48 +217,6 @@ func (s *Session) Farewell() ([]byte, error) {
 	return pairing.UnpairRequest(s.box, s.cfg.Now(), s.cfg.Version)
 }
 
-// current returns the newest epoch, or nil.
-func (s *Session) current() *epoch {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.epochs) == 0 {
-		return nil
-	}
-	return &s.epochs[len(s.epochs)-1]
-}
-
-// startHello returns the hello of a new epoch; the same one until it is answered.
-func (s *Session) startHello() ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.hello != nil && s.hello.frame != nil {
-		return s.hello.frame, nil
-	}
-	eC, err := sealbox.NewKey()
-	if err != nil {
-		return nil, err
-	}
-	id, err := wire.NewID()
-	if err != nil {
-		return nil, err
-	}
-	pub := eC.Public()
-	plain, err := wire.Encode(wire.Message{Request: &wire.Request{
-		ID: id, Unix: s.cfg.Now().Add(s.offset).Unix(), K: wire.Protocol, V: s.cfg.Version,
-		EphemeralC: &pub, Me: s.whereabouts(), KeysSeq: s.keysSeq,
-	}})
-	if err != nil {
-		return nil, err
-	}
-	body, err := s.box.Seal(plain)
-	if err != nil {
-		return nil, err
-	}
-	s.hello = &hello{id, eC, s.wall(), wire.NewFrame(wire.HeaderSession, body)}
-	fault.Point("krd.hello.made")
-	return s.hello.frame, nil
-}
-
 // receive takes a frame from the link named via. Whatever does not open or fit is dropped and counted,
 // and said to be transport.ErrForged; what could not be made durable is another error.
 func (s *Session) receive(via string, frame []byte) error {
@@ -328,29 +265,6 @@ func (s *Session) receive(via string, frame []byte) error {
 	return nil
 }
 
-// setOffset learns the phone's clock from r, which was made at some time between sent
-// and now: it may have lain in a mailbox while we slept. What we took that clock for
-// stays if it fits. The caller holds mu.
-func (s *Session) setOffset(r *wire.Response, sent time.Time) {
-	made := time.Unix(r.Unix, 0)
-	least, most := made.Sub(s.wall().Truncate(time.Second)), made.Sub(sent.Truncate(time.Second))
-	s.offset = max(least, min(s.offset, most))
-}
-
-// hear notes when r was made. The caller holds mu.
-func (s *Session) hear(r *wire.Response) {
-	made := time.Unix(r.Unix, 0).Add(-s.offset)
-	if now := s.wall(); made.After(now) {
-		made = now
-	}
-	if made.After(s.heard) {
-		s.heard = made
-	}
-	if !made.Before(s.missed.Truncate(time.Second)) {
-		s.missed = time.Time{}
-	}
-}
-
 // open opens and decodes a frame of the phone.
 func (s *Session) open(frame []byte) (m wire.Message, h wire.Header, ok bool) {
 	h, body, err := wire.SplitFrame(frame)
@@ -371,57 +285,6 @@ func (s *Session) open(frame []byte) (m wire.Message, h wire.Header, ok bool) {
 	}
 	m, err = wire.Decode(plain)
 	return m, h, err == nil && m.Request == nil && m.FitsHeader(h)
-}
-
-func (s *Session) openEpoch(body []byte) ([]byte, error) {
-	id, _ := sealbox.EpochOf(body)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range s.epochs {
-		if e.ID == id {
-			return e.Open(body)
-		}
-	}
-	return nil, sealbox.ErrOpen
-}
-
-// agreed completes a key agreement whose e_c went out with request r.ID, under
-// the header of its answer; nil: r is not about one. Not ok, and counted: who made r
-// has not made that epoch. An answer under an epoch may come without e_s: the phone
-// keeps few epochs that wait.
-func (s *Session) agreed(r *wire.Response, h wire.Header) (e *sealbox.Epoch, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ack := h == wire.HeaderSession
-	if s.hello == nil || r.ID != s.hello.id || ack != (s.hello.frame != nil) || !ack && r.EphemeralS == nil {
-		return nil, true
-	}
-	if r.EphemeralS == nil {
-		s.dropped++
-		return nil, false
-	}
-	made, err := sealbox.ComputerEpoch(s.cfg.Own, s.hello.eC, s.cfg.Phone, *r.EphemeralS)
-	if err != nil || !made.Proved(r.EpochProof) {
-		s.dropped++
-		return nil, false
-	}
-	return &made, true
-}
-
-// takeEpoch makes e the newest epoch, unless another copy of r has. The caller holds mu.
-func (s *Session) takeEpoch(e *sealbox.Epoch, r *wire.Response) {
-	if s.hello == nil || r.ID != s.hello.id {
-		return
-	}
-	s.setOffset(r, s.hello.sent)
-	s.hello = nil
-	s.epochs = append(s.epochs, s.newEpoch(*e))
-	if n := len(s.epochs); n > keptEpochs {
-		s.epochs = append([]epoch{}, s.epochs[n-keptEpochs:]...)
-	}
-	fault.Point("krd.epoch.new")
-	close(s.fresh)
-	s.fresh = make(chan struct{})
 }
 
 func (s *Session) notice(n *wire.Notice) error {

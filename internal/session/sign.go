@@ -41,21 +41,35 @@ func (s *Session) Sign(ctx context.Context, publicKey []byte, req wire.SignReque
 	ctx, cancel := context.WithTimeoutCause(ctx, hardLimit, ErrTimeout)
 	defer cancel()
 	for try := 0; ; try++ {
-		resp, err := s.ask(ctx, req, opts)
-		if err != nil {
-			return nil, err
-		}
-		if resp.Error == wire.CodeClockSkew && try == 0 {
+		sig, err := s.once(ctx, publicKey, req, opts)
+		if errors.Is(err, ErrSkew) && try == 0 {
 			opts.Trace.Mark(HopSkew, "", nil)
 			continue // the answer told the phone's time: once more, with a new id
 		}
-		sig, err := checked(publicKey, req.Payload, resp)
-		if err == nil {
-			opts.Trace.Mark(HopVerified, "", nil)
-			s.keepLease(req.Fingerprint, resp.LeaseToken)
-		}
 		return sig, err
 	}
+}
+
+// once is Sign with one request.
+func (s *Session) once(ctx context.Context, publicKey []byte, req wire.SignRequest, opts SignOptions) ([]byte, error) {
+	r, err := s.newRequest(req)
+	if errors.Is(err, ErrLocked) { // the phone answers a hello by what it told last, if that got lost
+		s.sayHello(context.WithoutCancel(ctx), opts.Trace)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer s.forget(r.id)
+	resp, err := r.ask(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	sig, err := checked(publicKey, req.Payload, resp)
+	if err == nil {
+		opts.Trace.Mark(HopVerified, "", nil)
+		s.keepLease(r.pending, resp.LeaseToken)
+	}
+	return sig, err
 }
 
 // Patience is how long Sign waits now for the acknowledgement, and how long
@@ -112,7 +126,7 @@ type request struct {
 	s     *Session
 	id    wire.ID
 	plain []byte
-	pending
+	*pending
 	acked   bool
 	resends int
 	pushes  int
@@ -121,17 +135,10 @@ type request struct {
 	trace   *Trace  // or nil
 }
 
-// ask sends one request and waits for its final answer.
-func (s *Session) ask(ctx context.Context, req wire.SignRequest, opts SignOptions) (*wire.SignResponse, error) {
-	r, err := s.newRequest(req)
-	if errors.Is(err, ErrLocked) { // the phone answers a hello by what it told last, if that got lost
-		s.sayHello(context.WithoutCancel(ctx), opts.Trace)
-	}
-	if err != nil {
-		return nil, err
-	}
+// ask sends the request and waits for its final answer.
+func (r *request) ask(ctx context.Context, opts SignOptions) (*wire.SignResponse, error) {
+	s := r.s
 	r.trace = opts.Trace
-	defer s.forget(r.id)
 	if s.cfg.Asking != nil {
 		defer s.cfg.Asking()()
 	}
@@ -256,7 +263,7 @@ func (s *Session) newRequest(req wire.SignRequest) (*request, error) {
 	if err != nil {
 		return nil, &RefusedError{"the request is too large"}
 	}
-	r := &request{s: s, id: id, plain: plain, pending: pending{make(chan arrival, 4), s.wall()}}
+	r := &request{s: s, id: id, plain: plain, pending: &pending{answers: make(chan arrival, 4), sent: s.wall(), key: req.Fingerprint}}
 	s.waiting[id] = r.pending
 	return r, nil
 }
