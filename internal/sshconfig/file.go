@@ -1,6 +1,7 @@
 package sshconfig
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,18 @@ func (e *ReadOnlyError) Error() string {
 
 // Unwrap returns what the system said.
 func (e *ReadOnlyError) Unwrap() error { return e.Err }
+
+// ChangedError is a file that is no longer what Read saw: somebody has edited it.
+type ChangedError struct{ Path string }
+
+func (e *ChangedError) Error() string {
+	return e.Path + " was changed meanwhile; nothing was written to it"
+}
+
+// Hint is the next step for people.
+func (e *ChangedError) Hint() []string {
+	return []string{"try again; what stands there now stays"}
+}
 
 // Read reads the file, through symbolic links. A missing one is empty. What is
 // no regular file, and another user's, is an error.
@@ -89,7 +102,8 @@ func (f File) Writable() error {
 
 // Replace makes data the file's content, in one step: whoever reads it sees the
 // old or the new. The mode stays, and a symbolic link keeps leading there. A
-// new file is 0600; its directory must exist.
+// new file is 0600; its directory must exist. Where Path is not what Read saw any
+// more it writes nothing and returns a *ChangedError.
 func (f File) Replace(data []byte) error {
 	if err := f.Writable(); err != nil {
 		return err
@@ -110,11 +124,26 @@ func (f File) Replace(data []byte) error {
 	}
 	err = errors.Join(err, temp.Close())
 	if err == nil {
+		err = f.unchanged() // as late as can be
+	}
+	if err == nil {
 		err = os.Rename(temp.Name(), f.Target)
 	}
 	if err != nil {
 		os.Remove(temp.Name())
 		return fmt.Errorf("replace %s: %w", f.Target, err)
+	}
+	return nil
+}
+
+// unchanged returns nil while Path is what Read saw.
+func (f File) unchanged() error {
+	now, err := Read(f.Path)
+	if err != nil {
+		return err
+	}
+	if now.Target != f.Target || now.Exists != f.Exists || now.mode != f.mode || !bytes.Equal(now.Data, f.Data) {
+		return &ChangedError{f.Path}
 	}
 	return nil
 }
