@@ -47,7 +47,7 @@ func runSetup(ctx context.Context, e *env, c consent) error {
 	changed := false
 	for range 2 { // which keys are to be named is known when krd runs
 		s := &setup{env: e}
-		if err := s.plan(ctx); err != nil {
+		if err := s.plan(ctx, kindHere(ctx)); err != nil {
 			return err
 		}
 		for _, n := range s.notes {
@@ -125,7 +125,7 @@ func (s *setup) begin() (err error) {
 	return nil
 }
 
-func (s *setup) plan(ctx context.Context) (err error) {
+func (s *setup) plan(ctx context.Context, kind serviceKind) (err error) {
 	if err := s.begin(); err != nil {
 		return err
 	}
@@ -133,7 +133,6 @@ func (s *setup) plan(ctx context.Context) (err error) {
 	if err := block.Check(); err != nil {
 		return err
 	}
-	kind := kindHere(ctx)
 	if kind == kindBackground && s.had.Service == kindSystemd {
 		return &term.Problem{Err: errors.New("krd was set up as a systemd user service, and systemctl --user does not answer here"),
 			Hints: []string{"log in as this user anew (not by su or sudo), and try again"}}
