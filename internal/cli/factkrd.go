@@ -87,7 +87,7 @@ func lookService(ctx context.Context, c *checkup) []fact {
 	case r.Service == kindSystemd && kindHere(ctx) != kindSystemd:
 		return one(fact{name: name, state: factFail, text: "systemctl --user does not answer here", fix: "log in as this user anew (not by su or sudo)"})
 	}
-	s := &setup{env: c.env, had: r}
+	s := newSetup(c)
 	if err := s.begin(); err != nil {
 		return one(fact{name: name, state: factFail, text: err.Error(), fix: "kr setup"})
 	}

@@ -54,7 +54,7 @@ func lookSSHConfig(ctx context.Context, c *checkup) []fact {
 	fail := func(fix, format string, args ...any) fact {
 		return fact{name: name, state: factFail, text: fmt.Sprintf(format, args...), fix: fix}
 	}
-	s := &setup{env: c.env}
+	s := newSetup(c)
 	if err := s.begin(); err != nil {
 		return nil // as other facts say
 	}

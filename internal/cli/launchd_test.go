@@ -78,7 +78,7 @@ func TestLaunchd(t *testing.T) {
 	e := inside(state)
 	setUp := func() {
 		t.Helper()
-		s := &setup{env: e}
+		s := newSetup(newCheckup(e))
 		if err := s.plan(t.Context(), kindLaunchd); err != nil {
 			t.Fatal(err)
 		}

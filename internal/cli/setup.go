@@ -46,7 +46,7 @@ func runSetup(ctx context.Context, e *env, c consent) error {
 	}
 	changed := false
 	for range 2 { // which keys are to be named is known when krd runs
-		s := &setup{env: e}
+		s := newSetup(newCheckup(e))
 		if err := s.plan(ctx, kindHere(ctx)); err != nil {
 			return err
 		}
@@ -72,6 +72,8 @@ func runSetup(ctx context.Context, e *env, c consent) error {
 // setup collects what is to be done.
 type setup struct {
 	*env
+	status func(context.Context) (control.Status, error) // of krd, which may hang
+
 	cfg    config
 	had    record // by an earlier setup
 	now    record
@@ -80,6 +82,8 @@ type setup struct {
 	steps  []step
 	notes  []string
 }
+
+func newSetup(c *checkup) *setup { return &setup{env: c.env, status: c.krdStatus} }
 
 func (s *setup) add(text string, do func(context.Context) error) {
 	s.steps = append(s.steps, step{text, do})
@@ -171,10 +175,10 @@ func (e *env) block() sshconfig.Block {
 }
 
 func (s *setup) planBackground(ctx context.Context) error {
-	if _, err := s.krd.Status(ctx); err == nil {
+	if _, err := s.status(ctx); err == nil {
 		return nil
 	} else if !notRunning(err) {
-		return err
+		return fmt.Errorf("ask krd how it is: %w", err)
 	}
 	s.notes = append(s.notes, "there is no systemd user instance here, so krd will not start by itself: after a reboot, kr daemon start.")
 	s.add("start krd in the background", func(ctx context.Context) error { return startDaemon(ctx, s.env) })
@@ -187,7 +191,7 @@ func (s *setup) planConfig(ctx context.Context, block sshconfig.Block) error {
 	if err != nil {
 		return err
 	}
-	if err := s.planKeys(ctx, rest, &block); err != nil {
+	if err := s.planKeys(ctx, file.Data, rest, &block); err != nil {
 		return err
 	}
 	data, err := block.Put(file.Data)
@@ -238,14 +242,20 @@ func (s *setup) planConfig(ctx context.Context, block sshconfig.Block) error {
 }
 
 // planKeys names the phones' keys where ssh would not take them from the agent
-// otherwise.
-func (s *setup) planKeys(ctx context.Context, config []byte, block *sshconfig.Block) error {
-	st, err := s.krd.Status(ctx)
-	if err != nil || len(st.Phones) == 0 {
-		return nil // krd has just been planned, or there is no phone
+// otherwise. Where that is not to be found out, the block goes on naming those
+// that it names now. rest is what config holds beside the block.
+func (s *setup) planKeys(ctx context.Context, config, rest []byte, block *sshconfig.Block) error {
+	st, err := s.status(ctx)
+	if err != nil { // krd has just been planned, or hangs
+		block.Keys, block.Own = block.Named(config)
+		return nil
 	}
-	needs, own, err := sshconfig.NeedsKeys(ctx, config)
+	if len(st.Phones) == 0 {
+		return nil
+	}
+	needs, own, err := sshconfig.NeedsKeys(ctx, rest)
 	if err != nil {
+		block.Keys, block.Own = block.Named(config)
 		s.notes = append(s.notes, "whether ssh offers an agent's keys cannot be found out: "+err.Error())
 		return nil
 	}
@@ -300,7 +310,7 @@ func (e *env) afterSetup(ctx context.Context) error {
 	if loginShell() == zsh {
 		e.io.Sayf("For completion in zsh, put this into ~/.zshrc, after compinit: source <(kr completion zsh)\n")
 	}
-	switch st, err := e.krd.Status(ctx); {
+	switch st, err := e.statusWithin(ctx, checkPatience); {
 	case err != nil || len(st.Phones) > 0:
 	case cfg.Relay == "" && cfg.SQS == nil && !cfg.Bluetooth:
 		e.io.Sayf("Next: kr config set relay https://relay.example.com, then kr pair\n")

@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io"
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"kryptonite/internal/control"
 	"kryptonite/internal/peer"
@@ -25,7 +29,7 @@ func TestEditWhileKrAsks(t *testing.T) {
 	home, state := newcomer(t)
 	e := inside(state)
 	path := sshConfig(t, home, "Host a\n", 0o600)
-	s := &setup{env: e}
+	s := newSetup(newCheckup(e))
 	if err := s.planConfig(t.Context(), s.block()); err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +40,7 @@ func TestEditWhileKrAsks(t *testing.T) {
 	if got := read(t, path); got != "Host a\nHost b\n" {
 		t.Errorf("the configuration is %q", got)
 	}
-	s = &setup{env: e}
+	s = newSetup(newCheckup(e))
 	if err := errors.Join(s.planConfig(t.Context(), s.block()), s.perform(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -55,4 +59,34 @@ func TestEditWhileKrAsks(t *testing.T) {
 	if got := read(t, path); !strings.HasSuffix(got, "# END kr setup\nHost a\nHost b\nHost c\n") {
 		t.Errorf("uninstall leaves %q", got)
 	}
+}
+
+// TestBlockKeepsItsKeys: where krd does not say which keys there are, as it is down
+// or hangs, the block goes on naming those that it names, and kr check ends.
+func TestBlockKeepsItsKeys(t *testing.T) {
+	home, state := newcomer(t)
+	e := inside(state)
+	block := e.block()
+	block.Keys, block.Own = []string{publicKeys + "/0.pub"}, []string{"id_ed25519"}
+	whole := block.Text() + "Host *\n  IdentitiesOnly yes\n"
+	sshConfig(t, home, whole, 0o600)
+	look := func(name string) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		chk := newCheckup(e)
+		chk.patience = 50 * time.Millisecond
+		if f := lookSSHConfig(ctx, chk)[0]; !strings.HasPrefix(f.text, "HOME is ") || ctx.Err() != nil {
+			t.Errorf("%s: %s, %s, %v", name, f.state, f.text, ctx.Err())
+		}
+	}
+	look("down")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", filepath.Join(state, control.Socket)) // nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	look("hung")
 }

@@ -38,7 +38,7 @@ func (s *setup) planService(ctx context.Context, kind serviceKind) error {
 	if len(write) == 0 && s.had.Service == kind && runCommand(ctx, svc.Check) == nil {
 		return nil
 	}
-	if st, err := s.krd.Status(ctx); err == nil {
+	if st, err := s.status(ctx); err == nil {
 		s.steps = slices.Insert(s.steps, making, step{fmt.Sprintf("stop krd (process %d), so that the service starts it", st.PID),
 			func(ctx context.Context) error { return endDaemon(ctx, s.env) }})
 	}
@@ -49,7 +49,7 @@ func (s *setup) planService(ctx context.Context, kind serviceKind) error {
 
 // planStart starts krd if nothing else in the plan does.
 func (s *setup) planStart(ctx context.Context) {
-	if _, err := s.krd.Status(ctx); err != nil {
+	if _, err := s.status(ctx); err != nil {
 		s.add("start krd", func(ctx context.Context) error { return startDaemon(ctx, s.env) })
 	}
 }
