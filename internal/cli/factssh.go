@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 
 	"kryptonite/internal/sshconfig"
@@ -93,19 +92,15 @@ func lookSSHConfig(ctx context.Context, c *checkup) []fact {
 
 // inEffect asks ssh itself which agent it would use.
 func (c *checkup) inEffect(ctx context.Context, file sshconfig.File, fail func(fix, format string, args ...any) fact) fact {
-	read := "" // what ssh reads by itself
 	home, _ := os.UserHomeDir()
-	elsewhere := false
-	if u, err := user.Current(); err != nil || u.HomeDir != home {
-		read, elsewhere = file.Path, true
-	}
+	read := readBySSH(file)
 	agent, err := sshconfig.Agent(ctx, read)
 	switch {
 	case err != nil:
 		return fail("mend that line", "%v", err)
 	case agent != c.agentSocket():
 		return fail("ssh -G some.host | grep -i identityagent", "ssh uses %s, although the block of kr setup is there", first(agent, "what "+authSock+" says"))
-	case elsewhere:
+	case read != "":
 		return fact{name: "ssh_config", state: factWarn, fix: "set HOME back, or use ssh -F " + shellQuoted(file.Path),
 			text: fmt.Sprintf("HOME is %s, and ssh does not go by it: it reads the configuration where the user database says that your home is", home)}
 	}

@@ -209,9 +209,7 @@ func (s *setup) planConfig(ctx context.Context, block sshconfig.Block) error {
 	if err := file.Writable(); err != nil {
 		return readOnlyConfig(err, block)
 	}
-	if line := namesAgent(rest); line > 0 {
-		s.notes = append(s.notes, fmt.Sprintf("line %d of %s names an agent (IdentityAgent); ssh uses krd instead, as the block stands before it. To offer that agent's keys, too: kr config set agent PATH.", line, tilde(file.Path)))
-	}
+	s.noteAgent(ctx, file, rest)
 	text := "put this block at the top of " + tilde(file.Path)
 	if file.Exists {
 		text += " (it is kept as it was in " + tilde(filepath.Join(s.home, backupFile)) + ")"

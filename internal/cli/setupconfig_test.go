@@ -71,7 +71,7 @@ func TestBlockKeepsItsKeys(t *testing.T) {
 	whole := block.Text() + "Host *\n  IdentitiesOnly yes\n"
 	sshConfig(t, home, whole, 0o600)
 	look := func(name string) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		chk := newCheckup(e)
 		chk.patience = 50 * time.Millisecond
