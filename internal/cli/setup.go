@@ -201,13 +201,13 @@ func (s *setup) planConfig(ctx context.Context, block sshconfig.Block) error {
 	if bytes.Equal(data, file.Data) {
 		return nil
 	}
+	if err := file.Writable(); err != nil {
+		return readOnlyConfig(err, block)
+	}
 	for _, path := range []string{file.Path, file.Target} {
 		if err := ours(filepath.Dir(path)); err != nil {
 			return err
 		}
-	}
-	if err := file.Writable(); err != nil {
-		return readOnlyConfig(err, block)
 	}
 	s.noteAgent(ctx, file, rest)
 	text := "put this block at the top of " + tilde(file.Path)

@@ -50,8 +50,11 @@ func readOnlyConfig(err error, block sshconfig.Block) error {
 	if !errors.As(err, &r) {
 		return err
 	}
-	hints := []string{"make it writable and try again: chmod u+w " + shellQuoted(r.Path),
-		"or put these lines at its top in the way you manage it:"}
+	var hints []string
+	if r.Err == nil {
+		hints = append(hints, "make it writable and try again: chmod u+w "+shellQuoted(r.Path))
+	}
+	hints = append(hints, "put these lines at its top in the way you manage it:")
 	for line := range strings.Lines(block.Text()) {
 		hints = append(hints, "  "+strings.TrimSuffix(line, "\n"))
 	}

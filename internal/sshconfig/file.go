@@ -20,10 +20,11 @@ type File struct {
 	Exists bool
 	Data   []byte
 	mode   fs.FileMode
+	roots  bool // it belongs to root, and we are not
 }
 
-// ReadOnlyError is a file that its owner has made read-only, or manages with
-// another program.
+// ReadOnlyError is a file that its owner has made read-only, or that another
+// program manages, as root even.
 type ReadOnlyError struct {
 	Path string
 	Err  error // nil: the mode says so
@@ -36,7 +37,9 @@ func (e *ReadOnlyError) Error() string {
 	return e.Path + " is read-only"
 }
 
-// Unwrap returns what the system said.
+var errRoots = errors.New("it belongs to root")
+
+// Unwrap returns what the system said, if it did.
 func (e *ReadOnlyError) Unwrap() error { return e.Err }
 
 // ChangedError is a file that is no longer what Read saw: somebody has edited it.
@@ -52,8 +55,10 @@ func (e *ChangedError) Hint() []string {
 }
 
 // Read reads the file, through symbolic links. A missing one is empty. What is
-// no regular file, and another user's, is an error.
-func Read(path string) (File, error) {
+// no regular file, and another user's than root's, is an error, as it is to ssh.
+func Read(path string) (File, error) { return readAs(path, os.Geteuid()) }
+
+func readAs(path string, uid int) (File, error) {
 	f := File{Path: path, Target: path, mode: 0o600}
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,8 +83,11 @@ func Read(path string) (File, error) {
 	if !info.Mode().IsRegular() {
 		return f, fmt.Errorf("%s is not a regular file", target)
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return f, fmt.Errorf("%s belongs to another user (uid %d)", target, st.Uid)
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != uid {
+		if st.Uid != 0 {
+			return f, fmt.Errorf("%s belongs to another user (uid %d)", target, st.Uid)
+		}
+		f.roots = true
 	}
 	f.mode = info.Mode().Perm()
 	if f.Data, err = io.ReadAll(io.LimitReader(file, maxFile+1)); err != nil {
@@ -94,6 +102,9 @@ func Read(path string) (File, error) {
 // Writable returns nil when Replace may be expected to work, or a
 // *ReadOnlyError.
 func (f File) Writable() error {
+	if f.roots {
+		return &ReadOnlyError{f.Target, errRoots}
+	}
 	if f.Exists && f.mode&0o200 == 0 {
 		return &ReadOnlyError{f.Target, nil}
 	}

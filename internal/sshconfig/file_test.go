@@ -184,6 +184,21 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
+// TestRootsFile: what root has put there ssh takes, and so do we; it is not ours to
+// write.
+func TestRootsFile(t *testing.T) {
+	const path = "/etc/passwd"
+	f, err := readAs(path, os.Geteuid()+1)
+	if err != nil || len(f.Data) == 0 {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	for _, err := range []error{f.Writable(), f.Replace(f.Data)} {
+		if e := new(ReadOnlyError); !errors.As(err, &e) || err.Error() != path+" cannot be replaced: it belongs to root" {
+			t.Error(err)
+		}
+	}
+}
+
 func TestNoRegularFile(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
