@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
@@ -53,6 +54,7 @@ type checkup struct {
 	*env
 	now      func() time.Time
 	patience time.Duration // for one answer of krd, or of a server
+	asksSSH  bool          // krd here asks an ssh for its version
 
 	asked  bool
 	status control.Status
@@ -64,7 +66,7 @@ type checkup struct {
 const checkPatience = 10 * time.Second
 
 func newCheckup(e *env) *checkup {
-	return &checkup{env: e, now: time.Now, patience: checkPatience}
+	return &checkup{env: e, now: time.Now, patience: checkPatience, asksSSH: runtime.GOOS != "darwin"}
 }
 
 // statusWithin asks krd, which may hang.
