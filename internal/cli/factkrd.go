@@ -17,6 +17,9 @@ import (
 // codeNotRunning is that of control.NotRunningError.
 const codeNotRunning = 6
 
+// endHung is the next step where krd runs and does not answer.
+const endHung = "if it hangs, end it: pgrep -lx krd, then kill -KILL its number"
+
 // lookSettings reads config.json.
 func lookSettings(_ context.Context, c *checkup) []fact {
 	const name = "settings"
@@ -41,7 +44,7 @@ func lookKrd(ctx context.Context, c *checkup) []fact {
 		return one(fact{name: name, state: factFail, code: codeNotRunning, text: err.Error(), fix: "kr daemon start",
 			did: "started krd", mend: func(ctx context.Context) error { return startDaemon(ctx, c.env) }})
 	case err != nil:
-		return one(fact{name: name, state: factFail, code: codeNotRunning, text: "krd does not answer: " + err.Error(), fix: "kr daemon logs; if it hangs, end it: pgrep -lx krd, then kill -KILL its number"})
+		return one(fact{name: name, state: factFail, code: codeNotRunning, text: "krd does not answer: " + err.Error(), fix: "kr daemon logs; " + endHung})
 	case st.Version == version.String():
 		return okay(name, "krd %s runs, process %d, up %s", st.Version, st.PID, c.now().Sub(st.Started).Round(time.Second))
 	}

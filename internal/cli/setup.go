@@ -178,7 +178,7 @@ func (s *setup) planBackground(ctx context.Context) error {
 	if _, err := s.status(ctx); err == nil {
 		return nil
 	} else if !notRunning(err) {
-		return fmt.Errorf("ask krd how it is: %w", err)
+		return &term.Problem{Err: fmt.Errorf("ask krd how it is: %w", err), Hints: []string{"see why: kr daemon logs", endHung}}
 	}
 	s.notes = append(s.notes, "there is no systemd user instance here, so krd will not start by itself: after a reboot, kr daemon start.")
 	s.add("start krd in the background", func(ctx context.Context) error { return startDaemon(ctx, s.env) })
