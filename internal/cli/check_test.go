@@ -20,10 +20,13 @@ import (
 )
 
 // TestMain is krd where a test starts the test's program by that name; it is of
-// the version that KR_TEST_KRD names.
+// the version that KR_TEST_KRD names. It is kr where KR_TEST_KR has its words.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "krd" {
 		os.Exit(daemon.Main(context.Background(), os.Args[1:], first(os.Getenv("KR_TEST_KRD"), version.String()), term.System("krd")))
+	}
+	if words := os.Getenv("KR_TEST_KR"); words != "" {
+		os.Exit(Main(context.Background(), strings.Fields(words), term.System("kr"), nil))
 	}
 	os.Exit(m.Run())
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -78,7 +80,17 @@ func parseAgent(value string) (string, error) {
 	if err := service.Carries(value); err != nil {
 		return "", err
 	}
-	return filepath.Abs(value)
+	if rest, ok := strings.CutPrefix(value, "~/"); ok { // as in quotes, where no shell expands it
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("find the home directory: %w", err)
+		}
+		value = filepath.Join(home, rest)
+	}
+	if !filepath.IsAbs(value) {
+		return "", fmt.Errorf("%q is no absolute path", value)
+	}
+	return filepath.Clean(value), nil
 }
 
 func parseEnvironment(value string) (string, error) {

@@ -42,7 +42,7 @@ func notRunning(err error) bool {
 // startDaemon starts krd, by the service that setup installed or in the
 // background, and waits until it answers.
 func startDaemon(ctx context.Context, e *env) error {
-	if st, err := e.krd.Status(ctx); err == nil {
+	if st, err := e.statusWithin(ctx, checkPatience); err == nil {
 		e.io.Sayf("krd runs already (process %d).\n", st.PID)
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
@@ -53,6 +54,7 @@ type checkup struct {
 	*env
 	now      func() time.Time
 	patience time.Duration // for one answer of krd, or of a server
+	asksSSH  bool          // krd here asks an ssh for its version
 
 	asked  bool
 	status control.Status
@@ -64,17 +66,24 @@ type checkup struct {
 const checkPatience = 10 * time.Second
 
 func newCheckup(e *env) *checkup {
-	return &checkup{env: e, now: time.Now, patience: checkPatience}
+	return &checkup{env: e, now: time.Now, patience: checkPatience, asksSSH: runtime.GOOS != "darwin"}
+}
+
+// statusWithin asks krd, which may hang.
+func (e *env) statusWithin(ctx context.Context, patience time.Duration) (control.Status, error) {
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	st, err := e.krd.Status(within)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("no answer within %s", patience)
+	}
+	return st, err
 }
 
 // krdStatus asks krd, once.
 func (c *checkup) krdStatus(ctx context.Context) (control.Status, error) {
 	if !c.asked {
-		ctx, cancel := context.WithTimeout(ctx, c.patience)
-		defer cancel()
-		if c.status, c.err = c.krd.Status(ctx); errors.Is(c.err, context.DeadlineExceeded) {
-			c.err = fmt.Errorf("no answer within %s", c.patience)
-		}
+		c.status, c.err = c.statusWithin(ctx, c.patience)
 		c.asked = true
 	}
 	return c.status, c.err

@@ -62,7 +62,7 @@ func lookEnvironment(ctx context.Context, c *checkup) []fact {
 	if err != nil || !ok || !slices.Contains(r.Beside, v.File.Path) {
 		return nil
 	}
-	s := &setup{env: c.env}
+	s := newSetup(c)
 	if err := s.begin(); err != nil {
 		return nil
 	}

@@ -17,6 +17,9 @@ import (
 // codeNotRunning is that of control.NotRunningError.
 const codeNotRunning = 6
 
+// endHung is the next step where krd runs and does not answer.
+const endHung = "if it hangs, end it: pgrep -lx krd, then kill -KILL its number"
+
 // lookSettings reads config.json.
 func lookSettings(_ context.Context, c *checkup) []fact {
 	const name = "settings"
@@ -41,7 +44,7 @@ func lookKrd(ctx context.Context, c *checkup) []fact {
 		return one(fact{name: name, state: factFail, code: codeNotRunning, text: err.Error(), fix: "kr daemon start",
 			did: "started krd", mend: func(ctx context.Context) error { return startDaemon(ctx, c.env) }})
 	case err != nil:
-		return one(fact{name: name, state: factFail, code: codeNotRunning, text: "krd does not answer: " + err.Error(), fix: "kr daemon logs; if it hangs, end it: pgrep -lx krd, then kill -KILL its number"})
+		return one(fact{name: name, state: factFail, code: codeNotRunning, text: "krd does not answer: " + err.Error(), fix: "kr daemon logs; " + endHung})
 	case st.Version == version.String():
 		return okay(name, "krd %s runs, process %d, up %s", st.Version, st.PID, c.now().Sub(st.Started).Round(time.Second))
 	}
@@ -87,7 +90,7 @@ func lookService(ctx context.Context, c *checkup) []fact {
 	case r.Service == kindSystemd && kindHere(ctx) != kindSystemd:
 		return one(fact{name: name, state: factFail, text: "systemctl --user does not answer here", fix: "log in as this user anew (not by su or sudo)"})
 	}
-	s := &setup{env: c.env, had: r}
+	s := newSetup(c)
 	if err := s.begin(); err != nil {
 		return one(fact{name: name, state: factFail, text: err.Error(), fix: "kr setup"})
 	}

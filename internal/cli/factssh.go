@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
+	"syscall"
 
 	"kryptonite/internal/sshconfig"
 	"kryptonite/internal/sshversion"
@@ -27,8 +27,10 @@ func lookSSH(ctx context.Context, c *checkup) []fact {
 	var versions sshversion.Versions
 	v, err := versions.Of(ctx, path)
 	switch {
+	case errors.Is(err, sshversion.ErrUntrusted) && !c.asksSSH:
+		return okay(name, "%s is there", path)
 	case errors.Is(err, sshversion.ErrUntrusted):
-		return warn(name, "chmod and chown it so that root alone may change it", "krd does not ask %s for its version, and takes it for an old one: %v", path, sshversion.ErrUntrusted)
+		return warn(name, "put one before it in PATH that root alone may change, as the system's", "krd does not ask %s for its version, and takes it for an old one: %v", path, sshversion.ErrUntrusted)
 	case err != nil:
 		return warn(name, "use OpenSSH", "%v", err)
 	case !v.AtLeast(8, 9):
@@ -54,7 +56,7 @@ func lookSSHConfig(ctx context.Context, c *checkup) []fact {
 	fail := func(fix, format string, args ...any) fact {
 		return fact{name: name, state: factFail, text: fmt.Sprintf(format, args...), fix: fix}
 	}
-	s := &setup{env: c.env}
+	s := newSetup(c)
 	if err := s.begin(); err != nil {
 		return nil // as other facts say
 	}
@@ -67,10 +69,8 @@ func lookSSHConfig(ctx context.Context, c *checkup) []fact {
 	if err != nil {
 		return one(fail("see: ls -l ~/.ssh", "%v", err))
 	}
-	if loose := othersMayWrite(file); loose != "" {
-		f := fail("chmod go-w "+shellQuoted(loose), "others may write to %s, and ssh refuses that", tilde(loose))
-		f.did, f.mend = "took the right to write to "+tilde(loose)+" from others", func(context.Context) error { return closeToWriters(loose) }
-		return one(f)
+	if others, _ := writers(file); others {
+		return one(closing(file, fmt.Sprintf("others may write to %s, and ssh refuses that", tilde(file.Target))))
 	}
 	there := len(rest) < len(file.Data)
 	if !there && s.had.Service == "" {
@@ -93,32 +93,42 @@ func lookSSHConfig(ctx context.Context, c *checkup) []fact {
 
 // inEffect asks ssh itself which agent it would use.
 func (c *checkup) inEffect(ctx context.Context, file sshconfig.File, fail func(fix, format string, args ...any) fact) fact {
-	read := "" // what ssh reads by itself
 	home, _ := os.UserHomeDir()
-	elsewhere := false
-	if u, err := user.Current(); err != nil || u.HomeDir != home {
-		read, elsewhere = file.Path, true
-	}
+	read := readBySSH(file)
 	agent, err := sshconfig.Agent(ctx, read)
 	switch {
 	case err != nil:
+		if _, group := writers(file); group { // which may be what ssh says
+			return closing(file, err.Error())
+		}
 		return fail("mend that line", "%v", err)
 	case agent != c.agentSocket():
 		return fail("ssh -G some.host | grep -i identityagent", "ssh uses %s, although the block of kr setup is there", first(agent, "what "+authSock+" says"))
-	case elsewhere:
+	case read != "":
 		return fact{name: "ssh_config", state: factWarn, fix: "set HOME back, or use ssh -F " + shellQuoted(file.Path),
 			text: fmt.Sprintf("HOME is %s, and ssh does not go by it: it reads the configuration where the user database says that your home is", home)}
 	}
 	return okay("ssh_config", "ssh -G says that ssh asks krd")[0]
 }
 
-// othersMayWrite is the file, if ssh does not take it because others may write to
-// it; else "".
-func othersMayWrite(file sshconfig.File) string {
-	if info, err := os.Stat(file.Target); err == nil && info.Mode().Perm()&0o022 != 0 {
-		return file.Target
+// writers says whether others may write to the file, which no ssh takes, and
+// whether a group may: OpenSSH refuses that, too, but Debian's does not where
+// nobody else is in the group. One's own group is taken for such, until ssh says no.
+func writers(file sshconfig.File) (others, group bool) {
+	info, err := os.Stat(file.Target)
+	if err != nil {
+		return false, false
 	}
-	return ""
+	group = info.Mode().Perm()&0o020 != 0
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return info.Mode().Perm()&0o002 != 0 || group && !(ok && int(st.Gid) == os.Getegid()), group
+}
+
+// closing is the fact that ssh does not take the file while others may write to it.
+func closing(file sshconfig.File, text string) fact {
+	return fact{name: "ssh_config", state: factFail, text: text, fix: "chmod go-w " + shellQuoted(file.Target),
+		did:  "took the right to write to " + tilde(file.Target) + " from others",
+		mend: func(context.Context) error { return closeToWriters(file.Target) }}
 }
 
 func closeToWriters(path string) error {

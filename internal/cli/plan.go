@@ -10,10 +10,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"kryptonite/internal/service"
 	"kryptonite/internal/statedir"
 	"kryptonite/internal/term"
 )
+
+// endPatience is how long a service manager may take to end krd: launchd kills
+// it after 20 s. [launchd.plist(5), ExitTimeOut]
+const endPatience = 25 * time.Second
 
 // step is one change to this computer: it is shown before it is made.
 type step struct {
@@ -67,11 +73,45 @@ func notForAnother(what string) error {
 }
 
 // commands are steps that run these commands.
-func commands(all [][]string) (out []step) {
-	for _, args := range all {
-		out = append(out, step{"run: " + strings.Join(args, " "), func(ctx context.Context) error { return runCommand(ctx, args) }})
+func commands(all []service.Command) (out []step) {
+	for _, c := range all {
+		text := "run: "
+		if c.Ends != nil {
+			text = "run, unless that is gone: "
+		}
+		out = append(out, step{text + strings.Join(c.Args, " "), func(ctx context.Context) error { return carry(ctx, c) }})
 	}
 	return out
+}
+
+// carry runs a command. What it is to end may be gone already; else carry waits
+// until it is.
+func carry(ctx context.Context, c service.Command) error {
+	if c.Ends == nil {
+		return runCommand(ctx, c.Args)
+	}
+	ctx, cancel := context.WithTimeout(ctx, endPatience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	var said error
+	for ran := false; ; {
+		if err := runCommand(ctx, c.Ends); err != nil && ctx.Err() == nil {
+			return nil
+		}
+		if !ran {
+			ran, said = true, runCommand(ctx, c.Args)
+			continue
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			if said == nil {
+				said = fmt.Errorf("%s: %w: what it ends is still there", strings.Join(c.Args, " "), context.Cause(ctx))
+			}
+			return said
+		}
+	}
 }
 
 func runCommand(ctx context.Context, args []string) error {

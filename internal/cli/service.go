@@ -74,9 +74,9 @@ func (e *env) installed() (s service.Service, ok bool, err error) {
 }
 
 // inTurn runs commands.
-func inTurn(ctx context.Context, all [][]string) error {
-	for _, args := range all {
-		if err := runCommand(ctx, args); err != nil {
+func inTurn(ctx context.Context, all []service.Command) error {
+	for _, c := range all {
+		if err := carry(ctx, c); err != nil {
 			return &term.Problem{Err: err, Hints: []string{"see why: kr daemon logs"}}
 		}
 	}

@@ -46,8 +46,8 @@ func runSetup(ctx context.Context, e *env, c consent) error {
 	}
 	changed := false
 	for range 2 { // which keys are to be named is known when krd runs
-		s := &setup{env: e}
-		if err := s.plan(ctx); err != nil {
+		s := newSetup(newCheckup(e))
+		if err := s.plan(ctx, kindHere(ctx)); err != nil {
 			return err
 		}
 		for _, n := range s.notes {
@@ -72,6 +72,8 @@ func runSetup(ctx context.Context, e *env, c consent) error {
 // setup collects what is to be done.
 type setup struct {
 	*env
+	status func(context.Context) (control.Status, error) // of krd, which may hang
+
 	cfg    config
 	had    record // by an earlier setup
 	now    record
@@ -80,6 +82,8 @@ type setup struct {
 	steps  []step
 	notes  []string
 }
+
+func newSetup(c *checkup) *setup { return &setup{env: c.env, status: c.krdStatus} }
 
 func (s *setup) add(text string, do func(context.Context) error) {
 	s.steps = append(s.steps, step{text, do})
@@ -125,7 +129,7 @@ func (s *setup) begin() (err error) {
 	return nil
 }
 
-func (s *setup) plan(ctx context.Context) (err error) {
+func (s *setup) plan(ctx context.Context, kind serviceKind) (err error) {
 	if err := s.begin(); err != nil {
 		return err
 	}
@@ -133,7 +137,6 @@ func (s *setup) plan(ctx context.Context) (err error) {
 	if err := block.Check(); err != nil {
 		return err
 	}
-	kind := kindHere(ctx)
 	if kind == kindBackground && s.had.Service == kindSystemd {
 		return &term.Problem{Err: errors.New("krd was set up as a systemd user service, and systemctl --user does not answer here"),
 			Hints: []string{"log in as this user anew (not by su or sudo), and try again"}}
@@ -172,10 +175,10 @@ func (e *env) block() sshconfig.Block {
 }
 
 func (s *setup) planBackground(ctx context.Context) error {
-	if _, err := s.krd.Status(ctx); err == nil {
+	if _, err := s.status(ctx); err == nil {
 		return nil
 	} else if !notRunning(err) {
-		return err
+		return &term.Problem{Err: fmt.Errorf("ask krd how it is: %w", err), Hints: []string{"see why: kr daemon logs", endHung}}
 	}
 	s.notes = append(s.notes, "there is no systemd user instance here, so krd will not start by itself: after a reboot, kr daemon start.")
 	s.add("start krd in the background", func(ctx context.Context) error { return startDaemon(ctx, s.env) })
@@ -188,7 +191,7 @@ func (s *setup) planConfig(ctx context.Context, block sshconfig.Block) error {
 	if err != nil {
 		return err
 	}
-	if err := s.planKeys(ctx, rest, &block); err != nil {
+	if err := s.planKeys(ctx, file.Data, rest, &block); err != nil {
 		return err
 	}
 	data, err := block.Put(file.Data)
@@ -198,17 +201,15 @@ func (s *setup) planConfig(ctx context.Context, block sshconfig.Block) error {
 	if bytes.Equal(data, file.Data) {
 		return nil
 	}
+	if err := file.Writable(); err != nil {
+		return readOnlyConfig(err, block)
+	}
 	for _, path := range []string{file.Path, file.Target} {
 		if err := ours(filepath.Dir(path)); err != nil {
 			return err
 		}
 	}
-	if err := file.Writable(); err != nil {
-		return readOnlyConfig(err, block)
-	}
-	if line := namesAgent(rest); line > 0 {
-		s.notes = append(s.notes, fmt.Sprintf("line %d of %s names an agent (IdentityAgent); ssh uses krd instead, as the block stands before it. To offer that agent's keys, too: kr config set agent PATH.", line, tilde(file.Path)))
-	}
+	s.noteAgent(ctx, file, rest)
 	text := "put this block at the top of " + tilde(file.Path)
 	if file.Exists {
 		text += " (it is kept as it was in " + tilde(filepath.Join(s.home, backupFile)) + ")"
@@ -239,14 +240,20 @@ func (s *setup) planConfig(ctx context.Context, block sshconfig.Block) error {
 }
 
 // planKeys names the phones' keys where ssh would not take them from the agent
-// otherwise.
-func (s *setup) planKeys(ctx context.Context, config []byte, block *sshconfig.Block) error {
-	st, err := s.krd.Status(ctx)
-	if err != nil || len(st.Phones) == 0 {
-		return nil // krd has just been planned, or there is no phone
+// otherwise. Where that is not to be found out, the block goes on naming those
+// that it names now. rest is what config holds beside the block.
+func (s *setup) planKeys(ctx context.Context, config, rest []byte, block *sshconfig.Block) error {
+	st, err := s.status(ctx)
+	if err != nil { // krd has just been planned, or hangs
+		block.Keys, block.Own = block.Named(config)
+		return nil
 	}
-	needs, own, err := sshconfig.NeedsKeys(ctx, config)
+	if len(st.Phones) == 0 {
+		return nil
+	}
+	needs, own, err := sshconfig.NeedsKeys(ctx, rest)
 	if err != nil {
+		block.Keys, block.Own = block.Named(config)
 		s.notes = append(s.notes, "whether ssh offers an agent's keys cannot be found out: "+err.Error())
 		return nil
 	}
@@ -301,7 +308,7 @@ func (e *env) afterSetup(ctx context.Context) error {
 	if loginShell() == zsh {
 		e.io.Sayf("For completion in zsh, put this into ~/.zshrc, after compinit: source <(kr completion zsh)\n")
 	}
-	switch st, err := e.krd.Status(ctx); {
+	switch st, err := e.statusWithin(ctx, checkPatience); {
 	case err != nil || len(st.Phones) > 0:
 	case cfg.Relay == "" && cfg.SQS == nil && !cfg.Bluetooth:
 		e.io.Sayf("Next: kr config set relay https://relay.example.com, then kr pair\n")

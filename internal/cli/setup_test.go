@@ -74,6 +74,74 @@ func TestSetupSays(t *testing.T) {
 	}
 }
 
+// TestSetupNamesTheAgent that ssh would not ask any more, wherever it is named;
+// what kr setup says is what kr config takes.
+func TestSetupNamesTheAgent(t *testing.T) {
+	const known = "kr config set agent /run/other/ssh,"
+	for _, c := range []struct {
+		name, config, included string
+		want                   string // "": nothing
+	}{
+		{"in the file", "Host *\n  IdentityAgent /run/other/ssh\n", "", "line 2 of ~/.ssh/config names an agent (IdentityAgent)"},
+		{"in the file, its path", "IdentityAgent /run/other/ssh\n", "", known},
+		{"in the file, for one host", "Host a\n  IdentityAgent /run/other/ssh\n", "", "kr config set agent PATH,"},
+		{"in an included file", "Include INCLUDED\n", "Host *\n  IdentityAgent /run/other/ssh\n", "a file that ~/.ssh/config includes, or the system's, names an agent"},
+		{"in an included file, its path", "Include INCLUDED\n", "IdentityAgent /run/other/ssh\n", known},
+		{"none, in an included file", "Include INCLUDED\n", "IdentityAgent none\n", "kr config set agent none,"},
+		{"that of SSH_AUTH_SOCK", "Include INCLUDED\n", "IdentityAgent SSH_AUTH_SOCK\n", ""},
+		{"nothing", "Host a\n", "", ""},
+		{"what ssh cannot read", "Nonsense\n", "", ""},
+	} {
+		home, state := newcomer(t)
+		included := filepath.Join(home, "included")
+		if err := os.WriteFile(included, []byte(c.included), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		sshConfig(t, home, strings.Replace(c.config, "INCLUDED", included, 1), 0o600)
+		code, _, stderr := kr(t, state, "setup", "--dry-run")
+		if said := strings.Contains(stderr, "IdentityAgent"); code != 0 || said != (c.want != "") || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s: exit %d: %s", c.name, code, stderr)
+		}
+		if c.want != known {
+			continue
+		}
+		if code, _, errs := kr(t, state, "config", "set", "agent", "/run/other/ssh"); code != 0 {
+			t.Fatal(errs)
+		}
+		if _, _, stderr := kr(t, state, "setup", "--dry-run"); strings.Contains(stderr, "IdentityAgent") {
+			t.Errorf("%s, and set: %s", c.name, stderr)
+		}
+	}
+}
+
+// TestAgentPath: a path in quotes is what it is without; others that depend on
+// the directory are none.
+func TestAgentPath(t *testing.T) {
+	home, state := newcomer(t)
+	for value, want := range map[string]string{
+		"/run/other//ssh":     "/run/other/ssh",
+		"~/Library/a b/agent": filepath.Join(home, "Library/a b/agent"),
+		"none":                "none",
+		"agent.sock":          "",
+		"./agent.sock":        "",
+		"~ana/agent.sock":     "",
+		"~":                   "",
+		"$HOME/agent.sock":    "",
+		"~/a\nb":              "",
+	} {
+		code, _, stderr := kr(t, state, "config", "set", "agent", value)
+		if want == "" {
+			if code != codeUsage || !strings.Contains(stderr, "kr config set agent /run/user/") {
+				t.Errorf("%q: exit %d: %s", value, code, stderr)
+			}
+			continue
+		}
+		if _, got, _ := kr(t, state, "config", "get", "agent"); code != 0 || got != want+"\n" {
+			t.Errorf("%q: exit %d, %q: %s", value, code, got, stderr)
+		}
+	}
+}
+
 func TestSetupOfASymbolicLink(t *testing.T) {
 	home, state := newcomer(t)
 	path := sshConfig(t, home, "", 0o600)

@@ -84,8 +84,7 @@ func (s *setup) mayTakeEnvironment() bool {
 	if s.cfg.Environment == noEnvironment {
 		return false
 	}
-	remote := os.Getenv("SSH_CONNECTION") != "" // this terminal's agent is none of the session's
-	lost := slices.DeleteFunc(s.agents(), func(sock string) bool { return sock == s.cfg.Agent || remote && sock != s.shown })
+	lost := slices.DeleteFunc(s.agents(), func(sock string) bool { return sock == s.cfg.Agent || s.forwarded(sock) })
 	if len(lost) == 0 || s.cfg.Agent == noAgent {
 		return true
 	}

@@ -11,7 +11,10 @@ import (
 // programs of the desktop keep theirs.
 func TestEnvironmentLosesNoKeys(t *testing.T) {
 	const keyring, other, apple = "/run/keyring/ssh", "/run/other/ssh", "/private/tmp/com.apple.launchd.abc/Listeners"
-	temporary := filepath.Join(os.TempDir(), "ssh-abc/agent.1")
+	const home = "/home/ana"
+	t.Setenv("HOME", home)
+	t.Setenv("TMPDIR", filepath.Join(home, "tmp"))
+	temporary, newer := filepath.Join(os.TempDir(), "ssh-abc/agent.1"), filepath.Join(home, ".ssh/agent/s.abc.agent.def")
 	for _, c := range []struct {
 		name, set, terminal, session string
 		remote                       bool
@@ -24,9 +27,16 @@ func TestEnvironmentLosesNoKeys(t *testing.T) {
 		{"one of the session alone", "", "", keyring, false, keyring, true},
 		{"one that does not last", "", temporary, "", false, "", false},
 		{"one that does not last, of the session, too", "", temporary, temporary, false, "", false},
+		{"one of /tmp, whatever TMPDIR is", "", "/tmp/ssh-abc/agent.1", "", false, "", false},
+		{"one of OpenSSH 10.1", "", newer, "", false, "", false},
+		{"one of OpenSSH 10.1, of the session, too", "", newer, newer, false, "", false},
+		{"one beside that", "", home + "/.ssh/agent.sock", "", false, home + "/.ssh/agent.sock", true},
 		{"macOS's own", "", apple, apple, false, "", false},
 		{"two", "", other, keyring, false, other, false},
 		{"a forwarded one", "", temporary, "", true, "", true},
+		{"a forwarded one of OpenSSH 10.1", "", newer, keyring, true, keyring, true},
+		{"a forwarded one at any other place", "", other, "", true, "", true},
+		{"the session's, from elsewhere", "", keyring, keyring, true, keyring, true},
 		{"a forwarded one beside the session's", "", temporary, keyring, true, keyring, true},
 		{"set by the person", keyring, "KRD", keyring, false, keyring, true},
 		{"another one set by the person", other, keyring, keyring, false, other, false},

@@ -38,7 +38,7 @@ func (s *setup) planService(ctx context.Context, kind serviceKind) error {
 	if len(write) == 0 && s.had.Service == kind && runCommand(ctx, svc.Check) == nil {
 		return nil
 	}
-	if st, err := s.krd.Status(ctx); err == nil {
+	if st, err := s.status(ctx); err == nil {
 		s.steps = slices.Insert(s.steps, making, step{fmt.Sprintf("stop krd (process %d), so that the service starts it", st.PID),
 			func(ctx context.Context) error { return endDaemon(ctx, s.env) }})
 	}
@@ -49,7 +49,7 @@ func (s *setup) planService(ctx context.Context, kind serviceKind) error {
 
 // planStart starts krd if nothing else in the plan does.
 func (s *setup) planStart(ctx context.Context) {
-	if _, err := s.krd.Status(ctx); err != nil {
+	if _, err := s.status(ctx); err != nil {
 		s.add("start krd", func(ctx context.Context) error { return startDaemon(ctx, s.env) })
 	}
 }
@@ -97,7 +97,7 @@ func (s *setup) planAgent() {
 			s.notes = append(s.notes, "the keys of the agent of SSH_AUTH_SOCK are not offered beside the phone's: "+err.Error())
 			continue
 		}
-		if strings.HasPrefix(sock, os.TempDir()+"/") {
+		if s.passing(sock) {
 			s.notes = append(s.notes, "the agent of this terminal ("+sock+") lasts as long as the terminal; its keys are not offered beside the phone's. For another one: kr config set agent PATH.")
 			continue
 		}
@@ -112,6 +112,29 @@ func (s *setup) planAgent() {
 		})
 		return
 	}
+}
+
+// passing reports whether an agent's socket is not there any more once the
+// terminal is gone: ssh-agent and sshd make theirs in the directory of temporary
+// files, and OpenSSH 10.1 and newer in ~/.ssh/agent; and of one that came with a
+// login from elsewhere nobody knows, unless the session here has it, too.
+func (s *setup) passing(sock string) bool {
+	dirs := []string{os.TempDir(), "/tmp"}
+	if home, err := os.UserHomeDir(); err == nil {
+		dirs = append(dirs, filepath.Join(home, ".ssh", "agent"))
+	}
+	for _, dir := range dirs {
+		if strings.HasPrefix(filepath.Clean(sock), filepath.Clean(dir)+"/") {
+			return true
+		}
+	}
+	return s.forwarded(sock)
+}
+
+// forwarded reports whether an agent may be that of another computer, from which
+// somebody has logged in: it is this terminal's, and none of the session's.
+func (s *setup) forwarded(sock string) bool {
+	return os.Getenv("SSH_CONNECTION") != "" && sock != s.shown
 }
 
 // launchdSockets is part of the paths of sockets that macOS makes at login, that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 
@@ -49,12 +50,50 @@ func readOnlyConfig(err error, block sshconfig.Block) error {
 	if !errors.As(err, &r) {
 		return err
 	}
-	hints := []string{"make it writable and try again: chmod u+w " + shellQuoted(r.Path),
-		"or put these lines at its top in the way you manage it:"}
+	var hints []string
+	if r.Err == nil {
+		hints = append(hints, "make it writable and try again: chmod u+w "+shellQuoted(r.Path))
+	}
+	hints = append(hints, "put these lines at its top in the way you manage it:")
 	for line := range strings.Lines(block.Text()) {
 		hints = append(hints, "  "+strings.TrimSuffix(line, "\n"))
 	}
 	return &term.Problem{Err: err, Hints: hints}
+}
+
+// noteAgent says which agent ssh has asked so far by its configuration, and does
+// not ask any more, as the block stands before all that names one: a line of
+// this file, one that it includes, or the system's.
+func (s *setup) noteAgent(ctx context.Context, file sshconfig.File, rest []byte) {
+	agent := ""
+	if read := readBySSH(file); read == "" || file.Exists {
+		agent, _ = sshconfig.Agent(ctx, read) // what ssh cannot read has no effect
+	}
+	if agent != "" && agent == s.cfg.Agent {
+		return // krd passes its keys on
+	}
+	where := fmt.Sprintf("a file that %s includes, or the system's,", tilde(file.Path))
+	if line := namesAgent(rest); line > 0 {
+		where = fmt.Sprintf("line %d of %s", line, tilde(file.Path))
+	} else if agent == "" || agent == authSock || agent == s.agentSocket() {
+		return
+	}
+	path := "PATH"
+	if filepath.IsAbs(agent) && agent != s.agentSocket() || agent == noAgent {
+		path = shellQuoted(agent)
+	}
+	s.notes = append(s.notes, fmt.Sprintf("%s names an agent (IdentityAgent); ssh uses krd instead, as the block stands before it. "+
+		"To offer that agent's keys, too: kr config set agent %s, then what that says.", where, path))
+}
+
+// readBySSH is what ssh is to be told (-F) so that it reads this file: "" where
+// it does by itself. It goes by the user database, not by HOME.
+func readBySSH(file sshconfig.File) string {
+	home, _ := os.UserHomeDir()
+	if u, err := user.Current(); err != nil || u.HomeDir != home {
+		return file.Path
+	}
+	return ""
 }
 
 // namesAgent is the first line, from 1, that names an agent; 0: none does.

@@ -122,7 +122,7 @@ func (u *uninstall) planConfig() error {
 		return nil
 	}
 	if err := file.Writable(); err != nil {
-		return err
+		return &term.Problem{Err: err, Hints: []string{"take the block of kr setup out in the way you manage that file, and try again"}}
 	}
 	u.add("take the block of kr setup out of "+tilde(file.Path), func(context.Context) error { return file.Replace(rest) })
 	return nil

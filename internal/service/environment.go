@@ -9,11 +9,11 @@ import (
 // Environment is one variable that programs get which no shell starts: those of
 // the desktop. It writes no file and runs no command, either.
 type Environment struct {
-	File    File       // sets the variable at each login
-	Enable  [][]string // set it for what starts from now on
-	Restore func(before string) [][]string
+	File    File      // sets the variable at each login
+	Enable  []Command // set it for what starts from now on
+	Restore func(before string) []Command
 
-	Show  []string                   // prints what programs that start now get
+	Show  []string                   // a command that prints what programs that start now get
 	Value func(output string) string // of the variable, as Show printed it; "": none
 }
 
@@ -23,12 +23,14 @@ type Environment struct {
 //
 // References: environment.d(5), systemctl(1).
 func SystemdEnvironment(config, name, value string) Environment {
-	ctl := func(args ...string) [][]string { return [][]string{append([]string{"systemctl", "--user"}, args...)} }
+	ctl := func(args ...string) []Command {
+		return []Command{{Args: append([]string{"systemctl", "--user"}, args...)}}
+	}
 	return Environment{
 		File: File{filepath.Join(config, "environment.d", "90-kr.conf"),
 			"# Written by kr setup; kr uninstall removes it.\n" + name + "=" + strings.ReplaceAll(quotedOnce(value), "$", "$$") + "\n"},
 		Enable: ctl("set-environment", name+"="+value),
-		Restore: func(before string) [][]string {
+		Restore: func(before string) []Command {
 			if before == "" {
 				return ctl("unset-environment", name)
 			}
@@ -78,6 +80,7 @@ func unquoted(s string) string {
 // References: launchd.plist(5), launchctl(1).
 func LaunchdEnvironment(home, name, value string) Environment {
 	const label = "kryptonite.environment"
+	ctl := func(args ...string) []Command { return []Command{{Args: append([]string{"launchctl"}, args...)}} }
 	return Environment{
 		File: File{filepath.Join(home, "Library", "LaunchAgents", label+".plist"), fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
@@ -98,12 +101,12 @@ func LaunchdEnvironment(home, name, value string) Environment {
 </dict>
 </plist>
 `, label, text(name), text(value))},
-		Enable: [][]string{{"launchctl", "setenv", name, value}},
-		Restore: func(before string) [][]string {
+		Enable: ctl("setenv", name, value),
+		Restore: func(before string) []Command {
 			if before == "" {
-				return [][]string{{"launchctl", "unsetenv", name}}
+				return ctl("unsetenv", name)
 			}
-			return [][]string{{"launchctl", "setenv", name, before}}
+			return ctl("setenv", name, before)
 		},
 		Show:  []string{"launchctl", "getenv", name},
 		Value: func(output string) string { return strings.TrimSuffix(output, "\n") },

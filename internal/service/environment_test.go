@@ -67,9 +67,9 @@ func TestEnvironmentRestored(t *testing.T) {
 		{LaunchdEnvironment("/h", "X", "/a"), "launchctl setenv X /a; launchctl unsetenv X; launchctl setenv X /b"},
 	} {
 		var got []string
-		for _, all := range [][][]string{c.v.Enable, c.v.Restore(""), c.v.Restore("/b")} {
-			for _, args := range all {
-				got = append(got, strings.Join(args, " "))
+		for _, all := range [][]Command{c.v.Enable, c.v.Restore(""), c.v.Restore("/b")} {
+			for _, cmd := range all {
+				got = append(got, strings.Join(cmd.Args, " "))
 			}
 		}
 		if s := strings.Join(got, "; "); s != c.want {

@@ -12,18 +12,23 @@ const label = "kryptonite.krd"
 
 // Launchd returns a LaunchAgent of the user with this home directory and uid.
 // launchd starts krd at login; krd makes its sockets itself.
+//
+// launchctl refuses to load what is loaded ("Bootstrap failed: 5") and to unload
+// what is not (3), and may return from unloading while krd still ends (36).
 func Launchd(home string, uid int, s Spec) Service {
 	path := filepath.Join(home, "Library", "LaunchAgents", label+".plist")
 	domain := fmt.Sprintf("gui/%d", uid)
-	up, down := []string{"launchctl", "bootstrap", domain, path}, []string{"launchctl", "bootout", domain + "/" + label}
+	loaded := []string{"launchctl", "print", domain + "/" + label}
+	unload := Command{Args: []string{"launchctl", "bootout", domain + "/" + label}, Ends: loaded}
+	load := Command{Args: []string{"launchctl", "bootstrap", domain, path}}
 	return Service{
 		Name:   "LaunchAgent",
 		Files:  []File{{path, s.plist()}},
-		Check:  []string{"launchctl", "print", domain + "/" + label},
-		Enable: [][]string{up},
-		Start:  [][]string{up},
-		Stop:   [][]string{down},
-		Remove: [][]string{down},
+		Check:  loaded,
+		Enable: []Command{unload, load},
+		Start:  []Command{unload, load}, // loaded and not running: as after krd ended by itself
+		Stop:   []Command{unload},
+		Remove: []Command{unload},
 	}
 }
 

@@ -31,13 +31,19 @@ type Service struct {
 	Name  string // for people
 	Files []File
 
-	// Commands, by their arguments.
-	Check  []string   // succeeds where Enable has
-	Enable [][]string // after Files were written: krd runs now and after each login
-	Start  [][]string
-	Stop   [][]string
-	Remove [][]string // before Files are removed: krd ends, and does not come again
-	Forget [][]string // after Files were removed
+	Check  []string  // a command that succeeds where Enable has
+	Enable []Command // after Files were written: krd runs now and after each login
+	Start  []Command
+	Stop   []Command
+	Remove []Command // before Files are removed: krd ends, and does not come again
+	Forget []Command // after Files were removed
+}
+
+// Command is a program and its arguments. One that ends something says how to
+// find that: some fail where it is not there, and some return before it is gone.
+type Command struct {
+	Args []string
+	Ends []string // a command that succeeds as long as what Args ends is there; nil: Args is always run, and done when it returns
 }
 
 // File is a file of a service; it is readable for all, as others of its kind are.

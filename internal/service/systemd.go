@@ -16,7 +16,8 @@ func Systemd(config string, s Spec) Service {
 	dir := filepath.Join(config, "systemd", "user")
 	units := []string{"krd.socket", "krd.service"}
 	ctl := func(args ...string) []string { return append([]string{"systemctl", "--user"}, args...) }
-	reload := ctl("daemon-reload")
+	run := func(verb string) Command { return Command{Args: ctl(append(strings.Fields(verb), units...)...)} }
+	reload := Command{Args: ctl("daemon-reload")}
 	return Service{
 		Name: "systemd user service",
 		Files: []File{
@@ -25,11 +26,11 @@ func Systemd(config string, s Spec) Service {
 		},
 		Check: ctl(append([]string{"is-enabled", "--quiet"}, units...)...),
 		// A socket that runs without its new unit would not be made anew: stop.
-		Enable: [][]string{reload, ctl(append([]string{"stop"}, units...)...), ctl(append([]string{"enable", "--now"}, units...)...)},
-		Start:  [][]string{reload, ctl(append([]string{"start"}, units...)...)},
-		Stop:   [][]string{ctl(append([]string{"stop"}, units...)...)},
-		Remove: [][]string{ctl(append([]string{"disable", "--now"}, units...)...)},
-		Forget: [][]string{reload},
+		Enable: []Command{reload, run("stop"), run("enable --now")},
+		Start:  []Command{reload, run("start")},
+		Stop:   []Command{run("stop")},
+		Remove: []Command{run("disable --now")},
+		Forget: []Command{reload},
 	}
 }
 

@@ -129,6 +129,31 @@ func (b Block) Remove(config []byte) ([]byte, error) {
 	return rest, nil
 }
 
+// Named returns the keys that the block in config names, as Keys and Own have
+// them. Of a config without a whole block there are none.
+func (b Block) Named(config []byte) (keys, own []string) {
+	if _, err := b.Remove(config); err != nil {
+		return nil, nil
+	}
+	inHome := "IdentityFile " + strings.TrimSuffix(b.quoted(""), `"`) + "/"
+	inside := false
+	for line := range bytes.Lines(config) {
+		text := strings.TrimSpace(string(line))
+		if strings.HasPrefix(text, beginMark) || text == end {
+			inside = text != end
+		}
+		if !inside {
+			continue
+		}
+		if name, ok := strings.CutPrefix(text, inHome); ok {
+			keys = append(keys, strings.ReplaceAll(strings.TrimSuffix(name, `"`), "%%", "%"))
+		} else if name, ok := strings.CutPrefix(text, ownFile); ok {
+			own = append(own, name)
+		}
+	}
+	return keys, own
+}
+
 // Salvage is Remove for a config in which one marker is missing: as after an
 // editor or a full disk cut the block. It takes out the markers, and beside each
 // only those lines that are the block's own, up to the first that is not; the

@@ -2,6 +2,7 @@ package sshconfig
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -117,4 +118,21 @@ func FuzzBlock(f *testing.F) {
 			t.Fatalf("%q: Put = %q does not end in %q", config, put, rest)
 		}
 	})
+}
+
+// TestNamed: the keys of the block are read back as they were put, and no others.
+func TestNamed(t *testing.T) {
+	b := Block{Home: "/home/100% ana/.kr", Socket: "agent.sock", Keys: []string{"keys/0.pub", "keys/5%.pub"}, Own: []string{"id_rsa"}}
+	whole, err := b.Put([]byte("IdentityFile %d/.ssh/id_other\r\nHost a\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys, own := b.Named(whole); !slices.Equal(keys, b.Keys) || !slices.Equal(own, b.Own) {
+		t.Errorf("of %q: %q, %q", whole, keys, own)
+	}
+	for _, config := range []string{"", "Host a\n", strings.TrimPrefix(string(whole), begin), strings.Split(string(whole), end)[0]} {
+		if keys, own := b.Named([]byte(config)); keys != nil || own != nil {
+			t.Errorf("of %q: %q, %q", config, keys, own)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package sshconfig
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -19,10 +20,11 @@ type File struct {
 	Exists bool
 	Data   []byte
 	mode   fs.FileMode
+	roots  bool // it belongs to root, and we are not
 }
 
-// ReadOnlyError is a file that its owner has made read-only, or manages with
-// another program.
+// ReadOnlyError is a file that its owner has made read-only, or that another
+// program manages, as root even.
 type ReadOnlyError struct {
 	Path string
 	Err  error // nil: the mode says so
@@ -35,12 +37,28 @@ func (e *ReadOnlyError) Error() string {
 	return e.Path + " is read-only"
 }
 
-// Unwrap returns what the system said.
+var errRoots = errors.New("it belongs to root")
+
+// Unwrap returns what the system said, if it did.
 func (e *ReadOnlyError) Unwrap() error { return e.Err }
 
+// ChangedError is a file that is no longer what Read saw: somebody has edited it.
+type ChangedError struct{ Path string }
+
+func (e *ChangedError) Error() string {
+	return e.Path + " was changed meanwhile; nothing was written to it"
+}
+
+// Hint is the next step for people.
+func (e *ChangedError) Hint() []string {
+	return []string{"try again; what stands there now stays"}
+}
+
 // Read reads the file, through symbolic links. A missing one is empty. What is
-// no regular file, and another user's, is an error.
-func Read(path string) (File, error) {
+// no regular file, and another user's than root's, is an error, as it is to ssh.
+func Read(path string) (File, error) { return readAs(path, os.Geteuid()) }
+
+func readAs(path string, uid int) (File, error) {
 	f := File{Path: path, Target: path, mode: 0o600}
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -65,8 +83,11 @@ func Read(path string) (File, error) {
 	if !info.Mode().IsRegular() {
 		return f, fmt.Errorf("%s is not a regular file", target)
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return f, fmt.Errorf("%s belongs to another user (uid %d)", target, st.Uid)
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != uid {
+		if st.Uid != 0 {
+			return f, fmt.Errorf("%s belongs to another user (uid %d)", target, st.Uid)
+		}
+		f.roots = true
 	}
 	f.mode = info.Mode().Perm()
 	if f.Data, err = io.ReadAll(io.LimitReader(file, maxFile+1)); err != nil {
@@ -81,6 +102,9 @@ func Read(path string) (File, error) {
 // Writable returns nil when Replace may be expected to work, or a
 // *ReadOnlyError.
 func (f File) Writable() error {
+	if f.roots {
+		return &ReadOnlyError{f.Target, errRoots}
+	}
 	if f.Exists && f.mode&0o200 == 0 {
 		return &ReadOnlyError{f.Target, nil}
 	}
@@ -89,7 +113,8 @@ func (f File) Writable() error {
 
 // Replace makes data the file's content, in one step: whoever reads it sees the
 // old or the new. The mode stays, and a symbolic link keeps leading there. A
-// new file is 0600; its directory must exist.
+// new file is 0600; its directory must exist. Where Path is not what Read saw any
+// more it writes nothing and returns a *ChangedError.
 func (f File) Replace(data []byte) error {
 	if err := f.Writable(); err != nil {
 		return err
@@ -110,11 +135,26 @@ func (f File) Replace(data []byte) error {
 	}
 	err = errors.Join(err, temp.Close())
 	if err == nil {
+		err = f.unchanged() // as late as can be
+	}
+	if err == nil {
 		err = os.Rename(temp.Name(), f.Target)
 	}
 	if err != nil {
 		os.Remove(temp.Name())
 		return fmt.Errorf("replace %s: %w", f.Target, err)
+	}
+	return nil
+}
+
+// unchanged returns nil while Path is what Read saw.
+func (f File) unchanged() error {
+	now, err := Read(f.Path)
+	if err != nil {
+		return err
+	}
+	if now.Target != f.Target || now.Exists != f.Exists || now.mode != f.mode || !bytes.Equal(now.Data, f.Data) {
+		return &ChangedError{f.Path}
 	}
 	return nil
 }

@@ -57,6 +57,59 @@ func TestReplace(t *testing.T) {
 	}
 }
 
+// TestReplaceOfWhatChanged: what somebody wrote after Read stays.
+func TestReplaceOfWhatChanged(t *testing.T) {
+	for name, change := range map[string]func(path, target string) error{
+		"edited": func(_, target string) error { return os.WriteFile(target, []byte("Host c\n"), 0o600) },
+		"replaced, as editors do": func(path, target string) error {
+			return errors.Join(os.WriteFile(target+"~", []byte("Host c\n"), 0o600), os.Rename(target+"~", target))
+		},
+		"closed": func(_, target string) error { return os.Chmod(target, 0o400) },
+		"gone":   func(path, _ string) error { return os.Remove(path) },
+		"led away": func(path, target string) error {
+			return errors.Join(os.Rename(target, target+"2"), os.Remove(path), os.Symlink(target+"2", path))
+		},
+		"no link": func(path, _ string) error {
+			return errors.Join(os.Remove(path), os.WriteFile(path, []byte("Host a\n"), 0o600))
+		},
+		"longer": func(_, target string) error { return os.WriteFile(target, []byte("Host a\nHost b\n"), 0o600) },
+	} {
+		dir, dotfiles := t.TempDir(), t.TempDir()
+		path, target := filepath.Join(dir, "config"), filepath.Join(dotfiles, "sshconfig")
+		write(t, target, "Host a\n", 0o600)
+		if err := os.Symlink(target, path); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := change(path, target); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := os.ReadFile(path)
+		err = f.Replace([]byte("Host b\n"))
+		if e := new(ChangedError); !errors.As(err, &e) || e.Path != path {
+			t.Errorf("%s: Replace = %v", name, err)
+		}
+		if after, _ := os.ReadFile(path); string(after) != string(before) {
+			t.Errorf("%s: it holds %q, and before %q", name, after, before)
+		}
+		if left, err := filepath.Glob(filepath.Join(dotfiles, ".kr-setup-*")); err != nil || left != nil {
+			t.Errorf("%s: left are %v, %v", name, left, err)
+		}
+	}
+	f, err := Read(filepath.Join(t.TempDir(), "config"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, f.Path, "Host c\n", 0o600)
+	if e := new(ChangedError); !errors.As(f.Replace([]byte("Host b\n")), &e) {
+		t.Error("a file that was made meanwhile is replaced")
+	}
+	content(t, f.Path, 0o600, "Host c\n")
+}
+
 func TestMissing(t *testing.T) {
 	dir := t.TempDir()
 	f, err := Read(filepath.Join(dir, "config"))
@@ -128,6 +181,21 @@ func TestReadOnly(t *testing.T) {
 	defer os.Chmod(dir, 0o700)
 	if e := new(ReadOnlyError); !errors.As(f.Replace(nil), &e) {
 		t.Error("Replace in a read-only directory is no ReadOnlyError")
+	}
+}
+
+// TestRootsFile: what root has put there ssh takes, and so do we; it is not ours to
+// write.
+func TestRootsFile(t *testing.T) {
+	const path = "/etc/passwd"
+	f, err := readAs(path, os.Geteuid()+1)
+	if err != nil || len(f.Data) == 0 {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	for _, err := range []error{f.Writable(), f.Replace(f.Data)} {
+		if e := new(ReadOnlyError); !errors.As(err, &e) || err.Error() != path+" cannot be replaced: it belongs to root" {
+			t.Error(err)
+		}
 	}
 }
 
