@@ -29,7 +29,7 @@ more, with this key only: your phone asks. What stands after -- goes to ssh.`,
 			if n < 0 {
 				n = len(args)
 			}
-			return wrapUsage(c, cobra.ExactArgs(1)(c, args[:n]))
+			return cobra.ExactArgs(1)(c, args[:n])
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			return runAddHost(c.Context(), e, authorize.Host{Dest: args[0], Options: args[1:]}, name)
