@@ -154,6 +154,18 @@ const (
 
 func (e *env) dir() (*statedir.Dir, error) { return statedir.Open(e.home) }
 
+// noKey says why there is no key: nobody is paired, or who is shows none.
+func noKey(st control.Status) error {
+	err := errors.New("none of the paired phones shows this computer a key")
+	switch len(st.Phones) {
+	case 0:
+		return notPaired()
+	case 1:
+		err = fmt.Errorf("%s shows this computer no key", term.CleanMax(st.Phones[0].Name, 64))
+	}
+	return &term.Problem{Err: err, Hints: []string{"show it one on the phone, on the key's page; or: kr-phone key allow NAME COMPUTER"}}
+}
+
 func notPaired() error {
 	return &term.Problem{Err: fmt.Errorf("no phone is paired with this computer"), Code: codeNotPaired, Hints: []string{"run: kr pair"}}
 }

@@ -51,7 +51,7 @@ func (e *env) keys(ctx context.Context) (out []phoneKey, st control.Status, err 
 		}
 	}
 	if len(out) == 0 {
-		return nil, st, notPaired()
+		return nil, st, noKey(st)
 	}
 	return out, st, nil
 }

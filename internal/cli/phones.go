@@ -222,7 +222,7 @@ func runMe(ctx context.Context, e *env, asJSON bool) error {
 		keys = append(keys, p.Keys...)
 	}
 	if len(keys) == 0 {
-		return notPaired()
+		return noKey(st)
 	}
 	if asJSON {
 		return e.printJSON(struct {
