@@ -30,7 +30,7 @@ var floors = [][]string{
 		"transport/sqs", "transport/sqs/owner", "transport/sqs/sqstest", "transport/sqs/fauxqs",
 		"wake/webpush", "wake/webpush/pushtest", "wake/sns", "wake/sns/owner", "wake/sns/snstest"},
 	// residents
-	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest", "webapp", "appcheck"},
+	{"session", "phone", "sshagent", "waitline", "certs", "certs/certstest", "relay", "relay/boltstore", "relay/memstore", "relay/storetest", "relay/relaytest", "webapp", "appcheck", "cmdline"},
 	// programs
 	{"daemon", "cli", "phoneterm", "relayd", "phonejs", "qrcode", "webbuild", "siege"},
 }

@@ -197,7 +197,8 @@ func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 func cmdSshd(ts *testscript.TestScript, neg bool, args []string) { ts.Check(house(ts).StartSshd()) }
 
 // pair NAME pairs a phone. "pair NAME phone-no" and "pair NAME kr-no": the
-// person sees other words on that side; codes of both programs must be 4.
+// person sees other words on that side; codes of both programs must be 4. With
+// "pair NAME phone-first" the phone says no before anybody answers at kr.
 func cmdPair(ts *testscript.TestScript, neg bool, args []string) {
 	h := house(ts)
 	if len(args) == 1 {
@@ -211,12 +212,14 @@ func cmdPair(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("words differ: %q and %q", p.KrWords, p.PhoneWord)
 	}
 	toKr, toPhone := p.PhoneWord, p.KrWords
-	if args[1] == "phone-no" {
-		toPhone = "ZOO ZOO"
-	} else {
+	if args[1] == "kr-no" {
 		toKr = "ZOO ZOO"
+	} else {
+		toPhone = "ZOO ZOO"
 	}
-	ts.Check(p.Kr.Type(toKr))
+	if args[1] != "phone-first" {
+		ts.Check(p.Kr.Type(toKr))
+	}
 	ts.Check(p.Phone.Type(toPhone))
 	code, err := p.Kr.Wait()
 	ts.Check(err)
@@ -225,7 +228,7 @@ func cmdPair(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	code, err = p.Phone.Wait()
 	ts.Check(err)
-	if args[1] == "phone-no" && code != 4 {
+	if args[1] != "kr-no" && code != 4 {
 		ts.Fatalf("kr-phone pair: exit %d, want 4\n%s", code, p.Phone.Output())
 	}
 }

@@ -4,6 +4,7 @@
 //
 //	Add    ssh OPTIONS DEST, which runs a few lines of POSIX sh there
 //	Prove  ssh -v OPTIONS DEST true, with that key and no other way in
+//	Plain  ssh -G OPTIONS DEST: whether it would offer that key by itself
 //
 // The key goes to the server on standard input, so that nothing in it is code.
 // ~/.ssh becomes 0700 and authorized_keys 0600 where they are made; what is there

@@ -28,7 +28,7 @@ const (
 const usualPrefix = "kryptonite-" // of the names of queues
 
 func channelCmd(e *env) *cobra.Command {
-	c := &cobra.Command{Use: "channel", Short: "Show and choose the ways to your phone", Args: noArgs,
+	c := &cobra.Command{Use: "channel", Short: "Show and choose the ways to your phone",
 		Example: "  $ kr channel add sqs --region eu-central-1\n  $ kr channel list"}
 	set := control.SQS{Prefix: usualPrefix}
 	var apps []string
@@ -106,7 +106,7 @@ by BlueZ. This computer can be seen only while it asks. docs/bluetooth.md has mo
 // oneChannel takes one of these channels.
 func oneChannel(of ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if err := oneArg(c, args); err != nil {
+		if err := cobra.ExactArgs(1)(c, args); err != nil {
 			return err
 		}
 		if !slices.Contains(of, args[0]) {
@@ -120,7 +120,7 @@ func oneChannel(of ...string) cobra.PositionalArgs {
 // channelToAdd takes a channel, and where a relay is.
 func channelToAdd(c *cobra.Command, args []string) error {
 	if len(args) > 0 && args[0] == channelRelay {
-		return wrapUsage(c, cobra.ExactArgs(2)(c, args))
+		return cobra.ExactArgs(2)(c, args)
 	}
 	return oneChannel(channelRelay, channelBluetooth, channelSQS, channelSNS)(c, args)
 }

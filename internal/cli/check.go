@@ -30,8 +30,8 @@ restarts an old one, closes files to others, and restores what kr setup made. It
 makes nothing that kr setup has not made before. Bug reports want these lines.
 
 The exit code is 0 if nothing fails; else that of the first thing that does, as
-kr exit-codes says: 6 if krd does not run, 3 without a phone, 5 if a server did not
-answer, otherwise 1.
+kr exit-codes says: 6 if krd does not run, 3 without a phone, 4 if a phone has locked
+this computer, 5 if a server did not answer, otherwise 1.
 
 With --app it fetches every file of the phone app from the address where your phone opens it,
 and compares it with the SHA-256 that is built into this kr. Without URL that is
@@ -46,7 +46,7 @@ that your account does not allow it. It takes a minute or two.
 With --sns it makes, for each platform application, an endpoint of no device, publishes
 to it, and deletes it.`,
 		Example: "  $ kr check\n  $ kr check --fix\n  $ kr check --app https://relay.example.com --json",
-		Args:    func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.MaximumNArgs(1)(c, args)) },
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.url = first(args...)
 			ones := map[*bool]func() error{

@@ -48,7 +48,7 @@ func runCheckApp(ctx context.Context, e *env, o checkOptions, rt http.RoundTripp
 	}
 	if len(hashes) == 0 {
 		return &term.Problem{Err: errors.New("this kr was built without the phone app: it has nothing to compare with"),
-			Hints: []string{"build both: go run ./web/build && go build -o bin/ ./cmd/..."}}
+			Hints: []string{"build both: go run ./web/build && go build -o ~/.local/bin/ ./cmd/..."}}
 	}
 	files, err := appcheck.Check(ctx, rt, origin, hashes)
 	if ctx.Err() != nil {

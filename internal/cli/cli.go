@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kryptonite/internal/cmdline"
 	"kryptonite/internal/control"
 	"kryptonite/internal/peer"
 	"kryptonite/internal/statedir"
@@ -22,7 +23,7 @@ import (
 
 // Exit codes. They are stable; "kr help exit-codes" lists them.
 const (
-	codeUsage     = 2
+	codeUsage     = cmdline.CodeUsage
 	codeNotPaired = 3
 	codeDeclined  = 4
 	codeNoAnswer  = 5
@@ -32,7 +33,7 @@ const exitCodesText = `  0    done
   1    failed
   2    wrong usage
   3    not paired
-  4    declined on the phone
+  4    declined on the phone, or it has locked this computer
   5    the phone, or a channel to it, did not answer
   6    krd is not running
   7    host key does not match
@@ -71,19 +72,12 @@ wants to log in where, you tap Allow, and the login goes on.`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDescriptions: false},
 	}
-	root.SetArgs(args)
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
-	root.SetFlagErrorFunc(usage)
 	root.AddCommand(setupCmd(e), uninstallCmd(e), pairCmd(e), unpairCmd(e), statusCmd(e), meCmd(e), keyCmd(e), logCmd(e), traceCmd(e), checkCmd(e), daemonCmd(e), configCmd(e), channelCmd(e), versionCmd(e),
 		&cobra.Command{Use: "exit-codes", Short: "What kr's exit codes mean", Long: "Exit codes of kr:\n\n" + exitCodesText})
 	root.AddCommand(formerWords(e)...)
-	err = root.ExecuteContext(ctx)
-	return io.Fail(explain(err))
-}
-
-func usage(c *cobra.Command, err error) error {
-	return &term.Problem{Err: err, Code: codeUsage, Hints: []string{"see: " + c.CommandPath() + " --help"}}
+	return io.Fail(explain(cmdline.Run(ctx, root, args)))
 }
 
 // explain adds exit code and next step to krd's errors.
@@ -116,16 +110,7 @@ func explain(err error) error {
 	return p
 }
 
-// noArgs and oneArg are cobra's, with our exit code and hint.
-func noArgs(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.NoArgs(c, args)) }
-func oneArg(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.ExactArgs(1)(c, args)) }
-
-func wrapUsage(c *cobra.Command, err error) error {
-	if err == nil {
-		return nil
-	}
-	return usage(c, err)
-}
+func noArgs(c *cobra.Command, args []string) error { return cobra.NoArgs(c, args) }
 
 func versionCmd(e *env) *cobra.Command {
 	return &cobra.Command{
@@ -168,6 +153,18 @@ const (
 )
 
 func (e *env) dir() (*statedir.Dir, error) { return statedir.Open(e.home) }
+
+// noKey says why there is no key: nobody is paired, or who is shows none.
+func noKey(st control.Status) error {
+	err := errors.New("none of the paired phones shows this computer a key")
+	switch len(st.Phones) {
+	case 0:
+		return notPaired()
+	case 1:
+		err = fmt.Errorf("%s shows this computer no key", term.CleanMax(st.Phones[0].Name, 64))
+	}
+	return &term.Problem{Err: err, Hints: []string{"show it one on the phone, on the key's page; or: kr-phone key allow NAME COMPUTER"}}
+}
 
 func notPaired() error {
 	return &term.Problem{Err: fmt.Errorf("no phone is paired with this computer"), Code: codeNotPaired, Hints: []string{"run: kr pair"}}

@@ -110,7 +110,7 @@ func findSetting(name string) (setting, error) {
 }
 
 func configCmd(e *env) *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Show and change settings", Args: noArgs,
+	c := &cobra.Command{Use: "config", Short: "Show and change settings",
 		Example: "  $ kr config set relay https://relay.example.com"}
 	c.AddCommand(
 		&cobra.Command{Use: "list", Short: "List all settings", Args: noArgs, RunE: func(*cobra.Command, []string) error {
@@ -123,7 +123,7 @@ func configCmd(e *env) *cobra.Command {
 			}
 			return nil
 		}},
-		&cobra.Command{Use: "get NAME", Short: "Print one setting", Args: oneArg, ValidArgsFunction: completeSettings, RunE: func(_ *cobra.Command, args []string) error {
+		&cobra.Command{Use: "get NAME", Short: "Print one setting", Args: cobra.ExactArgs(1), ValidArgsFunction: completeSettings, RunE: func(_ *cobra.Command, args []string) error {
 			s, err := findSetting(args[0])
 			if err != nil {
 				return err
@@ -136,7 +136,7 @@ func configCmd(e *env) *cobra.Command {
 			return nil
 		}},
 		&cobra.Command{Use: "set NAME VALUE", Short: "Change one setting; an empty value removes it", ValidArgsFunction: completeSettings,
-			Args: func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.ExactArgs(2)(c, args)) },
+			Args: cobra.ExactArgs(2),
 			RunE: func(_ *cobra.Command, args []string) error { return runConfigSet(e, args[0], args[1]) }},
 	)
 	return c

@@ -21,7 +21,7 @@ import (
 const startPatience = 10 * time.Second
 
 func daemonCmd(e *env) *cobra.Command {
-	c := &cobra.Command{Use: "daemon", Short: "Start and stop krd, show its log", Args: noArgs,
+	c := &cobra.Command{Use: "daemon", Short: "Start and stop krd, show its log",
 		Long: "Starts and stops krd, and shows its log. kr setup starts it, too, and keeps it running."}
 	add := func(use, short string, run func(context.Context, *env) error) {
 		c.AddCommand(&cobra.Command{Use: use, Short: short, Args: noArgs,

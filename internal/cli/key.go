@@ -20,7 +20,7 @@ import (
 )
 
 func keyCmd(e *env) *cobra.Command {
-	c := &cobra.Command{Use: "key", Short: "List your phones' keys, and put them where they log in", Args: noArgs,
+	c := &cobra.Command{Use: "key", Short: "List your phones' keys, and put them where they log in",
 		Example: "  $ kr key list\n  $ kr key add-to github\n  $ kr key add-host root@server.example"}
 	c.AddCommand(keyListCmd(e), keyCopyCmd(e), keyAddHostCmd(e), keyAddToCmd(e), keyLimitCmd(e))
 	return c
@@ -51,7 +51,7 @@ func (e *env) keys(ctx context.Context) (out []phoneKey, st control.Status, err 
 		}
 	}
 	if len(out) == 0 {
-		return nil, st, notPaired()
+		return nil, st, noKey(st)
 	}
 	return out, st, nil
 }
@@ -131,7 +131,7 @@ func keyCopyCmd(e *env) *cobra.Command {
 		Use: "copy [KEY]", Short: "Copy a public key to the clipboard",
 		Long: `Copies the line for authorized_keys, or for a forge: by wl-copy, xclip, xsel or pbcopy,
 and otherwise, as over ssh, by the terminal itself if it can (OSC 52).`,
-		Args: func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.MaximumNArgs(1)(c, args)) },
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			k, _, err := e.key(c.Context(), first(args...))
 			if err != nil {
@@ -194,7 +194,7 @@ those that are. What may be signed is decided on the phone.`,
 			if none {
 				want = 1
 			}
-			return wrapUsage(c, cobra.ExactArgs(want)(c, args))
+			return cobra.ExactArgs(want)(c, args)
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			return runKeyLimit(c.Context(), e, args[0], first(args[1:]...), none)

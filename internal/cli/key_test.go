@@ -231,3 +231,24 @@ func TestKeyCopy(t *testing.T) {
 		t.Errorf("exit %d, %q, %s", code, out, errs)
 	}
 }
+
+// TestNoKey: a phone that shows no key is paired all the same.
+func TestNoKey(t *testing.T) {
+	none := control.Phone{ID: "1", Name: "ana"}
+	for _, c := range []struct {
+		phones []control.Phone
+		code   int
+		say    string
+	}{
+		{nil, codeNotPaired, "run: kr pair"},
+		{[]control.Phone{none}, 1, "ana shows this computer no key"},
+		{[]control.Phone{none, none}, 1, "none of the paired phones shows this computer a key"},
+	} {
+		home := fakeKrd(t, map[string]any{"/v1/status": control.Status{Phones: c.phones}})
+		for _, args := range []string{"me", "key list", "key copy", "key add-to github", "key add-host server", "key limit x a"} {
+			if code, _, stderr := kr(t, home, strings.Fields(args)...); code != c.code || !strings.Contains(stderr, c.say) || strings.Contains(stderr, "kr pair") != (c.phones == nil) {
+				t.Errorf("kr %s with %d phones: exit %d\n%s", args, len(c.phones), code, stderr)
+			}
+		}
+	}
+}

@@ -38,7 +38,7 @@ not added twice. Services:
 
 ` + strings.Join(list, "\n"),
 		Example: "  $ kr key add-to github\n  $ kr key add-to github-enterprise git.example.com --key work\n  $ kr key add-to gitlab --token",
-		Args:    func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.RangeArgs(1, 2)(c, args)) },
+		Args:    cobra.RangeArgs(1, 2),
 
 		ValidArgs: names,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -60,7 +60,7 @@ func formerWords(e *env) (out []*cobra.Command) {
 		c := keyAddToCmd(e)
 		run := c.RunE
 		c.Use, c.Hidden, c.ValidArgs = word+" [HOST | REGION]", true, nil
-		c.Args = func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.MaximumNArgs(1)(c, args)) }
+		c.Args = cobra.MaximumNArgs(1)
 		c.RunE = func(c *cobra.Command, args []string) error { return run(c, append([]string{service}, args...)) }
 		out = append(out, c)
 	}

@@ -22,14 +22,15 @@ func keyAddHostCmd(e *env) *cobra.Command {
 		Use: "add-host [USER@]HOST [-- SSH-OPTION...]", Short: "Put a key into authorized_keys on a server, and log in with it",
 		Long: `Logs in with your own ssh, by whatever works there now (another key, a password), and
 appends the public key to ~/.ssh/authorized_keys, if it is not there. Then it logs in once
-more, with this key only: your phone asks. What stands after -- goes to ssh.`,
+more, with this key only: your phone asks. At last it says what your ssh lacks, if it
+would not offer the key there by itself. What stands after -- goes to ssh.`,
 		Example: "  $ kr key add-host root@server.example\n  $ kr key add-host --key work ana@server -- -p 2222 -i ~/.ssh/old",
 		Args: func(c *cobra.Command, args []string) error {
 			n := c.ArgsLenAtDash()
 			if n < 0 {
 				n = len(args)
 			}
-			return wrapUsage(c, cobra.ExactArgs(1)(c, args[:n]))
+			return cobra.ExactArgs(1)(c, args[:n])
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			return runAddHost(c.Context(), e, authorize.Host{Dest: args[0], Options: args[1:]}, name)
@@ -65,8 +66,52 @@ func runAddHost(ctx context.Context, e *env, h authorize.Host, name string) erro
 	if err := authorize.Prove(ctx, h, k.AuthorizedKey, k.Fingerprint, st.AgentSocket); err != nil {
 		return e.proofProblem(ctx, err, k, lastSeq(log))
 	}
-	e.io.Sayf("It logs in. From now on: ssh %s\n", dest)
+	e.fromNowOn(ctx, h.WithoutKeys(), k, st.AgentSocket)
 	return nil
+}
+
+// fromNowOn says how the person logs in with k, which has just been proved to work,
+// or what their own ssh lacks for it.
+func (e *env) fromNowOn(ctx context.Context, h authorize.Host, k phoneKey, socket string) {
+	var words []string
+	for _, o := range append(h.Options, h.Dest) {
+		words = append(words, shellQuoted(term.CleanMax(o, 256)))
+	}
+	command := "ssh " + strings.Join(words, " ")
+	lack, err := authorize.Plain(ctx, h, k.AuthorizedKey, socket, e.getenv)
+	switch {
+	case err != nil:
+		e.io.Sayf("It logs in. Whether your ssh offers the key by itself is not known: %s\n", term.CleanMax(err.Error(), 300))
+		return
+	case lack == authorize.Lack{}:
+		e.io.Sayf("It logs in. From now on: %s\n", command)
+		return
+	}
+	e.io.Sayf("It logs in, but your ssh does not offer the key there by itself yet.\n")
+	if lack.Agent {
+		e.io.Sayf("It does not ask krd. Run kr setup, or put this into its configuration, above other lines of this kind:\n\n  IdentityAgent %s\n\n", quotedSSH(socket))
+	}
+	if lack.Name {
+		line := strings.Fields(k.AuthorizedKey)
+		file := "~/.ssh/kr-" + keyFileName(k.Fingerprint) + ".pub"
+		e.io.Sayf("It offers keys that are named, only (IdentitiesOnly). Name this one for the host in its configuration:\n\n"+
+			"  $ echo '%s %s' >%s\n\n  IdentityFile %s\n\n", term.Clean(line[0]), term.Clean(line[1]), file, file)
+	}
+	e.io.Sayf("Then: %s\n", command)
+}
+
+// quotedSSH is a path as a value of ssh's configuration.
+func quotedSSH(path string) string { return `"` + strings.ReplaceAll(path, "%", "%%") + `"` }
+
+// keyFileName is part of a fingerprint that can be part of a file's name.
+func keyFileName(fingerprint string) string {
+	plain := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return -1
+	}, strings.TrimPrefix(fingerprint, "SHA256:"))
+	return plain[:min(len(plain), 8)]
 }
 
 func lastSeq(log control.Log) uint64 {

@@ -28,7 +28,10 @@ func logCmd(e *env) *cobra.Command {
 		Long: `Shows what this computer asked of your phones and what came of it, oldest first.
 krd keeps the newest 10,000 requests. At a terminal it is a table; in a pipe,
 columns with tabs: time, phone, outcome, kind, user or namespace, host key, key,
-seconds it took, reason, and LENGTH:HEAD of the phone's own log.`,
+seconds it took, reason, LENGTH:HEAD of the phone's own log, and host.
+
+The host is the name that this computer's ssh made of what was typed; nobody proved
+it. The host key is the one that the phone was shown.`,
 		Example: "  $ kr log\n  $ kr log -n 5 --phone \"Ana's phone\"\n  $ kr log verify",
 		RunE:    func(c *cobra.Command, _ []string) error { return runLog(c.Context(), e, o) },
 	}
@@ -55,8 +58,8 @@ func runLog(ctx context.Context, e *env, o logOptions) error {
 		return e.showLog(log)
 	}
 	for _, l := range log.Entries {
-		e.io.Printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.3f\t%s\t%s\n", l.Time.Format(time.RFC3339), cell(l.Phone, 64), cell(string(l.Outcome), 20), cell(string(l.Kind), 20),
-			cell(l.User+l.Namespace, 256), cell(l.HostKey, 100), cell(l.Key, 100), float64(l.TookMS)/1000, cell(l.Reason, 200), cell(markOf(l), 100))
+		e.io.Printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.3f\t%s\t%s\t%s\n", l.Time.Format(time.RFC3339), cell(l.Phone, 64), cell(string(l.Outcome), 20), cell(string(l.Kind), 20),
+			cell(l.User+l.Namespace, 256), cell(l.HostKey, 100), cell(l.Key, 100), float64(l.TookMS)/1000, cell(l.Reason, 200), cell(markOf(l), 100), cell(l.Host, 256))
 	}
 	return nil
 }
@@ -71,7 +74,7 @@ func (e *env) showLog(log control.Log) error {
 	row(w, "TIME", "PHONE", "OUTCOME", "TOOK", "WHAT")
 	for _, l := range log.Entries {
 		row(w, l.Time.Local().Format(time.DateTime), term.CleanMax(l.Phone, 24), string(l.Outcome),
-			(time.Duration(l.TookMS) * time.Millisecond).Round(100*time.Millisecond).String(), term.CleanMax(asked(l), 120))
+			(time.Duration(l.TookMS) * time.Millisecond).Round(100*time.Millisecond).String(), term.CleanMax(asked(l), 200))
 	}
 	return w.Flush()
 }
@@ -82,6 +85,9 @@ func asked(l control.LogEntry) string {
 	switch l.Kind {
 	case control.KindLogin:
 		what = "log in as " + l.User
+		if l.Host != "" {
+			what += " at " + term.CleanMax(l.Host, 64) + " (ssh's word)"
+		}
 		if l.HostKey != "" {
 			what += ", host " + l.HostKey
 		}

@@ -60,13 +60,13 @@ func someLog(zone *time.Location) control.Log {
 	head := strings.Repeat("3f2a90c4d1e85b77", 4)
 	key := "SHA256:tZrF4KR7+dmFespAywmZ2affOb2aOCLSz2AWPSHIrPk"
 	return control.Log{SchemaVersion: control.SchemaVersion, Entries: []control.LogEntry{
-		{Seq: 41, Time: at, Pairing: "71e894e856d33f35", Phone: "Ana's phone", Request: wire.ID{1}, Kind: control.KindLogin, User: "root",
+		{Seq: 41, Time: at, Pairing: "71e894e856d33f35", Phone: "Ana's phone", Request: wire.ID{1}, Kind: control.KindLogin, User: "root", Host: "server.example",
 			HostKey: "SHA256:C0iSJ5UXvAYwzgQ2rX5Qd0nZqj6xk3YF0nN7mWl5b3A", Key: key, Outcome: control.OutcomeAllowed, TookMS: 3104, LogLength: 12, LogHead: head},
 		{Seq: 42, Time: at.Add(time.Minute), Pairing: "71e894e856d33f35", Phone: "Ana's phone", Request: wire.ID{2}, Kind: control.KindSignature, Namespace: "git",
 			Key: key, Outcome: control.OutcomeRejected, TookMS: 900, LogLength: 13, LogHead: head},
 		{Seq: 43, Time: at.Add(time.Hour), Pairing: "0011223344556677", Phone: "old \x1b[2J\nphone", Request: wire.ID{3}, Kind: control.KindOther,
 			Key: key, Outcome: control.OutcomeRefused, Reason: "the data to sign is neither a login nor an ssh signature", TookMS: 250},
-		{Seq: 44, Time: at.Add(2 * time.Hour), Pairing: "71e894e856d33f35", Phone: "Ana's phone", Request: wire.ID{4}, Kind: control.KindLogin, User: "root\u202e",
+		{Seq: 44, Time: at.Add(2 * time.Hour), Pairing: "71e894e856d33f35", Phone: "Ana's phone", Request: wire.ID{4}, Kind: control.KindLogin, User: "root\u202e", Host: "db\x1b[2J\nexample",
 			Key: key, Outcome: control.OutcomeNoAnswer, TookMS: 30000},
 	}}
 }
@@ -103,7 +103,7 @@ func TestLogJSONIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logged, err := json.Marshal(control.Log{More: true, Entries: []control.LogEntry{{User: "x", HostKey: "x", Namespace: "x", Reason: "x", LogHead: "x"}}})
+	logged, err := json.Marshal(control.Log{More: true, Entries: []control.LogEntry{{User: "x", Host: "x", HostKey: "x", Namespace: "x", Reason: "x", LogHead: "x"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func FuzzLog(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(seed)
-	f.Add([]byte(`{"entries":[{"phone":"\u001b[2J","outcome":"\n","kind":"\t","user":"\u202e","log_head":"\u0007"}]}`))
+	f.Add([]byte(`{"entries":[{"phone":"\u001b[2J","host":"\t\u001b","outcome":"\n","kind":"\t","user":"\u202e","log_head":"\u0007"}]}`))
 	var log control.Log
 	answers := map[string]any{"/v1/log": &log}
 	home := fakeKrd(f, answers)
@@ -204,7 +204,7 @@ func FuzzLog(f *testing.F) {
 		if err := (&env{io: &term.IO{Out: &out, Err: &out}}).showLog(log); err != nil {
 			t.Fatal(err)
 		}
-		if code != 0 || strings.Count(stdout, "\n") != len(log.Entries) || strings.Count(stdout, "\t") != 9*len(log.Entries) {
+		if code != 0 || strings.Count(stdout, "\n") != len(log.Entries) || strings.Count(stdout, "\t") != 10*len(log.Entries) {
 			t.Errorf("exit %d: %q %q", code, stdout, stderr)
 		}
 		if strings.ContainsFunc(stdout+out.String(), func(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) }) {

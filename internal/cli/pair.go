@@ -88,6 +88,7 @@ func runPair(ctx context.Context, e *env, o pairOptions) error {
 	p := &pairer{e: e, o: o}
 	err = e.krd.Pair(ctx, req, func(ev control.PairEvent) error { return p.event(ctx, cancel, ev) })
 	p.stopClock()
+	cancel(nil) // nobody has to answer any more
 	if p.asked {
 		<-p.answered
 	}
@@ -246,10 +247,11 @@ func (p *pairer) ask(ctx context.Context, words string) error {
 	if same {
 		t.Sayf("Waiting for Pair on the phone …\n")
 	}
-	if err := p.e.krd.Answer(ctx, same); err != nil && ctx.Err() == nil {
-		return err
+	err = p.e.krd.Answer(ctx, words, same)
+	if ctx.Err() != nil || errors.As(err, new(*control.Error)) {
+		return nil // the pairing ended by itself, and krd says why
 	}
-	return nil
+	return err
 }
 
 func (p *pairer) paired(ctx context.Context, phone control.Phone) {

@@ -222,7 +222,7 @@ func runMe(ctx context.Context, e *env, asJSON bool) error {
 		keys = append(keys, p.Keys...)
 	}
 	if len(keys) == 0 {
-		return notPaired()
+		return noKey(st)
 	}
 	if asJSON {
 		return e.printJSON(struct {
@@ -245,7 +245,7 @@ func unpairCmd(e *env) *cobra.Command {
 one phone. It takes effect here at once, and the phone is told. Public keys on
 servers stay there: remove them where they stand.`,
 		Example: "  $ kr unpair\n  $ kr unpair \"Ana's phone\" --yes",
-		Args:    func(c *cobra.Command, args []string) error { return wrapUsage(c, cobra.MaximumNArgs(1)(c, args)) },
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return runUnpair(c.Context(), e, first(args...), yes)
 		},

@@ -306,7 +306,7 @@ func (e *env) afterSetup(ctx context.Context) error {
 		e.io.Sayf("Programs that run already keep the environment that they have: log in anew for those.\n")
 	}
 	if loginShell() == zsh {
-		e.io.Sayf("For completion in zsh, put this into ~/.zshrc, after compinit: source <(kr completion zsh)\n")
+		e.io.Sayf("For completion in zsh, put this into ~/.zshrc, after compinit: %s\n", zshCompletion)
 	}
 	switch st, err := e.statusWithin(ctx, checkPatience); {
 	case err != nil || len(st.Phones) > 0:

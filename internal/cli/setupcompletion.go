@@ -9,14 +9,20 @@ import (
 	"kryptonite/internal/service"
 )
 
-const zsh = "zsh"
+const (
+	zsh = "zsh"
+
+	// zshCompletion is the line for ~/.zshrc. Like the files of the other shells it
+	// says nothing where PATH has no kr.
+	zshCompletion = "command -v kr >/dev/null && source <(kr completion zsh)"
+)
 
 // loginShell is the name of the person's shell.
 func loginShell() string { return filepath.Base(os.Getenv("SHELL")) }
 
 // completion is the file that makes the person's shell complete kr's words, where
-// the shell looks for such files by itself. It asks kr each time, so it fits
-// every later kr.
+// the shell looks for such files by itself. It asks the kr of PATH each time, so it
+// fits every later kr, and does nothing where there is none.
 func completion() (f service.File, ok bool, err error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -33,10 +39,10 @@ func completion() (f service.File, ok bool, err error) {
 	switch loginShell() {
 	case "bash": // by the package bash-completion
 		return service.File{Path: in("XDG_DATA_HOME", ".local/share", "bash-completion", "completions", "kr"),
-			Content: head + `eval "$(kr completion bash)"` + "\n"}, true, nil
+			Content: head + `! command -v kr >/dev/null || eval "$(kr completion bash)"` + "\n"}, true, nil
 	case "fish":
 		return service.File{Path: in("XDG_CONFIG_HOME", ".config", "fish", "completions", "kr.fish"),
-			Content: head + "kr completion fish | source\n"}, true, nil
+			Content: head + "command -q kr; and kr completion fish | source\n"}, true, nil
 	}
 	return f, false, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,6 +68,10 @@ func TestEnvironmentLosesNoKeys(t *testing.T) {
 // package has put there stays.
 func TestCompletionFiles(t *testing.T) {
 	home, state := newcomer(t)
+	programs := t.TempDir()
+	if err := os.WriteFile(filepath.Join(programs, "kr"), []byte("#!/bin/sh\necho did=$2\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("XDG_DATA_HOME", "")
 	for shell, want := range map[string]string{
 		"/bin/bash":         filepath.Join(home, ".local/share/bash-completion/completions/kr"),
@@ -79,6 +84,22 @@ func TestCompletionFiles(t *testing.T) {
 		f, ok, err := completion()
 		if err != nil || ok != (want != "") || f.Path != want {
 			t.Errorf("%s: %q, %v, %v", shell, f.Path, ok, err)
+		}
+		run := f.Content
+		switch filepath.Base(shell) {
+		case "zsh":
+			run = zshCompletion
+		case "bash":
+		default:
+			continue
+		}
+		for _, path := range []string{t.TempDir(), programs} { // without kr, and with one
+			cmd := exec.Command("/bin/bash", "-c", run+"\nprintf %s \"$did\"") // zsh has the same words
+			cmd.Env = []string{"PATH=" + path}
+			out, err := cmd.CombinedOutput()
+			if want := map[string]string{programs: filepath.Base(shell)}[path]; err != nil || string(out) != want {
+				t.Errorf("%s, PATH=%s: %v, %q, want %q", shell, path, err, out, want)
+			}
 		}
 	}
 	t.Setenv("SHELL", "/bin/bash")

@@ -127,9 +127,10 @@ func (c *Client) Limit(ctx context.Context, limit LimitRequest) error {
 	return c.call(ctx, http.MethodPost, "/v1/limit", limit, nil)
 }
 
-// Answer answers the two words of the pairing that runs.
-func (c *Client) Answer(ctx context.Context, same bool) error {
-	return c.call(ctx, http.MethodPost, "/v1/pair/answer", PairAnswer{same}, nil)
+// Answer answers the words that a PairEvent brought: the phone shows the same, or
+// not. It counts for no other pairing than the one that these words are of.
+func (c *Client) Answer(ctx context.Context, words string, same bool) error {
+	return c.call(ctx, http.MethodPost, "/v1/pair/answer", PairAnswer{words, same}, nil)
 }
 
 // Pair starts a pairing and calls each for its events until the stream ends.

@@ -32,6 +32,7 @@ type LogEntry struct {
 	Kind    Kind      `json:"kind"`
 
 	User      string `json:"user,omitempty"`      // of a login
+	Host      string `json:"host,omitempty"`      // of a login: as ssh here resolved what was typed, which nobody proved; "": not known, or kept by an older krd
 	HostKey   string `json:"host_key,omitempty"`  // fingerprint, where the login names it
 	Namespace string `json:"namespace,omitempty"` // of a signature
 	Key       string `json:"key"`                 // fingerprint of the SSH key

@@ -4,7 +4,8 @@
 //	GET  /v1/status       Status
 //	POST /v1/pair         PairRequest → a stream of PairEvent, one JSON a line;
 //	                      closing the connection gives the pairing up
-//	POST /v1/pair/answer  PairAnswer
+//	POST /v1/pair/answer  PairAnswer; refused if it is not to the words of the
+//	                      pairing that runs
 //	POST /v1/unpair       UnpairRequest → Unpaired
 //	POST /v1/relay/add    Relay → ChangedChannels: phones without a relay get a mailbox
 //	POST /v1/relay/remove ChangedChannels: they lose it
@@ -197,7 +198,8 @@ type PairEvent struct {
 
 // PairAnswer is the person's answer to the two words.
 type PairAnswer struct {
-	Same bool `json:"same"`
+	Words string `json:"words"` // that were shown here
+	Same  bool   `json:"same"`  // the phone shows them, too
 }
 
 // UnpairRequest ends pairings: one by name or id.

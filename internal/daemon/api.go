@@ -96,7 +96,7 @@ func (d *Daemon) handlePair(w http.ResponseWriter, req *http.Request) {
 		}
 		return out.Flush()
 	}
-	run := &pairRun{d: d, req: in, emit: emit, answers: make(chan bool, 1)}
+	run := &pairRun{d: d, req: in, emit: emit, question: newQuestion()}
 	if !d.beginPair(run) {
 		fail(w, http.StatusConflict, &control.Error{Code: control.CodeBusy, Text: "another kr pair is running"})
 		return
@@ -105,6 +105,9 @@ func (d *Daemon) handlePair(w http.ResponseWriter, req *http.Request) {
 	p, err := run.run(req.Context())
 	if err != nil {
 		d.cfg.Log.Info("pairing failed", "err", err)
+		if req.Context().Err() != nil {
+			return // krd ends, and kr knows what a stream without an end means; or kr has left
+		}
 		emit(control.PairEvent{Error: asError(err)})
 		return
 	}
@@ -126,25 +129,6 @@ func (d *Daemon) endPair() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.pair = nil
-}
-
-func (d *Daemon) handleAnswer(w http.ResponseWriter, req *http.Request) {
-	var in control.PairAnswer
-	if !decode(w, req, &in) {
-		return
-	}
-	d.mu.Lock()
-	run := d.pair
-	d.mu.Unlock()
-	if run == nil {
-		fail(w, http.StatusConflict, &control.Error{Code: control.CodeBadRequest, Text: "no pairing is running"})
-		return
-	}
-	select {
-	case run.answers <- in.Same:
-	default: // the first answer counts
-	}
-	reply(w, struct{}{})
 }
 
 func (d *Daemon) handleUnpair(w http.ResponseWriter, req *http.Request) {

@@ -60,7 +60,7 @@ func TestBadRequestsGetAnError(t *testing.T) {
 		"not json":        {"/v1/pair", "{", control.CodeBadRequest},
 		"http elsewhere":  {"/v1/pair", `{"relay":"http://example.com","app":"http://example.com"}`, control.CodeBadRequest},
 		"no such phone":   {"/v1/unpair", `{"phone":"x"}`, control.CodeNoSuch},
-		"no pairing runs": {"/v1/pair/answer", `{"same":true}`, control.CodeBadRequest},
+		"no pairing runs": {"/v1/pair/answer", `{"words":"CABLE FOX","same":true}`, control.CodeBadRequest},
 		"too large":       {"/v1/unpair", `{"phone":"` + strings.Repeat("x", maxRequest) + `"}`, control.CodeBadRequest},
 	} {
 		w := httptest.NewRecorder()

@@ -219,9 +219,9 @@ func TestEntriesHoldNoPayload(t *testing.T) {
 	blob := sshwire.Ed25519Blob(make([]byte, 32))
 	login := sshwire.Userauth{SessionID: sid, User: strings.Repeat("\xff", 900), Method: sshwire.MethodHostbound, Algorithm: sshwire.KeyEd25519, PublicKey: blob, HostKey: blob}.Marshal()
 	report := session.Report{Request: wire.ID{1}, Log: markAt(3, 3), Told: true}
-	d.keepAsked(p, "SHA256:x", login, report, 1500*time.Millisecond, nil)
-	d.keepAsked(p, "SHA256:x", []byte("neither"), report, time.Second, &session.RefusedError{Reason: strings.Repeat("x", 5000)})
-	d.keepAsked(p, "SHA256:x", login, session.Report{}, 0, session.ErrUnpaired) // never went out
+	d.keepAsked(p, "SHA256:x", login, "server.example", report, 1500*time.Millisecond, nil)
+	d.keepAsked(p, "SHA256:x", []byte("neither"), "server.example", report, time.Second, &session.RefusedError{Reason: strings.Repeat("x", 5000)})
+	d.keepAsked(p, "SHA256:x", login, "", session.Report{}, 0, session.ErrUnpaired) // never went out
 	d.bg.Wait()
 	got := d.asked.page(p.ID, 0, 0).Entries
 	if len(got) != 2 {
@@ -235,10 +235,10 @@ func TestEntriesHoldNoPayload(t *testing.T) {
 			second = e
 		}
 	}
-	if first.HostKey != fingerprintOf(t, blob) || first.TookMS != 1500 || first.LogLength != 3 || first.Outcome != control.OutcomeAllowed || len(first.User) > 4*maxText {
+	if first.HostKey != fingerprintOf(t, blob) || first.Host != "server.example" || first.TookMS != 1500 || first.LogLength != 3 || first.Outcome != control.OutcomeAllowed || len(first.User) > 4*maxText {
 		t.Errorf("login: %+v", first)
 	}
-	if second.Kind != control.KindOther || len(second.Reason) > maxText+3 {
+	if second.Kind != control.KindOther || second.Host != "" || len(second.Reason) > maxText+3 {
 		t.Errorf("other: %+v", second)
 	}
 	d.close(end)
@@ -364,5 +364,35 @@ func TestStatusTellsOfTheLog(t *testing.T) {
 	}
 	if !strings.Contains(string(get(t, d, "/v1/status")), `"wrong":[{`) {
 		t.Error("no list of findings in the status")
+	}
+}
+
+// TestEntriesOfOtherVersions: what an older krd kept has no host; what a newer one
+// keeps beside the fields that are known here is no fault, and the file keeps it.
+func TestEntriesOfOtherVersions(t *testing.T) {
+	dir := newDaemon(t).cfg.Dir
+	j, _, err := statedir.OpenJournal(dir, askedFile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const newer = `{"seq":2,"kind":"login","user":"root","host":"server.example","jump":"gate.example","outcome":"allowed"}`
+	err = j.Commit([]statedir.Op{
+		{Key: entryKey(1), Value: []byte(`{"seq":1,"kind":"login","user":"root","host_key":"SHA256:x","outcome":"allowed"}`)},
+		{Key: entryKey(2), Value: []byte(newer)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	l, said := openAsked(t, dir)
+	l.add(control.LogEntry{Kind: control.KindLogin, Host: "other.example"})
+	l.close()
+	got := l.page("", 0, 0).Entries
+	if len(got) != 3 || got[0].Host != "" || got[0].HostKey != "SHA256:x" || got[1].Host != "server.example" || got[2].Host != "other.example" || said.Len() > 0 {
+		t.Errorf("%+v, said %s", got, said)
+	}
+	_, records, err := statedir.OpenJournal(dir, askedFile, nil)
+	if err != nil || string(records[entryKey(2)]) != newer {
+		t.Errorf("the newer one is %s, %v", records[entryKey(2)], err)
 	}
 }

@@ -41,8 +41,9 @@ func (w witness) Answer(t auditlog.Ticket, m auditlog.Mark) {
 	w.d.bg.Go(w.d.asked.flush)
 }
 
-// keepAsked writes down, in the background, what was asked and what came of it.
-func (d *Daemon) keepAsked(p *phone, key string, payload []byte, r session.Report, took time.Duration, err error) {
+// keepAsked writes down, in the background, what was asked and what came of it. host
+// is where ssh said that it logs in, if that is known.
+func (d *Daemon) keepAsked(p *phone, key string, payload []byte, host string, r session.Report, took time.Duration, err error) {
 	if r.Request == (wire.ID{}) {
 		return // nothing went out
 	}
@@ -50,6 +51,9 @@ func (d *Daemon) keepAsked(p *phone, key string, payload []byte, r session.Repor
 		Key: key, TookMS: took.Milliseconds()}
 	e.Outcome, e.Reason = outcome(err)
 	describePayload(&e, payload)
+	if e.Kind == control.KindLogin {
+		e.Host = host
+	}
 	if r.Told {
 		e.LogLength, e.LogHead = r.Log.Length, r.Log.Head.String()
 	}

@@ -53,8 +53,10 @@ func Main(ctx context.Context, args []string, version string, io *term.IO) int {
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
-	case err != nil || fs.NArg() > 0:
+	case err != nil:
 		return 2
+	case fs.NArg() > 0:
+		return io.Fail(&term.Problem{Err: fmt.Errorf("krd takes no arguments, and there is %.80q", fs.Arg(0)), Code: 2, Hints: []string{"see: krd --help"}})
 	}
 	if *showVersion {
 		io.Printf("%s\n", version)

@@ -34,7 +34,7 @@ type pairRun struct {
 	d          *Daemon
 	req        control.PairRequest
 	emit       func(control.PairEvent) error
-	answers    chan bool              // the person at kr pair
+	question   *question              // to the person at kr pair
 	client     *relay.Client          // nil: they meet elsewhere
 	rendezvous mailbox.Key            // at the relay
 	own        mailbox.Key            // at the relay
@@ -200,7 +200,7 @@ func (r *pairRun) steps(ctx context.Context, first, later <-chan []byte) error {
 			if err := r.take(frame); err != nil {
 				return err
 			}
-		case same := <-r.answers:
+		case same := <-r.question.answers:
 			if !same {
 				return &control.Error{Code: control.CodeDeclined, Text: "the words were not the same: this pairing was given up, and the code is burned"}
 			}
@@ -247,6 +247,7 @@ func (r *pairRun) take(frame []byte) error {
 			}
 		}
 		fault.Point("krd.pair.words")
+		r.question.ask(w)
 		return r.emit(control.PairEvent{Words: w})
 	}
 	return nil

@@ -88,7 +88,7 @@ func (d *Daemon) ask(ctx context.Context, p *phone, key string, r sshagent.Reque
 		d.rejected.add(r.Data, time.Now())
 	}
 	t.sent(report.Request)
-	d.keepAsked(p, key, r.Data, report, time.Since(start), err)
+	d.keepAsked(p, key, r.Data, reported.Host, report, time.Since(start), err)
 	d.bg.Go(func() { d.keepHeard(heardGrain) })
 	d.cfg.Log.Info("signature asked", "pairing", p.ID, "approved", err == nil, "took", time.Since(start).Round(time.Millisecond), "err", err)
 	return sig, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kryptonite/internal/cmdline"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/keystore"
 	"kryptonite/internal/phone"
@@ -26,7 +27,7 @@ A phone has up to 16 keys. A computer sees the first one when it is paired; show
 it others with "kr-phone key allow". The computer is told at once if it can be,
 and again by kr-phone run until it knows.`,
 		Example: "  $ kr-phone key\n  $ kr-phone key new work --type p256\n  $ kr-phone key allow work laptop",
-		Args:    args(0),
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			o, err := viewKeys()
 			if err != nil {
@@ -42,19 +43,9 @@ and again by kr-phone run until it knows.`,
 	return c
 }
 
-// args takes exactly n arguments; anything else is wrong usage.
-func args(n int) cobra.PositionalArgs {
-	return func(c *cobra.Command, a []string) error {
-		if err := cobra.ExactArgs(n)(c, a); err != nil {
-			return usage(c, err)
-		}
-		return nil
-	}
-}
-
 func keyListCmd(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the keys and who sees them", Args: args(0),
+		Use: "list", Short: "List the keys and who sees them", Args: cobra.NoArgs,
 		Long: `List the keys, oldest first: name, type, fingerprint, when made, and the computers
 that see it. Where no terminal reads it: separated by tabs, without a header.`,
 		Example: "  $ kr-phone key list",
@@ -100,7 +91,7 @@ func seers(core *phone.Core, k keystore.Key) string {
 
 func keyShowCmd(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use: "show NAME", Short: "Print one public key", Args: args(1),
+		Use: "show NAME", Short: "Print one public key", Args: cobra.ExactArgs(1),
 		Long:    "Print one public key as a line for authorized_keys; what else is known of it goes\nto stderr, with where this phone's log says that it was used.",
 		Example: "  $ kr-phone key show work >> authorized_keys",
 		RunE:    func(_ *cobra.Command, a []string) error { return runKeyShow(e, a[0]) },
@@ -150,7 +141,7 @@ func namedKey(o *opened, name string) (keystore.Key, error) {
 func keyNewCmd(e *env) *cobra.Command {
 	var typ string
 	c := &cobra.Command{
-		Use: "new NAME", Short: "Make another key", Args: args(1),
+		Use: "new NAME", Short: "Make another key", Args: cobra.ExactArgs(1),
 		Long: `Make another key and seal it with this phone's passphrase. No computer sees it until
 you show it with "kr-phone key allow". The name, up to 32 characters, is yours to
 choose; computers that see the key see its name.`,
@@ -158,7 +149,7 @@ choose; computers that see the key see its name.`,
 		RunE: func(c *cobra.Command, a []string) error {
 			full, ok := map[string]string{"ed25519": keystore.Ed25519, "p256": keystore.P256}[typ]
 			if !ok {
-				return usage(c, fmt.Errorf("--type is %q, not ed25519 or p256", typ))
+				return cmdline.Usage(c, fmt.Errorf("--type is %q, not ed25519 or p256", typ))
 			}
 			return runKeyNew(e, a[0], full)
 		},
@@ -218,7 +209,7 @@ func keyProblem(name string, err error) error {
 
 func keyRenameCmd(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use: "rename OLD NEW", Short: "Give a key another name", Args: args(2),
+		Use: "rename OLD NEW", Short: "Give a key another name", Args: cobra.ExactArgs(2),
 		Long:    "Give a key another name. The key stays the same; computers that see it are told.",
 		Example: "  $ kr-phone key rename default home",
 		RunE:    func(c *cobra.Command, a []string) error { return runKeyRename(c.Context(), e, a[0], a[1]) },
@@ -260,7 +251,7 @@ func (e *env) tell(ctx context.Context, o *opened, core *phone.Core, ev phone.Ev
 
 func keyAllowCmd(e *env, allow bool) *cobra.Command {
 	c := &cobra.Command{
-		Use: "allow NAME COMPUTER", Short: "Show a key to a computer", Args: args(2),
+		Use: "allow NAME COMPUTER", Short: "Show a key to a computer", Args: cobra.ExactArgs(2),
 		Long: `Show a key to a computer: it lists the key for ssh and may ask for signatures. It
 offers the key that was shown first before all others; to change the order, hide
 keys and show them again.`,
@@ -307,7 +298,7 @@ func runKeyAllow(ctx context.Context, e *env, name, computer string, allow bool)
 func keyDeleteCmd(e *env) *cobra.Command {
 	var yes bool
 	c := &cobra.Command{
-		Use: "delete NAME", Aliases: []string{"rm"}, Short: "Delete a key for good", Args: args(1),
+		Use: "delete NAME", Aliases: []string{"rm"}, Short: "Delete a key for good", Args: cobra.ExactArgs(1),
 		Long: `Delete a key for good: there is no copy. Its public key stays where you put it, on
 servers and forges; it is printed so that you can remove it there, with the places
 where this phone's log says that it was used.`,

@@ -15,7 +15,7 @@ computer is told.
 
 While kr-phone run is going on, type the same words there: lock COMPUTER, unlock
 COMPUTER; or answer l.`,
-		Example: "  $ kr-phone lock laptop", Args: args(1),
+		Example: "  $ kr-phone lock laptop", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, a []string) error {
 			return withCore(func(o *opened, core *phone.Core) error { return e.change(c.Context(), o, core, lock, a[0]) })
 		}}
@@ -24,7 +24,7 @@ COMPUTER; or answer l.`,
 func unlockCmd(e *env) *cobra.Command {
 	return &cobra.Command{Use: "unlock COMPUTER", Short: "Let a locked computer ask again",
 		Long:    "Let a locked computer ask again: you are asked about each request. The computer is\ntold.",
-		Example: "  $ kr-phone unlock laptop", Args: args(1),
+		Example: "  $ kr-phone unlock laptop", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, a []string) error {
 			return withCore(func(o *opened, core *phone.Core) error { return e.change(c.Context(), o, core, unlock, a[0]) })
 		}}
@@ -33,7 +33,7 @@ func unlockCmd(e *env) *cobra.Command {
 func renameCmd(e *env) *cobra.Command {
 	return &cobra.Command{Use: "rename COMPUTER NAME", Short: "Call a computer by another name here",
 		Long:    "Call a computer by another name, on this phone only. The computer is not told.",
-		Example: "  $ kr-phone rename laptop 'old laptop'", Args: args(2),
+		Example: "  $ kr-phone rename laptop 'old laptop'", Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, a []string) error {
 			return withCore(func(o *opened, core *phone.Core) error {
 				found, err := findComputer(core, a[0])

@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kryptonite/internal/cmdline"
 	"kryptonite/internal/escape"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/keystore"
@@ -60,19 +61,13 @@ State is in ~/.kr-phone, or in the directory that KR_PHONE_HOME names.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetArgs(args)
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
 	root.PersistentFlags().StringVar(&e.passphrase, "passphrase-file", "", "read the passphrase from the first line of this file")
 	root.PersistentFlags().StringVar(&e.pushToken, "push-token", "", "play an app that pushes of Apple or Google wake: a `file` with PLATFORM:TOKEN, see kr-phone wake --help")
 	root.PersistentFlags().StringVar(&e.logLevel, "log-level", "warn", "debug, info, warn or error; logs go to stderr")
 	root.AddCommand(initCmd(e), pairCmd(e), runCmd(e), wakeCmd(e), unpairCmd(e), listCmd(e), keyCmd(e), logCmd(e), ruleCmd(e), hostCmd(e), forwardCmd(e), lockCmd(e), unlockCmd(e), renameCmd(e))
-	return io.Fail(root.ExecuteContext(ctx))
-}
-
-func usage(c *cobra.Command, err error) error {
-	return &term.Problem{Err: err, Code: 2, Hints: []string{"see: " + c.CommandPath() + " --help"}}
+	return io.Fail(cmdline.Run(ctx, root, args))
 }
 
 // home opens the state directory.
@@ -87,7 +82,7 @@ func home() (*statedir.Dir, error) {
 func (e *env) logger() (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(e.logLevel)); err != nil {
-		return nil, &term.Problem{Err: fmt.Errorf("unknown log level %q", e.logLevel), Code: 2}
+		return nil, &term.Problem{Err: fmt.Errorf("unknown log level %q", e.logLevel), Code: cmdline.CodeUsage}
 	}
 	return slog.New(slog.NewTextHandler(escape.Writer(e.io.Err), &slog.HandlerOptions{Level: level})), nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kryptonite/internal/cmdline"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/hostauth"
 	"kryptonite/internal/phone"
@@ -48,7 +49,7 @@ func parseApprove(c *cobra.Command, approve string) (phone.Approve, error) {
 	mode, ok := map[string]phone.Approve{
 		"ask": phone.ApproveAsk, "always": phone.ApproveAlways, "never": phone.ApproveNever}[approve]
 	if !ok {
-		return mode, usage(c, fmt.Errorf("--approve is %q, not always, never or ask", approve))
+		return mode, cmdline.Usage(c, fmt.Errorf("--approve is %q, not always, never or ask", approve))
 	}
 	return mode, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kryptonite/internal/cmdline"
 	"kryptonite/internal/fault"
 	"kryptonite/internal/knownhosts"
 	"kryptonite/internal/phone"
@@ -43,7 +44,7 @@ root on the way can ask for it.`,
 		Example: "  $ kr-phone forward laptop on", Args: cobra.ExactArgs(2), RunE: func(c *cobra.Command, args []string) error {
 			do := map[string]change{"on": forwardOn, "off": forwardOff}[args[1]]
 			if do == nil {
-				return usage(c, fmt.Errorf("%q is neither on nor off", args[1]))
+				return cmdline.Usage(c, fmt.Errorf("%q is neither on nor off", args[1]))
 			}
 			return withCore(func(o *opened, core *phone.Core) error { return e.change(c.Context(), o, core, do, args[0]) })
 		}}

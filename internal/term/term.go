@@ -234,11 +234,11 @@ func (t *IO) Confirm(ctx context.Context, question string) (bool, error) {
 	t.forgetTyped()
 	t.Sayf("%s [y/N] ", question)
 	s, err := t.ReadLine(ctx)
-	if errors.Is(err, io.EOF) {
+	if err != nil { // the question stands there without an answer
 		t.Sayf("\n")
-		return false, nil
-	}
-	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
 		return false, err
 	}
 	s = strings.ToLower(strings.TrimSpace(s))

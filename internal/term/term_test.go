@@ -123,6 +123,10 @@ func TestConfirmAndLines(t *testing.T) {
 	if _, err := blocked.ReadLine(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("ReadLine after the end: %v", err)
 	}
+	out.Reset()
+	if yes, err := blocked.Confirm(ctx, "sure?"); yes || !errors.Is(err, context.Canceled) || out.String() != "sure? [y/N] \n" {
+		t.Errorf("a question that is over: %v, %v, %q", yes, err, out.String())
+	}
 }
 
 type blockedReader struct{ ch chan struct{} }

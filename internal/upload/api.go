@@ -68,10 +68,13 @@ func (s Service) ByAPI(ctx context.Context, rt http.RoundTripper, token Token, k
 	if refused := new(APIError); err != nil && (!errors.As(err, &refused) || refused.Status == http.StatusUnauthorized) {
 		return "", err
 	}
-	if err == nil && k.in(list) {
+	if err == nil && k.in(list, s.api.counts) {
 		return There, nil
 	}
 	if _, err := c.call(ctx, s.api.add, self, values); err != nil {
+		if k.in(list, nil) {
+			err = fmt.Errorf("%s has this key for signatures only, and does not take it once more; let it log in there, or remove it first: %w", s.Title, err)
+		}
 		return "", err
 	}
 	return Added, nil

@@ -43,6 +43,8 @@ type tool struct {
 	list, add []string
 	env       []string // what it gets beside ours; a line with {host} only if that is known
 	login     string   // what a person types to sign in
+
+	counts func(list []byte) []byte // the keys in a list that log in; nil: all
 }
 
 // api is the service's HTTP API. Its paths are below base. With self, it is asked
@@ -53,6 +55,7 @@ type api struct {
 	self      string
 	selfField string
 	list, add call
+	counts    func(list []byte) []byte // the keys in a list that log in; nil: all
 	accept    string
 	version   string   // a header, "name: value"; "": none
 	auth      auth     // nil: by bearer token
@@ -77,7 +80,7 @@ func Services() []Service {
 		env: []string{"GH_TOKEN", "GITHUB_TOKEN"}, right: "admin:public_key, or of a fine-grained one: Git SSH keys, write",
 	}
 	gh := tool{name: "gh", list: []string{"ssh-key", "list"}, add: []string{"ssh-key", "add", "{file}", "--title", "{title}"},
-		env: []string{"GH_HOST={host}", "GH_PROMPT_DISABLED=1"}, login: "gh auth login --hostname {host} --scopes admin:public_key"}
+		env: []string{"GH_HOST={host}", "GH_PROMPT_DISABLED=1"}, login: "gh auth login --hostname {host} --scopes admin:public_key", counts: loginRows}
 	enterprise := github
 	enterprise.base = "https://{host}/api/v3"
 	enterprise.env = []string{"GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"}
@@ -93,8 +96,8 @@ func Services() []Service {
 			Name: "gitlab", Title: "GitLab", Where: where{What: "HOST", Def: "gitlab.com", env: []string{"GITLAB_HOST"}, form: host},
 			Page: "https://{host}/-/user_settings/ssh_keys",
 			tool: tool{name: "glab", list: []string{"ssh-key", "list"}, add: []string{"ssh-key", "add", "{file}", "--title", "{title}"},
-				env: []string{"GITLAB_HOST={host}", "NO_PROMPT=1"}, login: "glab auth login --hostname {host}"},
-			api: api{base: "https://{host}/api/v4", list: call{path: "/user/keys?per_page=100"},
+				env: []string{"GITLAB_HOST={host}", "NO_PROMPT=1"}, login: "glab auth login --hostname {host}", counts: loginRows},
+			api: api{base: "https://{host}/api/v4", list: call{path: "/user/keys?per_page=100"}, counts: loginObjects,
 				add: call{path: "/user/keys", body: map[string]string{"title": "{title}", "key": "{key}"}},
 				env: []string{"GITLAB_TOKEN"}, right: "api"},
 		},

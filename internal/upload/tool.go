@@ -65,7 +65,7 @@ func (s Service) ByTool(ctx context.Context, k Key, host string) (Outcome, error
 		return "", context.Cause(ctx)
 	case failed != nil:
 		return "", failed
-	case k.in(list):
+	case k.in(list, s.tool.counts):
 		return There, nil
 	}
 	if _, failed = run(s.tool.add); failed != nil {

@@ -3,8 +3,9 @@
 // with a token. What differs between services is a table ([Services]); nothing
 // here knows one of them by name.
 //
-// Both ways first list what is there: a key that is there is not added again, and
-// a program that cannot list has nobody signed in, or lacks the right.
+// Both ways first list what is there: a key that is there is not added again, unless
+// it is there for signatures only; and a program that cannot list has nobody signed
+// in, or lacks the right.
 //
 // A token goes into one header of requests to the https origins in the service's
 // row, and nowhere else: no redirect is followed, and a [Token] does not print. Programs
@@ -35,8 +36,12 @@ func (k Key) blob() string {
 	return k.Line
 }
 
-// in reports whether the key is somewhere in what a service, or its program, lists.
-func (k Key) in(list []byte) bool {
+// in reports whether the key is somewhere in that of what a service, or its program,
+// lists which counts.
+func (k Key) in(list []byte, counts func([]byte) []byte) bool {
+	if counts != nil {
+		list = counts(list)
+	}
 	return strings.Contains(strings.ReplaceAll(string(list), `\/`, "/"), k.blob())
 }
 
