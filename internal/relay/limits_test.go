@@ -2,11 +2,14 @@ package relay_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,5 +178,56 @@ func TestPingsAreBounded(t *testing.T) {
 	at.add(time.Second)
 	if err := conn.Ping(within(t)); err != nil {
 		t.Errorf("a ping a second later: %v", err)
+	}
+}
+
+// What strangers are refused, and what they delete that never was, is not a line
+// of the log for each.
+func TestStrangersDoNotWriteTheLog(t *testing.T) {
+	at := &clock{now: time.Now()}
+	var mu sync.Mutex
+	var out bytes.Buffer
+	r := relaytest.New(t, func(c *relay.Config) {
+		c.Now = at.Now
+		c.Logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, &out}, nil))
+		c.Limits.Mailboxes, c.Limits.TotalBytes = 1, 1
+	})
+	lines := func(text string) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Count(out.String(), text)
+	}
+	key := newKey(t)
+	connect(t, r.Origin(), key)
+	refuse := func() {
+		for range 5 {
+			if code := post(t, r.Origin(), key.Address(), "xx"); code != 507 {
+				t.Errorf("post to a full store = %d", code)
+			}
+			p := newPoller(t, r.Origin(), newKey(t))
+			p.want(429, mailbox.Poll{})
+			p.nonce = nil
+			p.want(200, mailbox.Poll{Delete: true})
+		}
+	}
+	refuse()
+	for _, text := range []string{"mailboxes refused: too many\" count=1\n", "the store is full\" count=1\n"} {
+		if n := lines(text); n != 1 || lines("refused") != 2 {
+			t.Errorf("%q is said %d times in\n%s", text, n, &out)
+		}
+	}
+	at.add(time.Minute)
+	refuse()
+	if lines("count=5\n") != 2 || lines("refused") != 4 { // four that were not said, and one
+		t.Errorf("a minute later:\n%s", &out)
+	}
+	if err := r.Server().Sweep(at.add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if lines("count=4\n") != 2 || lines("refused") != 6 {
+		t.Errorf("after a sweep:\n%s", &out)
+	}
+	if n := lines("deleted"); n != 0 {
+		t.Errorf("%d lines about mailboxes that never were:\n%s", n, &out)
 	}
 }

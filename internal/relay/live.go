@@ -111,7 +111,7 @@ func (s *Server) greet(conn *websocket.Conn, origins []string, addr mailbox.Addr
 	now := s.cfg.Now()
 	switch err := s.admit(addr, sender, now); {
 	case errors.Is(err, ErrTooManyMailboxes):
-		s.log.Warn("mailbox refused: too many", "mailbox", addr)
+		s.tooMany.add(1, s.log, s.cfg.Now())
 		refuse(mailbox.CloseTooMany, "too many mailboxes")
 		return false
 	case err != nil:

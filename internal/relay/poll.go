@@ -105,7 +105,7 @@ func (s *Server) polled(w http.ResponseWriter, p mailbox.Poll, origins []string,
 func (s *Server) admitPoll(w http.ResponseWriter, addr mailbox.Address, sender netip.Addr) bool {
 	switch err := s.admit(addr, sender, s.cfg.Now()); {
 	case errors.Is(err, ErrTooManyMailboxes):
-		s.log.Warn("mailbox refused: too many", "mailbox", addr)
+		s.tooMany.add(1, s.log, s.cfg.Now())
 		w.Header().Set("Retry-After", strconv.Itoa(createRetry))
 		fail(w, http.StatusTooManyRequests, "too many mailboxes")
 		return false
@@ -121,12 +121,15 @@ func (s *Server) admitPoll(w http.ResponseWriter, addr mailbox.Address, sender n
 func (s *Server) remove(w http.ResponseWriter, addr mailbox.Address) {
 	ctx, cancel := context.WithTimeout(s.ctx, mailbox.ProofTimeout) // also for who hung up
 	defer cancel()
+	existed, _ := s.cfg.Store.Exists(ctx, addr) // for the log: anyone may delete nothing
 	if err := s.cfg.Store.Delete(ctx, addr); err != nil {
 		s.log.Error("mailbox not deleted", "mailbox", addr, "error", err)
 		fail(w, http.StatusServiceUnavailable, "store is not available")
 		return
 	}
-	s.log.Info("mailbox deleted", "mailbox", addr)
+	if existed {
+		s.log.Info("mailbox deleted", "mailbox", addr)
+	}
 	s.mu.RLock()
 	old := s.readers[addr]
 	s.mu.RUnlock()

@@ -67,7 +67,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, addr mailbox.Addre
 		w.Header().Set("Retry-After", strconv.Itoa(fullRetry))
 		fail(w, http.StatusTooManyRequests, "mailbox is full")
 	case errors.Is(err, ErrStoreFull):
-		s.log.Warn("store is full", "bytes", s.limits.TotalBytes)
+		s.full.add(1, s.log, s.cfg.Now())
 		fail(w, http.StatusInsufficientStorage, "relay is full")
 	case errors.Is(err, ErrClosed):
 		fail(w, http.StatusServiceUnavailable, "relay is going away")

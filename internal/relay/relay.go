@@ -147,6 +147,8 @@ type Server struct {
 	crowd   *Crowd
 	nonces  *nonces   // of polls
 	unnamed sync.Once // said that a proxy names nobody
+	tooMany refusals
+	full    refusals
 
 	// ctx ends when connections are cut without further courtesy.
 	ctx  context.Context
@@ -179,6 +181,8 @@ func New(cfg Config) (*Server, error) {
 		limits:  cfg.Limits.withDefaults(),
 		log:     cfg.Logger,
 		readers: map[mailbox.Address]*reader{},
+		tooMany: refusals{what: "mailboxes refused: too many"},
+		full:    refusals{what: "frames refused: the store is full"},
 	}
 	for _, o := range cfg.Origins {
 		c, err := mailbox.CanonicalOrigin(o)
@@ -260,6 +264,8 @@ func (s *Server) Close() {
 func (s *Server) Sweep(now time.Time) error {
 	s.senders.sweep(now)
 	s.nonces.sweep(now)
+	s.tooMany.add(0, s.log, now)
+	s.full.add(0, s.log, now)
 	// The Store calls deliver, which takes mu: never call the Store under mu.
 	s.mu.RLock()
 	connected := slices.Collect(maps.Keys(s.readers))
