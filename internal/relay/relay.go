@@ -59,7 +59,7 @@ import (
 type Limits struct {
 	MailboxFrames int           // frames waiting in one mailbox; default mailbox.MaxMailboxFrames
 	MailboxBytes  int64         // their bytes; default mailbox.MaxMailboxBytes
-	TotalBytes    int64         // bytes of all waiting frames; default 4 GiB
+	TotalBytes    int64         // bytes of all waiting frames, and FrameOverhead for each; default 4 GiB
 	Mailboxes     int           // mailboxes in all; default 100,000
 	Connections   int           // WebSockets and polls at a time; default 50,000
 	Retention     time.Duration // of a frame; default mailbox.Retention

@@ -38,7 +38,7 @@ type Post struct {
 type Quota struct {
 	MailboxFrames int   // frames in one mailbox
 	MailboxBytes  int64 // bytes of frames in one mailbox
-	TotalBytes    int64 // bytes of frames in all mailboxes
+	TotalBytes    int64 // bytes of frames in all mailboxes, and FrameOverhead for each
 }
 
 // Expired counts what one Expire removed.

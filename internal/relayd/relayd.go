@@ -85,7 +85,8 @@ Flags:
                           at once (default 8192)
   --sender-mailboxes <n>  new mailboxes an hour from one sender (default 120)
   --max-mailboxes <n>     mailboxes in all (default 100000)
-  --max-bytes <n>         bytes of waiting mail in all (default 4294967296)
+  --max-bytes <n>         bytes of waiting mail in all, 512 added for each message
+                          (default 4294967296)
   --log-level <level>     debug, info, warn or error (default info)
   --log-format <format>   text or json (default text)
   --version               print the version and end

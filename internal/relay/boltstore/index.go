@@ -14,7 +14,7 @@ import (
 // frame bodies. Its methods need Store.mu.
 type index struct {
 	boxes map[mailbox.Address]*box
-	bytes int64 // of all frames
+	bytes int64 // of all frames, with relay.FrameOverhead for each
 
 	// Idempotency records live in two generations, each named by its start in
 	// unix milliseconds. When the current one is older than the window it
@@ -72,11 +72,11 @@ type Contents struct {
 func (x *index) contents() Contents {
 	c := Contents{
 		Mailboxes: len(x.boxes),
-		Bytes:     x.bytes,
 		Records:   len(x.current.records) + len(x.previous.records),
 	}
 	for _, b := range x.boxes {
 		c.Frames += len(b.frames)
+		c.Bytes += b.bytes
 	}
 	return c
 }
@@ -120,7 +120,7 @@ func (x *index) room(b *box, size int, q relay.Quota) error {
 	switch {
 	case len(b.frames) >= q.MailboxFrames, b.bytes+int64(size) > q.MailboxBytes:
 		return relay.ErrMailboxFull
-	case x.bytes+int64(size) > q.TotalBytes:
+	case x.bytes+cost(size) > q.TotalBytes:
 		return relay.ErrStoreFull
 	}
 	return nil
@@ -129,8 +129,11 @@ func (x *index) room(b *box, size int, q relay.Quota) error {
 func (x *index) add(b *box, f frameRef) {
 	b.frames = append(b.frames, f)
 	b.bytes += int64(f.size)
-	x.bytes += int64(f.size)
+	x.bytes += cost(f.size)
 }
+
+// cost is what a frame counts for in the whole store.
+func cost(size int) int64 { return int64(size) + relay.FrameOverhead }
 
 // remove reports whether the frame was there.
 func (x *index) remove(b *box, seq uint64) bool {
@@ -146,9 +149,9 @@ func (x *index) remove(b *box, seq uint64) bool {
 	if !ok {
 		return false
 	}
-	size := int64(b.frames[i].size)
-	b.bytes -= size
-	x.bytes -= size
+	size := b.frames[i].size
+	b.bytes -= int64(size)
+	x.bytes -= cost(size)
 	if b.frames = slices.Delete(b.frames, i, i+1); len(b.frames) == 0 {
 		b.frames = nil // an idle mailbox costs little
 	}
@@ -160,7 +163,7 @@ func (x *index) removeBox(addr mailbox.Address) bool {
 	if !ok {
 		return false
 	}
-	x.bytes -= b.bytes
+	x.bytes -= b.bytes + int64(len(b.frames))*relay.FrameOverhead
 	delete(x.boxes, addr)
 	return true
 }

@@ -22,7 +22,7 @@ type Store struct {
 	deliver func(mailbox.Address, relay.Frame)
 	boxes   map[mailbox.Address]*box
 	seq     uint64
-	bytes   int64
+	bytes   int64 // with relay.FrameOverhead for each frame
 	closed  bool
 }
 
@@ -106,11 +106,11 @@ func (s *Store) Append(_ context.Context, p relay.Post) (bool, error) {
 	if len(b.frames) >= p.Quota.MailboxFrames || size+n > p.Quota.MailboxBytes {
 		return false, relay.ErrMailboxFull
 	}
-	if s.bytes+n > p.Quota.TotalBytes {
+	if s.bytes+n+relay.FrameOverhead > p.Quota.TotalBytes {
 		return false, relay.ErrStoreFull
 	}
 	s.seq++
-	s.bytes += n
+	s.bytes += n + relay.FrameOverhead
 	f := relay.Frame{Seq: s.seq, Body: p.Body}
 	b.frames = append(b.frames, frame{f, p.At})
 	b.seen[p.ID] = seen{p.Body, p.At}
@@ -161,7 +161,7 @@ func (s *Store) remove(b *box, which func(frame) bool) (n int) {
 			return false
 		}
 		n++
-		s.bytes -= int64(len(f.Body))
+		s.bytes -= int64(len(f.Body)) + relay.FrameOverhead
 		return true
 	})
 	return n

@@ -338,7 +338,8 @@ func quotas(t *testing.T, h *house) {
 	wantErr(t, "990 bytes", with(bert, 990, q), nil)
 	h.s.Ack(anna, h.backlog(anna)[0].Seq)
 	wantErr(t, "after an ack", with(anna, 10, q), nil)
-	q.TotalBytes, q.MailboxFrames, q.MailboxBytes = 1021, 100, 10_000
+	// Two frames in each mailbox, of 20 and 1000 bytes; and one more.
+	q.TotalBytes, q.MailboxFrames, q.MailboxBytes = 1021+5*relay.FrameOverhead, 100, 10_000
 	wantErr(t, "over the total", with(anna, 2, q), relay.ErrStoreFull)
 	wantErr(t, "up to the total", with(anna, 1, q), nil)
 	wantErr(t, "Delete", h.s.Delete(ctx, bert), nil)
