@@ -275,7 +275,7 @@ func (s *Server) Sweep(now time.Time) error {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
 	defer cancel()
-	n, err := s.cfg.Store.Expire(ctx, now.Add(-s.limits.Retention), now.Add(-s.limits.Unread))
+	n, err := s.cfg.Store.Expire(ctx, now, now.Add(-s.limits.Retention), now.Add(-s.limits.Unread))
 	if err != nil {
 		return fmt.Errorf("relay: sweep: %w", err)
 	}

@@ -129,7 +129,7 @@ func TestFailedCreate(t *testing.T) {
 	if got, err := s.Backlog(t.Context(), addr, 0, 9, 9); err != nil || len(got) != 1 {
 		t.Errorf("%d frames, %v, want the one that was posted", len(got), err)
 	}
-	if n := s.x.bytes; n != 1 {
+	if n := s.x.bytes; n != 1+relay.FrameOverhead {
 		t.Errorf("%d bytes are counted", n)
 	}
 }

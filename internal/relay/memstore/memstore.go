@@ -191,7 +191,7 @@ func (s *Store) Delete(_ context.Context, addr mailbox.Address) error {
 }
 
 // Expire implements [relay.Store].
-func (s *Store) Expire(_ context.Context, frames, unread time.Time) (relay.Expired, error) {
+func (s *Store) Expire(_ context.Context, now, frames, unread time.Time) (relay.Expired, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -199,6 +199,7 @@ func (s *Store) Expire(_ context.Context, frames, unread time.Time) (relay.Expir
 	}
 	var n relay.Expired
 	for addr, b := range s.boxes {
+		b.noLaterThan(now)
 		if b.read.Before(unread) {
 			n.Mailboxes++
 			n.Frames += s.remove(b, func(frame) bool { return true })
@@ -208,6 +209,23 @@ func (s *Store) Expire(_ context.Context, frames, unread time.Time) (relay.Expir
 		n.Frames += s.remove(b, func(f frame) bool { return f.at.Before(frames) })
 	}
 	return n, nil
+}
+
+// noLaterThan makes times after now into now.
+func (b *box) noLaterThan(now time.Time) {
+	if b.read.After(now) {
+		b.read = now
+	}
+	for i := range b.frames {
+		if b.frames[i].at.After(now) {
+			b.frames[i].at = now
+		}
+	}
+	for id, old := range b.seen {
+		if old.at.After(now) {
+			b.seen[id] = seen{old.body, now}
+		}
+	}
 }
 
 // Close implements [relay.Store].
