@@ -15,11 +15,12 @@ const (
 	readTimeout   = 30 * time.Second // a whole request: 64 KiB at 2 KiB/s
 	writeTimeout  = 60 * time.Second
 	idleTimeout   = 120 * time.Second // longer than clients keep idle connections
-	byteTimeout   = 30 * time.Second  // for the next byte to leave on a connection of HTTP/2
+	byteTimeout   = 60 * time.Second  // for the next bytes to leave on a connection of HTTP/2: some 100 KB on a slow line
 	silentTimeout = 60 * time.Second  // of a connection of HTTP/2, before it is pinged: longer than a poll waits
-	maxHeader     = 16 << 10          // bytes
-	maxStreams    = 32                // requests at a time on one connection of HTTP/2
-	closePatience = 3 * time.Second   // for close handshakes and running posts
+	pongTimeout   = 30 * time.Second
+	maxHeader     = 16 << 10        // bytes
+	maxStreams    = 32              // requests at a time on one connection of HTTP/2
+	closePatience = 3 * time.Second // for close handshakes and running posts
 )
 
 // HTTPServer returns a server of h for strangers, who may be slow or silent for
@@ -42,7 +43,7 @@ func httpServer(h http.Handler, logger *slog.Logger, byteTimeout time.Duration) 
 		HTTP2: &http.HTTP2Config{
 			WriteByteTimeout:     byteTimeout,
 			SendPingTimeout:      silentTimeout,
-			PingTimeout:          byteTimeout,
+			PingTimeout:          pongTimeout,
 			MaxConcurrentStreams: maxStreams,
 		},
 		ErrorLog: log.New(httpLog{logger}, "", 0),
