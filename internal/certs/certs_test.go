@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -166,6 +167,55 @@ func TestWrongClock(t *testing.T) {
 	}
 }
 
+// A certificate that the disk does not take is served all the same, is not asked
+// for again, and is stored as soon as there is room.
+func TestCertificateOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	p := certstest.Start(t, 24*time.Hour)
+	dir := t.TempDir()
+	var mu sync.Mutex
+	ahead := time.Duration(0)
+	k, log := keeper(t, p, Config{Domains: []string{"relay.test"}, Path: dir, Now: func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Now().Add(ahead)
+	}})
+	file := filepath.Join(dir, k.sub+"relay.test.pem")
+	if err := os.MkdirAll(filepath.Join(file, "in the way"), 0o700); err != nil { // as a full disk: no file gets there
+		t.Fatal(err)
+	}
+	var tr try
+	for try := range 3 {
+		next := k.attend(t.Context(), "relay.test", &tr)
+		if leaf(t, k, "relay.test") == nil {
+			t.Fatalf("the certificate is not served: %s", log)
+		}
+		if n := p.Orders(); n != 1 || tr.failures != try+1 {
+			t.Errorf("try %d: %d orders, want 1, and %d failures", try, n, tr.failures)
+		}
+		if again := k.attend(t.Context(), "relay.test", &tr); !again.Equal(next) || tr.failures != try+1 {
+			t.Errorf("within the pause: %d failures, again at %v, want %v", tr.failures, again, next)
+		}
+		mu.Lock()
+		ahead = time.Until(next) + time.Second
+		mu.Unlock()
+	}
+	if log := log.String(); strings.Count(log, "level=WARN") != 1 || !strings.Contains(log, "not stored") || !strings.Contains(log, "--data") {
+		t.Errorf("log: %s", log)
+	}
+	if err := os.RemoveAll(file); err != nil {
+		t.Fatal(err)
+	}
+	_, renew := k.expires("relay.test")
+	if at := k.attend(t.Context(), "relay.test", &tr); !at.Equal(renew) || tr.failures != 0 || p.Orders() != 1 {
+		t.Errorf("with room again: %+v, next at %v, %d orders", tr, at, p.Orders())
+	}
+	again, err := New(Config{Domains: []string{"relay.test"}, Path: dir, Directory: p.Directory})
+	if err != nil || leaf(t, again, "relay.test") == nil {
+		t.Errorf("after a restart: no certificate, %v", err)
+	}
+}
+
 // Certificates and accounts belong to one CA, and damaged ones are set aside.
 func TestFiles(t *testing.T) {
 	t.Parallel()
@@ -275,6 +325,7 @@ func TestExplain(t *testing.T) {
 		{refused("new", strings.Repeat("x", 10_000)), "…", "", time.Minute},
 		{x509.UnknownAuthorityError{}, "unknown authority", "--acme-ca", time.Minute},
 		{&fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission}, "open x", "--data", time.Minute},
+		{&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, "write x", "free some space", time.Minute},
 		{context.DeadlineExceeded, "deadline", "cannot be reached", time.Minute},
 	}
 	for _, row := range rows {

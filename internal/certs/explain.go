@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -57,6 +58,8 @@ func hintFor(err error) string {
 	var dns *net.DNSError
 	var file *fs.PathError
 	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "the disk with the directory of --data is full: free some space"
 	case errors.As(err, &file):
 		return "look at the directory of --data"
 	case errors.As(err, &authority):

@@ -23,8 +23,9 @@ const answerTimeout = 30 * time.Second // for one answer of the CA
 // errClock: a certificate that is due for renewal as soon as it is made.
 var errClock = errors.New("the new certificate is not valid now by this machine's clock")
 
-// obtain gets a certificate for domain, stores it and serves it from then on.
-func (k *Keeper) obtain(ctx context.Context, domain string) error {
+// obtain gets a certificate for domain and serves it from then on. It returns
+// the file that is to be stored; with errClock, too.
+func (k *Keeper) obtain(ctx context.Context, domain string) (file []byte, err error) {
 	transport := &http.Transport{
 		Proxy:           http.ProxyFromEnvironment,
 		TLSClientConfig: &tls.Config{RootCAs: k.cfg.Roots, MinVersion: tls.VersionTLS12},
@@ -32,40 +33,41 @@ func (k *Keeper) obtain(ctx context.Context, domain string) error {
 	defer transport.CloseIdleConnections()
 	ca, err := k.account(ctx, &http.Client{Transport: transport, Timeout: answerTimeout})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	order, err := ca.AuthorizeOrder(ctx, acme.DomainIDs(domain))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, u := range order.AuthzURLs {
 		if err := k.authorize(ctx, ca, domain, u); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if order, err = ca.WaitOrder(ctx, order.URI); err != nil {
-		return err
+		return nil, err
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{domain}}, key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	chain, _, err := ca.CreateOrderCert(ctx, order.FinalizeURL, csr, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	return k.take(domain, key, chain)
 }
 
-// take stores and serves a certificate that the CA made.
-func (k *Keeper) take(domain string, key *ecdsa.PrivateKey, chain [][]byte) error {
+// take serves a certificate that the CA made, before anything can fail on the
+// disk: a CA makes few for one name. It returns its file.
+func (k *Keeper) take(domain string, key *ecdsa.PrivateKey, chain [][]byte) (file []byte, err error) {
 	b, err := encodeKey(key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, der := range chain {
 		b = append(b, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
@@ -75,18 +77,15 @@ func (k *Keeper) take(domain string, key *ecdsa.PrivateKey, chain [][]byte) erro
 		err = c.Leaf.VerifyHostname(domain)
 	}
 	if err != nil {
-		return fmt.Errorf("the CA's certificate is of no use: %w", err)
-	}
-	if err := k.dir.WriteFile(k.sub+domain+".pem", b); err != nil {
-		return err
+		return nil, fmt.Errorf("the CA's certificate is of no use: %w", err)
 	}
 	k.mu.Lock()
 	k.certs[domain] = &c
 	k.mu.Unlock()
 	if now := k.cfg.Now(); now.Before(c.Leaf.NotBefore) || !now.Before(renewal(c.Leaf)) {
-		return errClock // others may still take it; do not ask for the next at once
+		return b, errClock // others may still take it; do not ask for the next at once
 	}
-	return nil
+	return b, nil
 }
 
 // authorize shows the CA that domain leads here.

@@ -2,7 +2,10 @@ package certs
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
+	"syscall"
 	"time"
 )
 
@@ -19,22 +22,39 @@ type try struct {
 	next     time.Time // not before
 	said     time.Time // the last warning
 	reason   string    // and what it said
+	unsaved  []byte    // the file of the certificate that is served, if it is not stored yet
 }
 
 // attend asks the CA for domain's certificate if it is time, and returns when to
 // look again.
 func (k *Keeper) attend(ctx context.Context, domain string, t *try) time.Time {
 	now := k.cfg.Now()
-	if _, renew := k.expires(domain); now.Before(renew) {
+	_, renew := k.expires(domain)
+	due := !now.Before(renew)
+	if (due || t.unsaved != nil) && now.Before(t.next) {
+		return t.next
+	}
+	if t.unsaved != nil {
+		if err := k.save(domain, t); err == nil {
+			k.log.Info("certificate stored", "domain", domain)
+		} else if !due {
+			k.failed(domain, t, err)
+			return t.next
+		}
+	}
+	if !due {
 		*t = try{}
 		return renew
 	}
-	if now.Before(t.next) {
-		return t.next
-	}
 	order, cancel := context.WithTimeout(ctx, orderTimeout)
-	err := k.obtain(order, domain)
+	file, err := k.obtain(order, domain)
 	cancel()
+	if file != nil {
+		t.unsaved = file
+		if saved := k.save(domain, t); err == nil {
+			err = saved
+		}
+	}
 	switch {
 	case ctx.Err() != nil:
 		return now
@@ -46,6 +66,20 @@ func (k *Keeper) attend(ctx context.Context, domain string, t *try) time.Time {
 	}
 	k.failed(domain, t, err)
 	return t.next
+}
+
+// save stores the certificate that is served already. A failure that goes on is
+// told in the same words, without the temporary file's name.
+func (k *Keeper) save(domain string, t *try) error {
+	name := k.sub + domain + ".pem"
+	if err := k.dir.WriteFile(name, t.unsaved); err != nil {
+		if cause := syscall.Errno(0); errors.As(err, &cause) {
+			err = cause
+		}
+		return &fs.PathError{Op: "write", Path: k.dir.Path(name), Err: err}
+	}
+	t.unsaved = nil
+	return nil
 }
 
 // failed notes a failure, sets the time of the next try, and says it: at once,
@@ -61,8 +95,12 @@ func (k *Keeper) failed(domain string, t *try, err error) {
 	}
 	facts := []any{"domain", domain, "error", what, "hint", hint, "again", t.next.UTC().Truncate(time.Second)}
 	end, _ := k.expires(domain)
-	if end.IsZero() {
+	switch {
+	case end.IsZero():
 		k.log.Log(context.Background(), level, "no certificate yet", facts...)
+		return
+	case t.unsaved != nil:
+		k.log.Log(context.Background(), level, "certificate obtained and served, but not stored: a restart would ask the CA again", facts...)
 		return
 	}
 	k.log.Log(context.Background(), level, "certificate not renewed", append(facts, "expires", end.UTC())...)

@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"kryptonite/internal/attacktest"
@@ -44,4 +46,18 @@ func TestAnswerToOtherWords(t *testing.T) {
 	}
 	d.endPair()
 	refused(ours)
+}
+
+// TestPairingOfAKrdThatEnds: kr hears of no cause, as the reason is krd's; that the stream
+// ends without an end is what it has words for.
+func TestPairingOfAKrdThatEnds(t *testing.T) {
+	d := newDaemon(t)
+	alive(t, d)
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(ErrStopped)
+	w := httptest.NewRecorder()
+	d.api().ServeHTTP(w, request("POST", "/v1/pair", `{"relay":"http://127.0.0.1:1","app":"http://127.0.0.1:1"}`).WithContext(ctx))
+	if strings.Contains(w.Body.String(), "error") {
+		t.Errorf("kr is told: %s", w.Body)
+	}
 }

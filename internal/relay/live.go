@@ -24,13 +24,16 @@ const (
 	stallTimeout = 30 * time.Second // for one message to leave; a slower connection is cut
 )
 
-func (s *Server) live(w http.ResponseWriter, r *http.Request, addr mailbox.Address, sender netip.Prefix) {
-	origins, ok := s.begin(w, r)
-	if !ok {
+func (s *Server) live(w http.ResponseWriter, r *http.Request, addr mailbox.Address, sender netip.Addr) {
+	origins, ok := s.known(w, r)
+	if !ok || !s.place(w) {
 		return
 	}
-	// Any page may connect: no cookie or other standing right is involved.
-	conn, err := websocket.Accept(&handshake{ResponseWriter: w}, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	pings := &pings{now: s.cfg.Now}
+	conn, err := websocket.Accept(&handshake{ResponseWriter: w}, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // any page may connect: no cookie or other standing right is involved
+		OnPingReceived:     func(context.Context, []byte) bool { return pings.answer() },
+	})
 	if err != nil { // answered
 		s.leave()
 		return
@@ -46,8 +49,23 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request, addr mailbox.Addre
 	s.handlers.Go(func() {
 		defer s.leave()
 		defer conn.CloseNow()
-		s.read(conn, addr)
+		s.read(conn, addr, pings)
 	})
+}
+
+// pings says which pings of one connection are answered, by frame or by message:
+// one a second, and ten at once.
+type pings struct {
+	now func() time.Time
+
+	mu sync.Mutex
+	b  bucket
+}
+
+func (p *pings) answer() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.b.take(p.now(), 1, limit{rate: 1, size: 10})
 }
 
 // handshake lets a WebSocket begin. What the library would say to a bad request
@@ -80,7 +98,7 @@ func (h *handshake) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
 // greet has the caller prove his key and makes sure that his mailbox exists. If
 // not, it says why on conn and returns false.
-func (s *Server) greet(conn *websocket.Conn, origins []string, addr mailbox.Address, sender netip.Prefix) bool {
+func (s *Server) greet(conn *websocket.Conn, origins []string, addr mailbox.Address, sender netip.Addr) bool {
 	refuse := func(code int, reason string) { _ = conn.Close(websocket.StatusCode(code), reason) }
 	switch err := s.prove(conn, origins, addr); {
 	case errors.Is(err, mailbox.ErrProof):
@@ -93,7 +111,7 @@ func (s *Server) greet(conn *websocket.Conn, origins []string, addr mailbox.Addr
 	now := s.cfg.Now()
 	switch err := s.admit(addr, sender, now); {
 	case errors.Is(err, ErrTooManyMailboxes):
-		s.log.Warn("mailbox refused: too many", "mailbox", addr)
+		s.tooMany.add(1, s.log, s.cfg.Now())
 		refuse(mailbox.CloseTooMany, "too many mailboxes")
 		return false
 	case err != nil:
@@ -129,7 +147,7 @@ func (s *Server) prove(conn *websocket.Conn, origins []string, addr mailbox.Addr
 }
 
 // read serves a proven connection until it ends.
-func (s *Server) read(conn *websocket.Conn, addr mailbox.Address) {
+func (s *Server) read(conn *websocket.Conn, addr mailbox.Address, pings *pings) {
 	r := newReader(addr, func(code int, reason string) { _ = conn.Close(websocket.StatusCode(code), reason) })
 	if !s.register(r) {
 		r.end(statusGoingAway, "relay is going away")
@@ -151,7 +169,7 @@ func (s *Server) read(conn *websocket.Conn, addr mailbox.Address) {
 			}
 		}
 	})
-	err := s.listen(ctx, conn, r)
+	err := s.listen(ctx, conn, r, pings)
 	s.unregister(r)
 	cancel()
 	writer.Wait()
@@ -160,7 +178,7 @@ func (s *Server) read(conn *websocket.Conn, addr mailbox.Address) {
 }
 
 // listen reads acknowledgements and pings until the connection ends.
-func (s *Server) listen(ctx context.Context, conn *websocket.Conn, r *reader) error {
+func (s *Server) listen(ctx context.Context, conn *websocket.Conn, r *reader, pings *pings) error {
 	for {
 		typ, b, err := conn.Read(ctx)
 		if err != nil {
@@ -172,6 +190,10 @@ func (s *Server) listen(ctx context.Context, conn *websocket.Conn, r *reader) er
 				r.end(mailbox.CloseBadMessage, "bad acknowledgement")
 				return err
 			}
+			if !r.acked(seq) { // not by an honest holder; the Store has one lock for all
+				r.end(mailbox.CloseBadMessage, "acknowledgement of what was not sent")
+				return errors.New("relay: acknowledgement of what was not sent")
+			}
 			fault.Point("relay.acked")
 			s.cfg.Store.Ack(r.addr, seq)
 			continue
@@ -179,6 +201,9 @@ func (s *Server) listen(ctx context.Context, conn *websocket.Conn, r *reader) er
 		c, err := mailbox.ParseControl(b)
 		switch {
 		case err == nil && c.Type == mailbox.TypePing:
+			if !pings.answer() {
+				continue
+			}
 			if err := send(ctx, conn, websocket.MessageText, mailbox.Control{Type: mailbox.TypePong}.Encode()); err != nil {
 				return err
 			}
@@ -207,7 +232,7 @@ func (s *Server) write(ctx context.Context, conn *websocket.Conn, r *reader) err
 		queue, behind := r.take()
 		if behind {
 			var err error
-			if sent, err = s.writeBacklog(ctx, conn, r.addr, sent); err != nil {
+			if sent, err = s.writeBacklog(ctx, conn, r, sent); err != nil {
 				return err
 			}
 			continue
@@ -216,7 +241,7 @@ func (s *Server) write(ctx context.Context, conn *websocket.Conn, r *reader) err
 			if f.Seq <= sent {
 				continue
 			}
-			if err := send(ctx, conn, websocket.MessageBinary, mailbox.EncodeDelivery(f.Seq, f.Body)); err != nil {
+			if err := sendFrame(ctx, conn, r, f); err != nil {
 				return err
 			}
 			sent = f.Seq
@@ -242,9 +267,9 @@ func (s *Server) write(ctx context.Context, conn *websocket.Conn, r *reader) err
 }
 
 // writeBacklog sends what the Store holds after sent, and returns the new sent.
-func (s *Server) writeBacklog(ctx context.Context, conn *websocket.Conn, addr mailbox.Address, sent uint64) (uint64, error) {
+func (s *Server) writeBacklog(ctx context.Context, conn *websocket.Conn, r *reader, sent uint64) (uint64, error) {
 	for {
-		page, err := s.cfg.Store.Backlog(ctx, addr, sent, pageFrames, pageBytes)
+		page, err := s.cfg.Store.Backlog(ctx, r.addr, sent, pageFrames, pageBytes)
 		if errors.Is(err, ErrNoMailbox) {
 			return sent, err
 		}
@@ -255,7 +280,7 @@ func (s *Server) writeBacklog(ctx context.Context, conn *websocket.Conn, addr ma
 			return sent, nil
 		}
 		for _, f := range page {
-			if err := send(ctx, conn, websocket.MessageBinary, mailbox.EncodeDelivery(f.Seq, f.Body)); err != nil {
+			if err := sendFrame(ctx, conn, r, f); err != nil {
 				return sent, err
 			}
 			sent = f.Seq
@@ -263,12 +288,15 @@ func (s *Server) writeBacklog(ctx context.Context, conn *websocket.Conn, addr ma
 	}
 }
 
+func sendFrame(ctx context.Context, conn *websocket.Conn, r *reader, f Frame) error {
+	r.sending(f.Seq) // before it: the acknowledgement may overtake us
+	err := send(ctx, conn, websocket.MessageBinary, mailbox.EncodeDelivery(f.Seq, f.Body))
+	fault.Point("relay.delivered")
+	return err
+}
+
 func send(ctx context.Context, conn *websocket.Conn, typ websocket.MessageType, b []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, stallTimeout)
 	defer cancel()
-	err := conn.Write(ctx, typ, b)
-	if typ == websocket.MessageBinary {
-		fault.Point("relay.delivered")
-	}
-	return err
+	return conn.Write(ctx, typ, b)
 }

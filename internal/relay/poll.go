@@ -19,16 +19,16 @@ const (
 
 // poll answers one poll: it checks the proof, then deletes the mailbox, or makes
 // it if need be, removes what is acknowledged, and waits for frames.
-func (s *Server) poll(w http.ResponseWriter, r *http.Request, addr mailbox.Address, sender netip.Prefix) {
-	origins, ok := s.begin(w, r)
+func (s *Server) poll(w http.ResponseWriter, r *http.Request, addr mailbox.Address, sender netip.Addr) {
+	origins, ok := s.known(w, r)
 	if !ok {
 		return
 	}
-	defer s.leave()
 	p, ok := readPoll(w, r)
 	if !ok || !s.polled(w, p, origins, addr) {
 		return
 	}
+	defer s.leave()
 	if p.Delete {
 		s.remove(w, addr)
 		return
@@ -74,8 +74,9 @@ func readPoll(w http.ResponseWriter, r *http.Request) (p mailbox.Poll, ok bool) 
 	return p, true
 }
 
-// polled checks the proof and uses up its nonce. If it returns false, it has
-// answered: with a nonce unless the proof is wrong in itself.
+// polled checks the proof, enters, and uses up the nonce. If it returns false, it
+// has answered: with a nonce unless the proof is wrong in itself or the relay is
+// full; then the nonce is as good as before.
 func (s *Server) polled(w http.ResponseWriter, p mailbox.Poll, origins []string, addr mailbox.Address) bool {
 	now := s.cfg.Now()
 	at, ok := s.nonces.open(addr, p.Nonce, now)
@@ -84,7 +85,14 @@ func (s *Server) polled(w http.ResponseWriter, p mailbox.Poll, origins []string,
 		fail(w, http.StatusForbidden, "proof does not hold")
 		return false
 	}
-	if !ok || !s.nonces.take(addr, at) {
+	if ok && !s.place(w) {
+		return false
+	}
+	if ok && !s.nonces.take(addr, at) {
+		s.leave()
+		ok = false
+	}
+	if !ok {
 		w.Header().Set("WWW-Authenticate", "Kryptonite-Mailbox")
 		answer(w, http.StatusUnauthorized, mailbox.PollReply{Error: "prove it with this nonce", Nonce: s.nonces.give(addr, now)})
 		return false
@@ -94,10 +102,10 @@ func (s *Server) polled(w http.ResponseWriter, p mailbox.Poll, origins []string,
 
 // admitPoll makes sure that the mailbox exists. If it returns false, it has
 // answered.
-func (s *Server) admitPoll(w http.ResponseWriter, addr mailbox.Address, sender netip.Prefix) bool {
+func (s *Server) admitPoll(w http.ResponseWriter, addr mailbox.Address, sender netip.Addr) bool {
 	switch err := s.admit(addr, sender, s.cfg.Now()); {
 	case errors.Is(err, ErrTooManyMailboxes):
-		s.log.Warn("mailbox refused: too many", "mailbox", addr)
+		s.tooMany.add(1, s.log, s.cfg.Now())
 		w.Header().Set("Retry-After", strconv.Itoa(createRetry))
 		fail(w, http.StatusTooManyRequests, "too many mailboxes")
 		return false
@@ -113,12 +121,15 @@ func (s *Server) admitPoll(w http.ResponseWriter, addr mailbox.Address, sender n
 func (s *Server) remove(w http.ResponseWriter, addr mailbox.Address) {
 	ctx, cancel := context.WithTimeout(s.ctx, mailbox.ProofTimeout) // also for who hung up
 	defer cancel()
+	existed, _ := s.cfg.Store.Exists(ctx, addr) // for the log: anyone may delete nothing
 	if err := s.cfg.Store.Delete(ctx, addr); err != nil {
 		s.log.Error("mailbox not deleted", "mailbox", addr, "error", err)
 		fail(w, http.StatusServiceUnavailable, "store is not available")
 		return
 	}
-	s.log.Info("mailbox deleted", "mailbox", addr)
+	if existed {
+		s.log.Info("mailbox deleted", "mailbox", addr)
+	}
 	s.mu.RLock()
 	old := s.readers[addr]
 	s.mu.RUnlock()

@@ -15,10 +15,15 @@ import (
 const fullRetry = 5
 
 // post stores one frame; see the package comment for the answers.
-func (s *Server) post(w http.ResponseWriter, r *http.Request, addr mailbox.Address, _ netip.Prefix) {
+func (s *Server) post(w http.ResponseWriter, r *http.Request, addr mailbox.Address, sender netip.Addr) {
 	id, err := mailbox.ParsePostID(r.Header.Get(mailbox.HeaderIdempotencyKey))
 	if err != nil {
 		fail(w, http.StatusBadRequest, "Idempotency-Key must be 32 lower-case hex characters")
+		return
+	}
+	// Who knows no mailbox gets no memory for a body. Append looks again.
+	if exists, err := s.cfg.Store.Exists(r.Context(), addr); err == nil && !exists {
+		fail(w, http.StatusNotFound, "no such mailbox")
 		return
 	}
 	body, err := readBody(r, mailbox.MaxFrame)
@@ -31,6 +36,11 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, addr mailbox.Addre
 		return
 	case len(body) == 0:
 		fail(w, http.StatusBadRequest, "frame is empty")
+		return
+	}
+	if !s.senders.allow(sender, ofBytes, float64(len(body)+FrameOverhead), s.cfg.Now()) {
+		w.Header().Set("Retry-After", strconv.Itoa(fullRetry))
+		fail(w, http.StatusTooManyRequests, "too many bytes")
 		return
 	}
 	fault.Point("relay.post.received")
@@ -57,7 +67,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, addr mailbox.Addre
 		w.Header().Set("Retry-After", strconv.Itoa(fullRetry))
 		fail(w, http.StatusTooManyRequests, "mailbox is full")
 	case errors.Is(err, ErrStoreFull):
-		s.log.Warn("store is full", "bytes", s.limits.TotalBytes)
+		s.full.add(1, s.log, s.cfg.Now())
 		fail(w, http.StatusInsufficientStorage, "relay is full")
 	case errors.Is(err, ErrClosed):
 		fail(w, http.StatusServiceUnavailable, "relay is going away")
@@ -70,15 +80,11 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, addr mailbox.Addre
 
 var errTooLarge = errors.New("relay: body is too large")
 
-// readBody reads a whole body of at most limit bytes.
+// readBody reads a whole body of at most limit bytes. Memory grows as they come:
+// a length is only a promise.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
-	switch n := r.ContentLength; {
-	case n > limit:
+	if r.ContentLength > limit {
 		return nil, errTooLarge
-	case n >= 0:
-		b := make([]byte, n)
-		_, err := io.ReadFull(r.Body, b)
-		return b, err
 	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err == nil && int64(len(b)) > limit {

@@ -27,11 +27,35 @@ type reader struct {
 	queue  []Frame
 	bytes  int  // of queue
 	behind bool // the queue is not all: the Store must be read first
+	// Sent on this WebSocket and not acknowledged: as many as a mailbox holds, and
+	// what went there of old age.
+	unacked map[uint64]struct{}
 }
 
 // newReader returns a reader that begins with what the Store has.
 func newReader(addr mailbox.Address, end func(code int, reason string)) *reader {
 	return &reader{addr: addr, end: end, wake: make(chan struct{}, 1), behind: true}
+}
+
+// sending notes that a frame goes out, once on each WebSocket.
+func (r *reader) sending(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.unacked == nil {
+		r.unacked = map[uint64]struct{}{}
+	}
+	r.unacked[seq] = struct{}{}
+}
+
+// acked reports whether seq was sent and not acknowledged before.
+func (r *reader) acked(seq uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.unacked[seq]
+	if delete(r.unacked, seq); len(r.unacked) == 0 {
+		r.unacked = nil // an idle connection costs little
+	}
+	return ok
 }
 
 // push hands the reader a new frame. It never blocks: a reader that is too slow
@@ -74,7 +98,8 @@ func (s *Server) deliver(addr mailbox.Address, f Frame) {
 	}
 }
 
-// enter counts a WebSocket or a poll in, unless there are too many or the relay closes.
+// enter counts a WebSocket or a proven poll in, unless there are too many or the relay
+// closes. If it returns true, leave belongs after it.
 func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,16 +118,21 @@ func (s *Server) leave() {
 	s.handlers.Done()
 }
 
-// begin counts in a request to read and returns the origins that its proof may
-// be signed for. If ok, leave belongs after it; if not, it has answered.
-func (s *Server) begin(w http.ResponseWriter, r *http.Request) (origins []string, ok bool) {
+// place is enter with an answer if there is none.
+func (s *Server) place(w http.ResponseWriter) bool {
+	if s.enter() {
+		return true
+	}
+	w.Header().Set("Retry-After", "5")
+	fail(w, http.StatusServiceUnavailable, "too many connections, or the relay is going away")
+	return false
+}
+
+// known returns the origins that the request's proof may be signed for. If there
+// are none, it has answered.
+func (s *Server) known(w http.ResponseWriter, r *http.Request) (origins []string, ok bool) {
 	if origins = s.originsFor(r); len(origins) == 0 {
 		fail(w, http.StatusMisdirectedRequest, "this relay does not know its public origin; start it with --domain or --origin")
-		return nil, false
-	}
-	if !s.enter() {
-		w.Header().Set("Retry-After", "5")
-		fail(w, http.StatusServiceUnavailable, "too many connections, or the relay is going away")
 		return nil, false
 	}
 	return origins, true
@@ -157,14 +187,14 @@ func (s *Server) unregister(r *reader) {
 }
 
 // admit makes sure the mailbox exists.
-func (s *Server) admit(addr mailbox.Address, sender netip.Prefix, now time.Time) error {
+func (s *Server) admit(addr mailbox.Address, sender netip.Addr, now time.Time) error {
 	ctx, cancel := context.WithTimeout(s.ctx, mailbox.ProofTimeout)
 	defer cancel()
 	exists, err := s.cfg.Store.Exists(ctx, addr)
 	if err != nil {
 		return err
 	}
-	if !exists && !s.senders.allowCreate(sender, now) {
+	if !exists && !s.senders.allow(sender, ofMailboxes, 1, now) {
 		return ErrTooManyMailboxes
 	}
 	created, err := s.cfg.Store.Create(ctx, addr, now, s.limits.Mailboxes)

@@ -15,7 +15,7 @@
 //	202  stored, durably              404  no such mailbox
 //	200  was stored before            409  same Idempotency-Key, other body
 //	400  empty, or bad key            413  over 64 KiB
-//	429  mailbox full or sender too fast, with Retry-After
+//	429  mailbox full, or too much from the sender, with Retry-After
 //	503  shutting down or a fault of the store; 507 the store is full
 //
 // Answers to a poll:
@@ -24,7 +24,7 @@
 //	401  no proof, or its nonce was used or is old: here is one
 //	403  proof does not hold          409  another reads now
 //	410  deleted while it waited      413, 400  no poll
-//	429  too many mailboxes or sender too fast, with Retry-After
+//	429  too many mailboxes, or too much from the sender, with Retry-After
 //	503  shutting down or a fault of the store
 //
 // What the relay itself serves is JSON or application/octet-stream, never a page,
@@ -39,7 +39,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"maps"
 	"net"
@@ -60,17 +59,32 @@ import (
 type Limits struct {
 	MailboxFrames int           // frames waiting in one mailbox; default mailbox.MaxMailboxFrames
 	MailboxBytes  int64         // their bytes; default mailbox.MaxMailboxBytes
-	TotalBytes    int64         // bytes of all waiting frames; default 4 GiB
+	TotalBytes    int64         // bytes of all waiting frames, and FrameOverhead for each; default 4 GiB
 	Mailboxes     int           // mailboxes in all; default 100,000
 	Connections   int           // WebSockets and polls at a time; default 50,000
 	Retention     time.Duration // of a frame; default mailbox.Retention
 	Unread        time.Duration // until an unread mailbox goes; default mailbox.UnreadRetention
 
-	// One sender is one IPv4 address or one IPv6 /64; loopback is no exception.
+	// One sender is one IPv4 address or one IPv6 /64; loopback is no exception. An
+	// IPv6 /56 has four times a sender's limits in all, a /48 sixteen times.
 	SendRate   float64 // posts, polls and connections per second; default 200
 	SendBurst  int     // default 1,000
+	InProgress int     // posts, polls, and WebSockets that are not proven yet, at a time; default 500
 	NewPerHour int     // new mailboxes, also the burst; default 120
+
+	// SendBytes is how many bytes of frames one sender may post per second over
+	// time, FrameOverhead added to each, with a burst of 8,192 times that; default
+	// 8 KiB, and 64 MiB. So within Retention it is 8 KiB * 172,800 s + 64 MiB =
+	// 1.4 GiB at most, a third of TotalBytes: nobody fills the relay alone. A login
+	// posts some KB, so that is two each second without end, or 10,000 at once.
+	SendBytes int64
 }
+
+// FrameOverhead is what a frame costs a store besides its body, in bytes: its
+// entry, its header and its idempotency record, in memory and in the file.
+const FrameOverhead = 512
+
+const burstSeconds = 8192 // of SendBytes
 
 func orDefault[T comparable](v *T, d T) {
 	var zero T
@@ -89,7 +103,9 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.Unread, mailbox.UnreadRetention)
 	orDefault(&l.SendRate, 200)
 	orDefault(&l.SendBurst, 1_000)
+	orDefault(&l.InProgress, 500)
 	orDefault(&l.NewPerHour, 120)
+	orDefault(&l.SendBytes, 8<<10)
 	return l
 }
 
@@ -128,7 +144,11 @@ type Server struct {
 	log     *slog.Logger
 	origins []string
 	senders *senders
-	nonces  *nonces // of polls
+	crowd   *Crowd
+	nonces  *nonces   // of polls
+	unnamed sync.Once // said that a proxy names nobody
+	tooMany refusals
+	full    refusals
 
 	// ctx ends when connections are cut without further courtesy.
 	ctx  context.Context
@@ -161,6 +181,8 @@ func New(cfg Config) (*Server, error) {
 		limits:  cfg.Limits.withDefaults(),
 		log:     cfg.Logger,
 		readers: map[mailbox.Address]*reader{},
+		tooMany: refusals{what: "mailboxes refused: too many"},
+		full:    refusals{what: "frames refused: the store is full"},
 	}
 	for _, o := range cfg.Origins {
 		c, err := mailbox.CanonicalOrigin(o)
@@ -170,48 +192,18 @@ func New(cfg Config) (*Server, error) {
 		s.origins = append(s.origins, c)
 	}
 	s.senders = newSenders(s.limits)
+	s.crowd = NewCrowd(s.limits.InProgress, cfg.TrustProxy)
 	s.nonces = newNonces(cfg.Now())
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	cfg.Store.Watch(s.deliver)
 	return s, nil
 }
 
-// How long the HTTP server waits for slow or silent clients.
-const (
-	headerTimeout = 5 * time.Second
-	readTimeout   = 30 * time.Second // a whole request: 64 KiB at 2 KiB/s
-	writeTimeout  = 60 * time.Second
-	idleTimeout   = 120 * time.Second // longer than clients keep idle connections
-	maxHeader     = 16 << 10          // bytes
-	closePatience = 3 * time.Second   // for close handshakes and running posts
-)
-
-// httpLog takes what the HTTP server has to say. That a handshake failed, with
-// the address of who tried, is for maintainers only: strangers make many fail.
-type httpLog struct{ log *slog.Logger }
-
-func (h httpLog) Write(b []byte) (int, error) {
-	level, line := slog.LevelWarn, strings.TrimSpace(string(b))
-	if strings.HasPrefix(line, "http: TLS handshake error") { // there is no other sign of it
-		level = slog.LevelDebug
-	}
-	h.log.Log(context.Background(), level, line)
-	return len(b), nil
-}
-
 // Run serves on l, which may be a TLS listener, and sweeps now and from time to time, until ctx ends. Then it
 // stops accepting, closes the WebSockets ("going away"), ends the polls, lets
 // running posts finish, closes the Store, and returns nil or the first fault.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
-	srv := &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          log.New(httpLog{s.log}, "", 0),
-	}
+	srv := HTTPServer(s, s.log)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -272,6 +264,8 @@ func (s *Server) Close() {
 func (s *Server) Sweep(now time.Time) error {
 	s.senders.sweep(now)
 	s.nonces.sweep(now)
+	s.tooMany.add(0, s.log, now)
+	s.full.add(0, s.log, now)
 	// The Store calls deliver, which takes mu: never call the Store under mu.
 	s.mu.RLock()
 	connected := slices.Collect(maps.Keys(s.readers))
@@ -281,7 +275,7 @@ func (s *Server) Sweep(now time.Time) error {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
 	defer cancel()
-	n, err := s.cfg.Store.Expire(ctx, now.Add(-s.limits.Retention), now.Add(-s.limits.Unread))
+	n, err := s.cfg.Store.Expire(ctx, now, now.Add(-s.limits.Retention), now.Add(-s.limits.Unread))
 	if err != nil {
 		return fmt.Errorf("relay: sweep: %w", err)
 	}
@@ -336,11 +330,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	sender := s.sender(r)
-	if !s.senders.allowSend(sender, s.cfg.Now()) {
+	if !s.senders.allow(sender, ofRequests, 1, s.cfg.Now()) {
 		h.Set("Retry-After", "1")
 		fail(w, http.StatusTooManyRequests, "too many requests")
 		return
 	}
+	if !s.crowd.enter(sender) {
+		h.Set("Retry-After", "1")
+		fail(w, http.StatusTooManyRequests, "too many requests at a time")
+		return
+	}
+	defer s.crowd.leave(sender)
 	addr, err := mailbox.ParseAddress(name)
 	if err != nil {
 		fail(w, http.StatusNotFound, "no such mailbox")
@@ -351,7 +351,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // route returns what serves a mailbox's "frames", "live" or "poll", and its
 // method; nil for all else.
-func (s *Server) route(what string) (serve func(http.ResponseWriter, *http.Request, mailbox.Address, netip.Prefix), method string) {
+func (s *Server) route(what string) (serve func(http.ResponseWriter, *http.Request, mailbox.Address, netip.Addr), method string) {
 	switch what {
 	case "frames":
 		return s.post, http.MethodPost

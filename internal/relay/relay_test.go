@@ -421,7 +421,6 @@ func TestDeliveryLiveAndBacklog(t *testing.T) {
 	mustPost(t, r.Origin(), key.Address(), "one", "two")
 	seqs := want(t, conn, "one", "two")
 	ack(t, conn, seqs[0])
-	ack(t, conn, 1<<63) // nonsense is ignored
 	settle(t, conn)
 	conn.CloseNow()
 	mustPost(t, r.Origin(), key.Address(), "three")
@@ -505,12 +504,16 @@ func TestFullMailbox(t *testing.T) {
 }
 
 func TestFullStore(t *testing.T) {
-	r := relaytest.New(t, func(c *relay.Config) { c.Limits.TotalBytes = 10 })
+	r := relaytest.New(t, func(c *relay.Config) { c.Limits.TotalBytes = 10 + 2*relay.FrameOverhead })
 	key := newKey(t)
 	connect(t, r.Origin(), key)
 	mustPost(t, r.Origin(), key.Address(), "12345678")
 	if code := post(t, r.Origin(), key.Address(), "901"); code != 507 {
 		t.Errorf("post to a full relay = %d", code)
+	}
+	mustPost(t, r.Origin(), key.Address(), "9")
+	if code := post(t, r.Origin(), key.Address(), "0"); code != 507 { // a frame is more than its byte
+		t.Errorf("a frame more in a full relay = %d", code)
 	}
 }
 

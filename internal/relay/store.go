@@ -38,7 +38,7 @@ type Post struct {
 type Quota struct {
 	MailboxFrames int   // frames in one mailbox
 	MailboxBytes  int64 // bytes of frames in one mailbox
-	TotalBytes    int64 // bytes of frames in all mailboxes
+	TotalBytes    int64 // bytes of frames in all mailboxes, and FrameOverhead for each
 }
 
 // Expired counts what one Expire removed.
@@ -92,8 +92,9 @@ type Store interface {
 	Delete(ctx context.Context, addr mailbox.Address) error
 
 	// Expire removes frames appended before frames, and mailboxes last read
-	// before unread, and forgets old idempotency keys.
-	Expire(ctx context.Context, frames, unread time.Time) (Expired, error)
+	// before unread, and forgets old idempotency keys. What has a time after now,
+	// from a clock that was ahead, counts as from now.
+	Expire(ctx context.Context, now, frames, unread time.Time) (Expired, error)
 
 	// Close makes everything accepted so far durable and lets go of the store.
 	// Later calls return ErrClosed.

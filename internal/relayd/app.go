@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	stdlog "log"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -28,13 +28,22 @@ type namedApp struct {
 	any     bool // a web server before us decides on names
 }
 
+// appRequests is how many files one sender may be sent at a time: several
+// browsers behind one address, each with as many as one connection has.
+const appRequests = 256
+
 // appHandler returns the app in files, under o's names.
 func (o *options) appHandler(files fs.FS) (http.Handler, error) {
 	h, err := webapp.New(files)
 	if err != nil {
 		return nil, err
 	}
-	return &namedApp{app: h, origins: o.origins, any: o.behindProxy}, nil
+	named := &namedApp{app: h, origins: o.origins, any: o.behindProxy}
+	return relay.NewCrowd(appRequests, o.trustProxy).Handler(named, func(w http.ResponseWriter, r *http.Request) {
+		webapp.Protect(w.Header(), r)
+		w.Header().Set("Retry-After", "1")
+		webapp.Fail(w, http.StatusTooManyRequests, "too many requests at a time")
+	}), nil
 }
 
 func (a *namedApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -76,16 +85,8 @@ func appAlone(app http.Handler) http.Handler {
 
 // serveApp serves the app alone on l until ctx ends; then it lets running
 // downloads finish, for some seconds.
-func serveApp(ctx context.Context, l net.Listener, app http.Handler) error {
-	srv := &http.Server{
-		Handler:           appAlone(app),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      10 * time.Second, // webapp extends it
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          stdlog.New(io.Discard, "", 0), // of strangers
-	}
+func serveApp(ctx context.Context, l net.Listener, app http.Handler, log *slog.Logger) error {
+	srv := relay.HTTPServer(appAlone(app), log)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {

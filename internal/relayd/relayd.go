@@ -81,9 +81,12 @@ Flags:
   --acme-ca <file>        root certificates, in PEM, that vouch for --acme-directory
   --sender-rate <n>       posts a second from one sender (default 200)
   --sender-burst <n>      posts at once from one sender (default 1000)
+  --sender-bytes <n>      bytes a second from one sender over time; 8192 times that
+                          at once (default 8192)
   --sender-mailboxes <n>  new mailboxes an hour from one sender (default 120)
   --max-mailboxes <n>     mailboxes in all (default 100000)
-  --max-bytes <n>         bytes of waiting mail in all (default 4294967296)
+  --max-bytes <n>         bytes of waiting mail in all, 512 added for each message
+                          (default 4294967296)
   --log-level <level>     debug, info, warn or error (default info)
   --log-format <format>   text or json (default text)
   --version               print the version and end
@@ -175,6 +178,7 @@ func parse(args []string) (*options, error) {
 	o.front.define(flags)
 	flags.Float64Var(&o.limits.SendRate, "sender-rate", 200, "")
 	flags.IntVar(&o.limits.SendBurst, "sender-burst", 1000, "")
+	flags.Int64Var(&o.limits.SendBytes, "sender-bytes", 8<<10, "")
 	flags.IntVar(&o.limits.NewPerHour, "sender-mailboxes", 120, "")
 	flags.IntVar(&o.limits.Mailboxes, "max-mailboxes", 100_000, "")
 	flags.Int64Var(&o.limits.TotalBytes, "max-bytes", 4<<30, "")
@@ -194,7 +198,7 @@ func parse(args []string) (*options, error) {
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	l := o.limits
-	if !(l.SendRate > 0) || l.SendBurst < 1 || l.NewPerHour < 1 || l.Mailboxes < 1 || l.TotalBytes < 1 {
+	if !(l.SendRate > 0) || l.SendBurst < 1 || l.SendBytes < 1 || l.NewPerHour < 1 || l.Mailboxes < 1 || l.TotalBytes < 1 {
 		return nil, errors.New("limits must be positive")
 	}
 	if o.data == "" {
@@ -291,7 +295,7 @@ type service struct {
 // openService opens the store, if there is to be a relay. app may be nil.
 func (o *options) openService(app http.Handler, log *slog.Logger) (service, error) {
 	if !o.api {
-		return service{run: func(ctx context.Context, l net.Listener) error { return serveApp(ctx, l, app) }}, nil
+		return service{run: func(ctx context.Context, l net.Listener) error { return serveApp(ctx, l, app, log) }}, nil
 	}
 	store, err := boltstore.Open(filepath.Join(o.data, storeName), boltstore.Options{Logger: log})
 	if err != nil {

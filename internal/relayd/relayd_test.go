@@ -58,6 +58,7 @@ func TestCommandLine(t *testing.T) {
 		{"--serve app,", 2, "", "want app, api"},
 		{"--sender-rate 0", 2, "", "positive"},
 		{"--sender-rate NaN", 2, "", "positive"},
+		{"--sender-bytes 0", 2, "", "positive"},
 		{"--data=", 2, "", "--data"},
 		{"--data " + file, 1, "", file},
 		{"--data " + broken, 1, "", "damaged"},

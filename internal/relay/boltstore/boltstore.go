@@ -12,7 +12,7 @@
 //	meta       "format" → 1; "seq" → sequence numbers up to here may be in use
 //	mailboxes  address(16) → last read, unix ms (8)
 //	frames     seq(8) → address(16) ‖ appended, unix ms (8) ‖ frame
-//	records    generation's start, unix ms (8) → bucket:
+//	records    generation's start, unix ms, or a greater number (8) → bucket:
 //	               seq(8) → address(16) ‖ idempotency key(16) ‖ SHA-256(frame)[:16]
 //
 // All numbers are big-endian. Keys grow with time, so a commit touches few pages.

@@ -122,7 +122,7 @@ func (c *customers) expire() {
 	c.locked(func() {
 		maps.DeleteFunc(c.p.frames, func(body string, _ mailbox.Address) bool { return c.posts[body].At.Before(old) })
 	})
-	_, err := c.s.Expire(context.Background(), old, noon.Add(-time.Hour))
+	_, err := c.s.Expire(context.Background(), c.now, old, noon.Add(-time.Hour))
 	c.note(err)
 }
 

@@ -48,7 +48,7 @@ func TestExpiryIsInTheFile(t *testing.T) {
 				mustClose(t, s)
 				s = mustOpen(t, path, Options{})
 			}
-			if _, err := s.Expire(t.Context(), now.Add(-mailbox.Retention), now.Add(-mailbox.UnreadRetention)); err != nil {
+			if _, err := s.Expire(t.Context(), now, now.Add(-mailbox.Retention), now.Add(-mailbox.UnreadRetention)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -97,4 +97,50 @@ func TestExpiryIsInTheFile(t *testing.T) {
 		holds("a day later", 0, 0, 0, 0)
 		mustClose(t, s)
 	}
+}
+
+// After a clock that was ahead, generations of records go on in the file, also
+// over restarts: the newest is the last one, and old ones go.
+func TestRecordsAfterAClockAhead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "relay.db")
+	s := mustOpen(t, path, Options{})
+	to := mailbox.Address{1}
+	if _, err := s.Create(t.Context(), to, noon.Add(365*24*time.Hour), 10); err != nil {
+		t.Fatal(err)
+	}
+	post := func(now time.Time) relay.Post {
+		t.Helper()
+		p := relay.Post{To: to, ID: mailbox.NewPostID(), Body: []byte{1}, At: now, Quota: roomy}
+		if repeated, err := s.Append(t.Context(), p); err != nil || repeated {
+			t.Fatalf("Append = %v, %v", repeated, err)
+		}
+		return p
+	}
+	const window = mailbox.IdempotencyWindow
+	post(noon.Add(365 * 24 * time.Hour))
+	for i := range 4 {
+		now := noon.Add(time.Duration(i) * 3 * window)
+		if _, err := s.Expire(t.Context(), now, now.Add(-mailbox.Retention), now.Add(-mailbox.UnreadRetention)); err != nil {
+			t.Fatal(err)
+		}
+		post(now.Add(window)) // begins a generation
+		young := post(now.Add(2*window - time.Second))
+		young.At = now.Add(2*window + time.Second)
+		post(young.At) // begins the next
+		mustClose(t, s)
+		s = mustOpen(t, path, Options{})
+		if repeated, err := s.Append(t.Context(), young); err != nil || !repeated {
+			t.Errorf("round %d: a post of 2 s ago = %v, %v, want a repeat", i, repeated, err)
+		}
+	}
+	mustClose(t, s)
+	if got := inFile(t, path); got[0] > 2 || got[1] > 5 {
+		t.Errorf("%d generations with %d records of 13 are left", got[0], got[1])
+	}
+	s = mustOpen(t, path, Options{})
+	now := noon.Add(mailbox.UnreadRetention + 24*time.Hour)
+	if n, err := s.Expire(t.Context(), now, now.Add(-mailbox.Retention), now.Add(-mailbox.UnreadRetention)); err != nil || n.Mailboxes != 1 {
+		t.Errorf("a mailbox that was read in the future: %+v, %v", n, err)
+	}
+	mustClose(t, s)
 }

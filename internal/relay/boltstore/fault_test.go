@@ -113,7 +113,7 @@ func TestFailedCreate(t *testing.T) {
 	<-committing
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // they are queued, and nobody waits
-	post := relay.Post{To: addr, ID: mailbox.NewPostID(), Body: []byte("x"), At: now, Quota: relay.Quota{MailboxFrames: 9, MailboxBytes: 9, TotalBytes: 9}}
+	post := relay.Post{To: addr, ID: mailbox.NewPostID(), Body: []byte("x"), At: now, Quota: relay.Quota{MailboxFrames: 9, MailboxBytes: 9, TotalBytes: 9 + relay.FrameOverhead}}
 	deleted := s.Delete(ctx, addr)
 	again, made := s.Create(ctx, addr, now, 10)
 	_, posted := s.Append(ctx, post)
@@ -129,7 +129,7 @@ func TestFailedCreate(t *testing.T) {
 	if got, err := s.Backlog(t.Context(), addr, 0, 9, 9); err != nil || len(got) != 1 {
 		t.Errorf("%d frames, %v, want the one that was posted", len(got), err)
 	}
-	if n := s.x.bytes; n != 1 {
+	if n := s.x.bytes; n != 1+relay.FrameOverhead {
 		t.Errorf("%d bytes are counted", n)
 	}
 }

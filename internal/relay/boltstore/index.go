@@ -14,10 +14,11 @@ import (
 // frame bodies. Its methods need Store.mu.
 type index struct {
 	boxes map[mailbox.Address]*box
-	bytes int64 // of all frames
+	bytes int64 // of all frames, with relay.FrameOverhead for each
 
 	// Idempotency records live in two generations, each named by its start in
-	// unix milliseconds. When the current one is older than the window it
+	// unix milliseconds, or by the number after the name before it if the clock was
+	// set back: names grow. When the current one is older than the window it
 	// becomes the previous one, whose records are dropped all at once: a record
 	// lives for one to two windows.
 	current, previous generation
@@ -36,7 +37,8 @@ type frameRef struct {
 }
 
 type generation struct {
-	start   int64 // unix ms; 0: there is none
+	start   int64 // its name; 0: there is none
+	since   int64 // unix ms; its name unless the clock was set back
 	records map[recordKey]record
 }
 
@@ -72,11 +74,11 @@ type Contents struct {
 func (x *index) contents() Contents {
 	c := Contents{
 		Mailboxes: len(x.boxes),
-		Bytes:     x.bytes,
 		Records:   len(x.current.records) + len(x.previous.records),
 	}
 	for _, b := range x.boxes {
 		c.Frames += len(b.frames)
+		c.Bytes += b.bytes
 	}
 	return c
 }
@@ -92,12 +94,12 @@ func (x *index) lookup(k recordKey) (record, bool) {
 // rotate returns the start of a generation that may be dropped from the file,
 // or 0.
 func (x *index) rotate(now int64) (drop int64) {
-	if x.current.start != 0 && now < x.current.start+mailbox.IdempotencyWindow.Milliseconds() {
+	if x.current.start != 0 && now < x.current.since+mailbox.IdempotencyWindow.Milliseconds() {
 		return 0
 	}
 	drop = x.previous.start
 	x.previous = x.current
-	x.current = generation{start: now, records: map[recordKey]record{}}
+	x.current = generation{start: max(now, x.previous.start+1), since: now, records: map[recordKey]record{}}
 	return drop
 }
 
@@ -106,13 +108,35 @@ func (x *index) rotate(now int64) (drop int64) {
 // It returns the start of the last one, which with all before it may be dropped
 // from the file, or 0.
 func (x *index) forget(before int64) (drop int64) {
-	for _, g := range []*generation{&x.previous, &x.current} {
-		if g.start != 0 && g.start+mailbox.IdempotencyWindow.Milliseconds() <= before {
-			drop = max(drop, g.start)
-			*g = generation{}
-		}
+	switch {
+	case x.current.over(before):
+		drop = x.current.start
+		x.current, x.previous = generation{}, generation{}
+	case x.previous.over(before):
+		drop = x.previous.start
+		x.previous = generation{}
 	}
 	return drop
+}
+
+func (g *generation) over(before int64) bool {
+	return g.start != 0 && g.since+mailbox.IdempotencyWindow.Milliseconds() <= before
+}
+
+// noLaterThan makes a time after now, from a clock that was ahead, into now: else
+// nothing would end before that time comes.
+func (g *generation) noLaterThan(now int64) { g.since = min(g.since, now) }
+
+// noLaterThan does so for a mailbox and its frames, and reports whether the
+// mailbox's own time changed. In the file frames keep theirs: after a restart
+// they begin anew to age.
+func (b *box) noLaterThan(now int64) bool {
+	for i := range b.frames {
+		b.frames[i].at = min(b.frames[i].at, now)
+	}
+	ahead := b.read > now
+	b.read = min(b.read, now)
+	return ahead
 }
 
 // room reports why a frame of size does not fit, or nil.
@@ -120,7 +144,7 @@ func (x *index) room(b *box, size int, q relay.Quota) error {
 	switch {
 	case len(b.frames) >= q.MailboxFrames, b.bytes+int64(size) > q.MailboxBytes:
 		return relay.ErrMailboxFull
-	case x.bytes+int64(size) > q.TotalBytes:
+	case x.bytes+cost(size) > q.TotalBytes:
 		return relay.ErrStoreFull
 	}
 	return nil
@@ -129,8 +153,11 @@ func (x *index) room(b *box, size int, q relay.Quota) error {
 func (x *index) add(b *box, f frameRef) {
 	b.frames = append(b.frames, f)
 	b.bytes += int64(f.size)
-	x.bytes += int64(f.size)
+	x.bytes += cost(f.size)
 }
+
+// cost is what a frame counts for in the whole store.
+func cost(size int) int64 { return int64(size) + relay.FrameOverhead }
 
 // remove reports whether the frame was there.
 func (x *index) remove(b *box, seq uint64) bool {
@@ -146,9 +173,9 @@ func (x *index) remove(b *box, seq uint64) bool {
 	if !ok {
 		return false
 	}
-	size := int64(b.frames[i].size)
-	b.bytes -= size
-	x.bytes -= size
+	size := b.frames[i].size
+	b.bytes -= int64(size)
+	x.bytes -= cost(size)
 	if b.frames = slices.Delete(b.frames, i, i+1); len(b.frames) == 0 {
 		b.frames = nil // an idle mailbox costs little
 	}
@@ -160,7 +187,7 @@ func (x *index) removeBox(addr mailbox.Address) bool {
 	if !ok {
 		return false
 	}
-	x.bytes -= b.bytes
+	x.bytes -= b.bytes + int64(len(b.frames))*relay.FrameOverhead
 	delete(x.boxes, addr)
 	return true
 }

@@ -231,7 +231,7 @@ func loadGeneration(name []byte, records *bbolt.Bucket) (generation, error) {
 	if !ok {
 		return generation{}, errors.New("a record generation has the wrong name")
 	}
-	g := generation{start: int64(start), records: map[recordKey]record{}}
+	g := generation{start: int64(start), since: int64(start), records: map[recordKey]record{}}
 	err := records.ForEach(func(k, v []byte) error {
 		const ids = mailbox.AddressSize + mailbox.PostIDSize
 		if len(k) != 8 || len(v) != ids+len(digest{}) {

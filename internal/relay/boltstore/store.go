@@ -227,14 +227,19 @@ func (s *Store) drop(addr mailbox.Address) {
 }
 
 // Expire implements [relay.Store].
-func (s *Store) Expire(ctx context.Context, frames, unread time.Time) (relay.Expired, error) {
+func (s *Store) Expire(ctx context.Context, now, frames, unread time.Time) (relay.Expired, error) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return relay.Expired{}, relay.ErrClosed
 	}
 	var n relay.Expired
+	s.x.current.noLaterThan(millis(now))
+	s.x.previous.noLaterThan(millis(now))
 	for addr, b := range s.x.boxes {
+		if b.noLaterThan(millis(now)) {
+			s.enqueue(&op{kind: opTouch, addr: addr, at: b.read})
+		}
 		if b.read < millis(unread) {
 			n.Mailboxes++
 			n.Frames += len(b.frames)

@@ -22,7 +22,7 @@ type Store struct {
 	deliver func(mailbox.Address, relay.Frame)
 	boxes   map[mailbox.Address]*box
 	seq     uint64
-	bytes   int64
+	bytes   int64 // with relay.FrameOverhead for each frame
 	closed  bool
 }
 
@@ -106,11 +106,11 @@ func (s *Store) Append(_ context.Context, p relay.Post) (bool, error) {
 	if len(b.frames) >= p.Quota.MailboxFrames || size+n > p.Quota.MailboxBytes {
 		return false, relay.ErrMailboxFull
 	}
-	if s.bytes+n > p.Quota.TotalBytes {
+	if s.bytes+n+relay.FrameOverhead > p.Quota.TotalBytes {
 		return false, relay.ErrStoreFull
 	}
 	s.seq++
-	s.bytes += n
+	s.bytes += n + relay.FrameOverhead
 	f := relay.Frame{Seq: s.seq, Body: p.Body}
 	b.frames = append(b.frames, frame{f, p.At})
 	b.seen[p.ID] = seen{p.Body, p.At}
@@ -161,7 +161,7 @@ func (s *Store) remove(b *box, which func(frame) bool) (n int) {
 			return false
 		}
 		n++
-		s.bytes -= int64(len(f.Body))
+		s.bytes -= int64(len(f.Body)) + relay.FrameOverhead
 		return true
 	})
 	return n
@@ -191,7 +191,7 @@ func (s *Store) Delete(_ context.Context, addr mailbox.Address) error {
 }
 
 // Expire implements [relay.Store].
-func (s *Store) Expire(_ context.Context, frames, unread time.Time) (relay.Expired, error) {
+func (s *Store) Expire(_ context.Context, now, frames, unread time.Time) (relay.Expired, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -199,6 +199,7 @@ func (s *Store) Expire(_ context.Context, frames, unread time.Time) (relay.Expir
 	}
 	var n relay.Expired
 	for addr, b := range s.boxes {
+		b.noLaterThan(now)
 		if b.read.Before(unread) {
 			n.Mailboxes++
 			n.Frames += s.remove(b, func(frame) bool { return true })
@@ -208,6 +209,23 @@ func (s *Store) Expire(_ context.Context, frames, unread time.Time) (relay.Expir
 		n.Frames += s.remove(b, func(f frame) bool { return f.at.Before(frames) })
 	}
 	return n, nil
+}
+
+// noLaterThan makes times after now into now.
+func (b *box) noLaterThan(now time.Time) {
+	if b.read.After(now) {
+		b.read = now
+	}
+	for i := range b.frames {
+		if b.frames[i].at.After(now) {
+			b.frames[i].at = now
+		}
+	}
+	for id, old := range b.seen {
+		if old.at.After(now) {
+			b.seen[id] = seen{old.body, now}
+		}
+	}
 }
 
 // Close implements [relay.Store].

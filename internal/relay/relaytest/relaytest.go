@@ -35,8 +35,8 @@ type Relay struct {
 	done   chan error
 }
 
-// New starts a relay that lets one sender do 100,000 things a second and make
-// 100,000 mailboxes an hour. configure, if given, changes its configuration.
+// New starts a relay that lets one sender do 100,000 things a second and at a
+// time, post 1 GiB a second, and make 100,000 mailboxes an hour. configure, if given, changes its configuration.
 // The relay stops when the test ends.
 func New(t testing.TB, configure ...func(*relay.Config)) *Relay {
 	t.Helper()
@@ -74,7 +74,7 @@ func (r *Relay) Start() {
 	cfg := relay.Config{
 		Store:  store,
 		Logger: slog.New(slog.DiscardHandler),
-		Limits: relay.Limits{SendRate: 100_000, SendBurst: 100_000, NewPerHour: 100_000},
+		Limits: relay.Limits{SendRate: 100_000, SendBurst: 100_000, InProgress: 100_000, NewPerHour: 100_000, SendBytes: 1 << 30},
 	}
 	r.config(&cfg)
 	if r.server, err = relay.New(cfg); err != nil {

@@ -53,6 +53,7 @@ func Run(t *testing.T, m Maker) {
 		{"DeleteRemovesAll", deletes},
 		{"ExpiresFrames", expiresFrames},
 		{"ExpiresMailboxes", expiresMailboxes},
+		{"TimesOfAClockThatWasAhead", ahead},
 		{"Concurrent", concurrent},
 		{"ClosedStoreSaysSo", closed},
 		{"Reopen", reopen},
@@ -338,7 +339,8 @@ func quotas(t *testing.T, h *house) {
 	wantErr(t, "990 bytes", with(bert, 990, q), nil)
 	h.s.Ack(anna, h.backlog(anna)[0].Seq)
 	wantErr(t, "after an ack", with(anna, 10, q), nil)
-	q.TotalBytes, q.MailboxFrames, q.MailboxBytes = 1021, 100, 10_000
+	// Two frames in each mailbox, of 20 and 1000 bytes; and one more.
+	q.TotalBytes, q.MailboxFrames, q.MailboxBytes = 1021+5*relay.FrameOverhead, 100, 10_000
 	wantErr(t, "over the total", with(anna, 2, q), relay.ErrStoreFull)
 	wantErr(t, "up to the total", with(anna, 1, q), nil)
 	wantErr(t, "Delete", h.s.Delete(ctx, bert), nil)
@@ -378,7 +380,7 @@ func expiresFrames(t *testing.T, h *house) {
 		p.At = start.Add(time.Duration(i) * time.Hour)
 		h.append(p)
 	}
-	n, err := h.s.Expire(ctx, start.Add(2*time.Hour), start.Add(-time.Hour))
+	n, err := h.s.Expire(ctx, start.Add(4*time.Hour), start.Add(2*time.Hour), start.Add(-time.Hour))
 	if err != nil || n != (relay.Expired{Frames: 2}) {
 		t.Errorf("Expire = %+v, %v", n, err)
 	}
@@ -389,7 +391,7 @@ func expiresMailboxes(t *testing.T, h *house) {
 	h.create(anna, bert)
 	h.append(post(anna, "x"))
 	h.s.Touch(bert, start.Add(48*time.Hour))
-	n, err := h.s.Expire(ctx, start.Add(-time.Hour), start.Add(24*time.Hour))
+	n, err := h.s.Expire(ctx, start.Add(48*time.Hour), start.Add(-time.Hour), start.Add(24*time.Hour))
 	if err != nil || n != (relay.Expired{Frames: 1, Mailboxes: 1}) {
 		t.Errorf("Expire = %+v, %v", n, err)
 	}
@@ -399,6 +401,42 @@ func expiresMailboxes(t *testing.T, h *house) {
 	if ok, _ := h.s.Exists(ctx, bert); !ok {
 		t.Error("the read mailbox is gone")
 	}
+}
+
+// ahead: what a clock a year ahead has left behind ends as if it came now.
+func ahead(t *testing.T, h *house) {
+	year := start.Add(365 * 24 * time.Hour)
+	if _, err := h.s.Create(ctx, anna, year, 100); err != nil {
+		t.Fatal(err)
+	}
+	p := post(anna, "early")
+	p.At = year
+	h.append(p)
+	expire := func(after time.Duration, want relay.Expired) {
+		t.Helper()
+		now := start.Add(after)
+		n, err := h.s.Expire(ctx, now, now.Add(-48*time.Hour), now.Add(-90*24*time.Hour))
+		if err != nil || n != want {
+			t.Errorf("Expire after %v = %+v, %v, want %+v", after, n, err, want)
+		}
+	}
+	expire(0, relay.Expired{}) // the clock is right again
+	p.At = start
+	if repeated, err := h.s.Append(ctx, p); err != nil || !repeated {
+		t.Errorf("repeat with the right clock = %v, %v", repeated, err)
+	}
+	for i := range 3 { // time passes, others post
+		q := post(anna, "other")
+		q.At = start.Add(time.Duration(i+1) * (mailbox.IdempotencyWindow + time.Second))
+		h.append(q)
+	}
+	p.At, p.Body = start.Add(4*(mailbox.IdempotencyWindow+time.Second)), []byte("later")
+	h.append(p) // its key is forgotten
+	h.wantBacklog(anna, "early", "other", "other", "other", "later")
+	expire(48*time.Hour+time.Second, relay.Expired{Frames: 1})
+	h.wantBacklog(anna, "other", "other", "other", "later")
+	expire(49*time.Hour, relay.Expired{Frames: 4})
+	expire(91*24*time.Hour, relay.Expired{Mailboxes: 1})
 }
 
 func concurrent(t *testing.T, h *house) {
@@ -445,7 +483,7 @@ func closed(t *testing.T, h *house) {
 	_, err = h.s.Exists(ctx, anna)
 	wantErr(t, "Exists", err, relay.ErrClosed)
 	wantErr(t, "Delete", h.s.Delete(ctx, anna), relay.ErrClosed)
-	_, err = h.s.Expire(ctx, start, start)
+	_, err = h.s.Expire(ctx, start, start, start)
 	wantErr(t, "Expire", err, relay.ErrClosed)
 	h.s.Ack(anna, 1)
 	h.s.Touch(anna, start)
