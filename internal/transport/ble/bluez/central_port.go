@@ -20,6 +20,7 @@ const (
 type central struct {
 	s      *service
 	device dbus.ObjectPath
+	known  bool // has brought a frame that opened; guarded by the Peripheral's mu
 	mtu    atomic.Int32
 	unread chan []byte
 	gone   chan struct{}

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"kryptonite/internal/sealbox"
 	"kryptonite/internal/transport"
 	"kryptonite/internal/transport/ble"
 	"kryptonite/internal/transport/ble/bluez"
@@ -127,32 +129,28 @@ func strangerIsCutOff(t *testing.T, o bluetest.Options) {
 }
 
 // TestFourCentrals: each reads all frames, as they go one after the other; a fifth
-// finds no place.
+// finds no place where each has brought a frame that opened.
 func TestFourCentrals(t *testing.T) { whosever(t, fourCentrals) }
 
 func fourCentrals(t *testing.T, o bluetest.Options) {
 	o.MTU, o.Reorder = 100, true
 	r := newRig(t, o)
 	phones := []*ble.Link{r.b}
-	for _, adapter := range []string{"hci2", "hci3", "hci4", "hci5"} {
+	for _, adapter := range []string{"hci2", "hci3", "hci4"} {
 		phones = append(phones, r.another(adapter))
 	}
 	t.Cleanup(r.a.Hold())
+	for _, p := range phones {
+		carry(t, p, r.a, []byte("answer"))
+	}
 	got := make([]atomic.Int32, len(phones))
 	for i, p := range phones {
 		r.run(func(ctx context.Context) error {
 			return p.Receive(ctx, func([]byte) error { got[i].Add(1); return nil })
 		})
 	}
-	connected := func() (n int) {
-		for _, p := range phones {
-			if p.Status().Connected {
-				n++
-			}
-		}
-		return n
-	}
-	until(t, "four are there", func() bool { return connected() >= 4 })
+	r.another("hci5")
+	until(t, "a fifth has come, and come again", func() bool { return r.blue.Tries("hci5") >= 3 })
 	for i := range 3 {
 		ctx, over := context.WithTimeout(t.Context(), patience)
 		if err := r.a.Send(ctx, bytes.Repeat([]byte{byte(i)}, 8000)); err != nil {
@@ -161,12 +159,53 @@ func fourCentrals(t *testing.T, o bluetest.Options) {
 		over()
 	}
 	until(t, "all who are there have all", func() bool {
-		n := 0
 		for i := range got {
-			if got[i].Load() >= 3 {
-				n++
+			if got[i].Load() < 3 {
+				return false
 			}
 		}
-		return n >= 4
+		return true
 	})
+	for _, adapter := range []string{"hci1", "hci2", "hci3", "hci4"} {
+		if n := r.blue.Tries(adapter); n != 1 {
+			t.Errorf("%s had to connect %d times", adapter, n)
+		}
+	}
+}
+
+// TestSilentStrangersMakeRoom: four who have nothing to say, at any service, are no
+// more than four: the phone finds a place, and keeps it while they come back.
+func TestSilentStrangersMakeRoom(t *testing.T) { whosever(t, silentStrangersMakeRoom) }
+
+func silentStrangersMakeRoom(t *testing.T, o bluetest.Options) {
+	r := newRig(t, o) // whose phone says nothing
+	second := sealbox.RendezvousService(sealbox.PublicKey{2})
+	a, phone := ble.New(), ble.New()
+	r.run(func(ctx context.Context) error { return r.radio.Serve(ctx, second, a) })
+	strangers := []*ble.Link{r.b, r.another("hci2"), r.another("hci3"), r.another("hci4")}
+	for _, s := range strangers {
+		r.run(func(ctx context.Context) error { return s.Receive(ctx, func([]byte) error { return nil }) })
+	}
+	t.Cleanup(r.a.Hold())
+	until(t, "four strangers are there", func() bool {
+		return !slices.ContainsFunc(strangers, func(s *ble.Link) bool { return !s.Status().Connected })
+	})
+
+	t.Cleanup(a.Hold())
+	c := bluez.NewCentral(bluez.Options{Adapter: "hci5", Clock: quick, Log: slog.New(slog.DiscardHandler)})
+	r.run(func(ctx context.Context) error { return c.Serve(ctx, second, phone) })
+	t.Cleanup(phone.Hold())
+	carry(t, a, phone, []byte("request"))
+	carry(t, phone, a, []byte("ack"))
+	mine := r.blue.Tries("hci5")
+	tries := func() (n int) {
+		_, all := r.blue.Connected()
+		return all - r.blue.Tries("hci5")
+	}
+	before := tries()
+	until(t, "strangers come back, and take each other's place", func() bool { return tries() >= before+8 })
+	carry(t, phone, a, []byte("answer"))
+	if n := r.blue.Tries("hci5"); n != mine {
+		t.Errorf("the phone had to connect %d times more", n-mine)
+	}
 }
