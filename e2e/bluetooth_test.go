@@ -54,7 +54,7 @@ func TestBluetoothAlone(t *testing.T) {
 	blue.Stop()
 	must(t, h.StartKrd())
 	must(t, h.RunPhone("ana", "always"))
-	blue = bus.BlueZ(t, bluetest.Options{Reorder: true}, "hci0", "hci1")
+	blue = bus.BlueZ(t, bluetest.Options{Reorder: true, Sockets: bluetest.Each}, "hci0", "hci1")
 	must(t, h.Login())
 	blue.Cut()
 	must(t, h.Login())

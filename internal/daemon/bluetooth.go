@@ -141,7 +141,7 @@ func (d *Daemon) sendNearby(ctx context.Context, at wire.BluetoothAddress, frame
 // it, then, once it has said who it is, to the pairing's own service.
 func (r *pairRun) meetNearby() {
 	c := r.computer.Invitation().CPub
-	first, own := ble.New(), ble.New()
+	first, own := ble.NewMeeting(), ble.NewMeeting()
 	first.Hold() // both until they are silenced
 	own.Hold()
 	u := sealbox.RendezvousService(c)

@@ -46,6 +46,7 @@ type Link struct {
 	inbox   []received
 	status  transport.Status
 	active  bool // Receive runs
+	meeting bool // for good
 }
 
 // sending is a frame of one Send.
@@ -72,6 +73,14 @@ type received struct {
 // New returns a Link without any connection.
 func New() *Link {
 	return &Link{receiving: make(chan struct{}, 1), changed: make(chan struct{}, 1), turned: make(chan struct{})}
+}
+
+// NewMeeting returns one of a pairing that is yet to be: nothing that comes in shows
+// whose it is.
+func NewMeeting() *Link {
+	l := New()
+	l.meeting = true
+	return l
 }
 
 var _ transport.Link = (*Link)(nil)
@@ -165,6 +174,9 @@ func (l *Link) Receive(ctx context.Context, handle func(frame []byte) error) err
 		l.judge(r.from, forged)
 		if forged {
 			continue
+		}
+		if !l.meeting {
+			r.from.opened()
 		}
 		l.note(err)
 		if err == nil {

@@ -189,7 +189,7 @@ func TestAnswer(t *testing.T) {
 		l := New()
 		a, b := newGATT(100, nil)
 		hello := segment.New(time.Now(), segment.Start{1}, 97).Next(time.Now())
-		go l.Answer(t.Context(), a, hello)
+		go l.Answer(t.Context(), a, hello, func() {})
 		got, err := b.Read(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -199,6 +199,68 @@ func TestAnswer(t *testing.T) {
 		}
 		close(a.cut)
 	})
+}
+
+// TestOpened: a frame shows whose its connection is, unless it was not the other
+// side's, or the two are yet to meet.
+func TestOpened(t *testing.T) {
+	for name, c := range map[string]struct {
+		make func() *Link
+		want int
+	}{"a pairing": {New, 2}, "a meeting": {NewMeeting, 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, phone, opened := c.make(), New(), 0
+				a, b := newGATT(100, nil)
+				defer close(a.cut)
+				go l.Answer(t.Context(), a, <-hellos(t, phone, b), func() { opened++ })
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				go l.Receive(ctx, func(f []byte) error {
+					switch f[0] {
+					case 'x':
+						return transport.ErrForged
+					case 'l':
+						return errors.New("the disk is full")
+					}
+					return nil
+				})
+				for _, f := range []string{"x", "mine", "later"} {
+					if err := phone.Send(t.Context(), []byte(f)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				synctest.Wait()
+				if opened != c.want {
+					t.Errorf("%d frames opened, want %d", opened, c.want)
+				}
+			})
+		})
+	}
+}
+
+// hellos serves phone by p. What p says first comes by the channel.
+func hellos(t *testing.T, phone *Link, p *gatt) <-chan []byte {
+	first, rest := make(chan []byte, 1), p.out
+	through := make(chan []byte)
+	p.out = through
+	go func() {
+		first <- <-through
+		for {
+			select {
+			case b := <-through:
+				select {
+				case rest <- b:
+				case <-p.cut:
+					return
+				}
+			case <-p.cut:
+				return
+			}
+		}
+	}()
+	go phone.Serve(t.Context(), p)
+	return first
 }
 
 // TestWanted: as long as somebody holds it, or a Send waits.

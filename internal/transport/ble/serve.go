@@ -31,6 +31,7 @@ type conn struct {
 	woken  chan struct{} // holds one token when queue has grown
 	bad    int           // frames in a row that were not the other side's
 	forged chan struct{} // holds one token when those are too many
+	opened func()        // called when a frame was the other side's
 }
 
 // enqueue needs mu. Of too many, those go first that nobody waits for.
@@ -62,14 +63,17 @@ func (l *Link) next(c *conn) *sending {
 // ends, and says why it ended; transport.ErrForged: three frames in a row were not
 // the other side's. When ctx ends, the other end is told. The caller owns the port,
 // and closes it then.
-func (l *Link) Serve(ctx context.Context, p Port) error { return l.serve(ctx, p, nil) }
+func (l *Link) Serve(ctx context.Context, p Port) error { return l.serve(ctx, p, nil, func() {}) }
 
 // Answer is Serve for an end that says hello only to one that has said so: hello,
-// which was read from p. What a computer writes, all centrals read.
-func (l *Link) Answer(ctx context.Context, p Port, hello []byte) error { return l.serve(ctx, p, hello) }
+// which was read from p. What a computer writes, other centrals may read. opened is
+// called by Receive for each frame of p that was the other side's.
+func (l *Link) Answer(ctx context.Context, p Port, hello []byte, opened func()) error {
+	return l.serve(ctx, p, hello, opened)
+}
 
-func (l *Link) serve(outer context.Context, p Port, hello []byte) error {
-	c := l.join()
+func (l *Link) serve(outer context.Context, p Port, hello []byte, opened func()) error {
+	c := l.join(opened)
 	defer l.leave(c)
 	reads, writes := make(chan []byte), make(chan []byte)
 	g, ctx := errgroup.WithContext(context.WithoutCancel(outer)) // the last word takes a moment
@@ -230,8 +234,8 @@ func start() (s segment.Start) {
 }
 
 // join makes a connection, for which all waits that no other has taken.
-func (l *Link) join() *conn {
-	c := &conn{woken: make(chan struct{}, 1), forged: make(chan struct{}, 1)}
+func (l *Link) join(opened func()) *conn {
+	c := &conn{woken: make(chan struct{}, 1), forged: make(chan struct{}, 1), opened: opened}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conns = append(l.conns, c)

@@ -18,8 +18,8 @@ const (
 	retryFor     = 10 * time.Second       // how long a send is tried again
 	firstPause   = 50 * time.Millisecond  // between two tries of a send, then doubled
 	longestPause = time.Second            // between two tries of a send
-	minPause     = 250 * time.Millisecond // after a receive that failed, then doubled
-	maxPause     = 15 * time.Second       // after a receive that failed
+	minPause     = 250 * time.Millisecond // after a receive that failed, or did not wait, then doubled
+	maxPause     = 15 * time.Second       // the longest of these
 	farewell     = 500 * time.Millisecond // for a deletion, when Receive ends
 )
 
@@ -105,30 +105,36 @@ func (l *link) Receive(ctx context.Context, handle func(frame []byte) error) err
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := l.poll(ctx, wait, handle)
+		begun := time.Now()
+		came, err := l.poll(ctx, wait, handle)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err == nil {
+		// An empty answer that comes early was not made by an SQS that waited.
+		if early := time.Since(begun) < time.Duration(wait)*time.Second/2; err == nil && (came > 0 || !early) {
 			pause, wait = minPause, PollSeconds
 			continue
 		}
-		l.health.Disconnected()
-		l.health.Note(time.Now(), err)
 		again := backoff.Jitter(pause)
-		pause, wait = min(2*pause, maxPause), 0 // then an answer at once says that it works
-		l.log.Debug("receiving failed", "err", err, "again_in", again)
+		pause = min(2*pause, maxPause)
+		if err != nil {
+			l.health.Disconnected()
+			l.health.Note(time.Now(), err)
+			wait = 0 // then an answer at once says that it works
+			l.log.Debug("receiving failed", "err", err, "again_in", again)
+		}
 		if backoff.Sleep(ctx, again) != nil {
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// poll takes what there is, hands it to handle and deletes what was handled.
-func (l *link) poll(ctx context.Context, wait int, handle func([]byte) error) error {
+// poll takes what there is, hands it to handle and deletes what was handled. It
+// returns how many messages came.
+func (l *link) poll(ctx context.Context, wait int, handle func([]byte) error) (came int, err error) {
 	messages, err := l.take(ctx, wait)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	l.health.Connected(time.Now(), "long poll")
 	var done []string
@@ -148,14 +154,14 @@ func (l *link) poll(ctx context.Context, wait int, handle func([]byte) error) er
 		done = append(done, m.Handle)
 	}
 	if len(done) == 0 {
-		return nil
+		return len(messages), nil
 	}
 	deleting, cancel := lasting(ctx)
 	defer cancel()
 	if err := l.c.DeleteMessages(deleting, l.receive, done); err != nil {
-		return fmt.Errorf("delete from SQS what was received: %w", err)
+		return 0, fmt.Errorf("delete from SQS what was received: %w", err)
 	}
-	return nil
+	return len(messages), nil
 }
 
 func (l *link) take(ctx context.Context, wait int) ([]Message, error) {

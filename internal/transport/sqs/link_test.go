@@ -233,6 +233,55 @@ func TestLongPolls(t *testing.T) {
 	})
 }
 
+// TestAnswersThatDoNotWait: who answers polls at once, with nothing, is asked less and
+// less often, and at once again when something came.
+func TestAnswersThatDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		var atOnce atomic.Bool
+		atOnce.Store(true)
+		var asked atomic.Int32
+		ctx, stop := context.WithCancel(t.Context())
+		client := sqs.NewClient(roundTrip(func(r *http.Request) (*http.Response, error) {
+			if asked.Add(1) > 1000 {
+				stop() // time would stand still
+			}
+			if atOnce.Load() {
+				return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+			}
+			return h.RoundTrip(r)
+		}))
+		toComputer, toPhone, err := sqs.Queues(address, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		link := sqs.NewLink(client, toComputer, toPhone, nil)
+		came := make(chan time.Time, 1)
+		ended := make(chan error, 1)
+		go func() {
+			ended <- link.Receive(ctx, func([]byte) error { came <- time.Now(); return nil })
+		}()
+		time.Sleep(10 * time.Minute)
+		// Pauses of 7.5 to 15 s, after the first six.
+		if n, s := asked.Load(), link.Status(); n < 40 || n > 90 || !s.Connected {
+			stop()
+			<-ended
+			t.Fatalf("%d polls in 10 minutes; Status = %+v", n, s)
+		}
+		h.Put(address.ToPhone, "eA==")
+		atOnce.Store(false)
+		<-came
+		synctest.Wait()
+		sent := time.Now()
+		h.Put(address.ToPhone, "eQ==")
+		if at := <-came; !at.Equal(sent) {
+			t.Errorf("the frame after it took %s", at.Sub(sent))
+		}
+		stop()
+		<-ended
+	})
+}
+
 // TestReceiveComesBack: after an outage it is connected again by itself, and a
 // frame that could not be deleted comes again.
 func TestReceiveComesBack(t *testing.T) {

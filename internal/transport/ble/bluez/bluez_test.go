@@ -103,10 +103,11 @@ func carry(t *testing.T, from, to *ble.Link, frame []byte) {
 
 // ways are the forms that BlueZ takes.
 var ways = map[string]bluetest.Options{
-	"MTU 517":         bluetest.Options{},
-	"MTU 185":         bluetest.Options{MTU: 185},
-	"without sockets": bluetest.Options{NoSockets: true},
-	"reordered":       bluetest.Options{Reorder: true},
+	"MTU 517":           bluetest.Options{},
+	"MTU 185":           bluetest.Options{MTU: 185},
+	"without sockets":   bluetest.Options{Sockets: bluetest.None},
+	"a socket for each": bluetest.Options{Sockets: bluetest.Each},
+	"reordered":         bluetest.Options{Reorder: true},
 }
 
 func TestConformance(t *testing.T) {
@@ -209,63 +210,6 @@ func TestRejectedAdvertisement(t *testing.T) {
 	}
 }
 
-// another is one more who has found the service, by an adapter of its own.
-func (r *rig) another(adapter string) *ble.Link {
-	l := ble.New()
-	c := bluez.NewCentral(bluez.Options{Adapter: adapter, Clock: quick, Log: slog.New(slog.DiscardHandler)})
-	r.run(func(ctx context.Context) error { return c.Serve(ctx, uuid, l) })
-	r.t.Cleanup(l.Hold())
-	return l
-}
-
-// TestStrangerIsCutOff: who brings three frames that are not the phone's is sent away
-// and ignored, while phone and computer talk.
-func TestStrangerIsCutOff(t *testing.T) {
-	r := newRig(t, bluetest.Options{MTU: 100})
-	stranger := r.another("hci2")
-	t.Cleanup(r.a.Hold())
-	var garbage atomic.Int32
-	answers := make(chan []byte, 100)
-	ctx, stop := context.WithCancel(t.Context())
-	var done sync.WaitGroup
-	defer done.Wait()
-	defer stop()
-	done.Go(func() {
-		r.a.Receive(ctx, func(f []byte) error {
-			if bytes.HasPrefix(f, []byte("garbage")) {
-				garbage.Add(1)
-				return transport.ErrForged
-			}
-			answers <- f
-			return nil
-		})
-	})
-	done.Go(func() {
-		for ctx.Err() == nil {
-			sending, over := context.WithTimeout(ctx, time.Second)
-			stranger.Send(sending, bytes.Repeat([]byte("garbage"), 500))
-			over()
-		}
-	})
-	until(t, "garbage", func() bool { return garbage.Load() >= 3 })
-	_, before := r.blue.Connected()
-	until(t, "the stranger has come again, and again", func() bool { _, tries := r.blue.Connected(); return tries >= before+3 })
-	for i := range 5 {
-		answer := bytes.Repeat([]byte{byte(i)}, 5000)
-		sending, over := context.WithTimeout(ctx, patience)
-		if err := r.b.Send(sending, answer); err != nil {
-			t.Errorf("the phone's Send = %v", err)
-		}
-		over()
-		if got := <-answers; !bytes.Equal(got, answer) {
-			t.Error("another answer came")
-		}
-	}
-	if n := garbage.Load(); n > 8 { // some may have waited already
-		t.Errorf("%d frames of garbage came", n)
-	}
-}
-
 // TestBondedStaysConnected: a device that is bonded with the computer is ignored, too,
 // but not disconnected: it may play music.
 func TestBondedStaysConnected(t *testing.T) {
@@ -314,48 +258,6 @@ func TestTwoServices(t *testing.T) {
 	if now, tries := r.blue.Connected(); now != 1 || tries > 2 {
 		t.Errorf("then %d connections, %d tries", now, tries)
 	}
-}
-
-// TestFourCentrals: each reads all frames, as they go one after the other; a fifth
-// finds no place.
-func TestFourCentrals(t *testing.T) {
-	r := newRig(t, bluetest.Options{MTU: 100, Reorder: true})
-	phones := []*ble.Link{r.b}
-	for _, adapter := range []string{"hci2", "hci3", "hci4", "hci5"} {
-		phones = append(phones, r.another(adapter))
-	}
-	t.Cleanup(r.a.Hold())
-	got := make([]atomic.Int32, len(phones))
-	for i, p := range phones {
-		r.run(func(ctx context.Context) error {
-			return p.Receive(ctx, func([]byte) error { got[i].Add(1); return nil })
-		})
-	}
-	connected := func() (n int) {
-		for _, p := range phones {
-			if p.Status().Connected {
-				n++
-			}
-		}
-		return n
-	}
-	until(t, "four are there", func() bool { return connected() >= 4 })
-	for i := range 3 {
-		ctx, over := context.WithTimeout(t.Context(), patience)
-		if err := r.a.Send(ctx, bytes.Repeat([]byte{byte(i)}, 8000)); err != nil {
-			t.Fatal(err)
-		}
-		over()
-	}
-	until(t, "all who are there have all", func() bool {
-		n := 0
-		for i := range got {
-			if got[i].Load() >= 3 {
-				n++
-			}
-		}
-		return n >= 4
-	})
 }
 
 // TestNoBluetooth: the other channels need not know.

@@ -2,7 +2,6 @@ package bluez
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -21,6 +20,7 @@ const (
 type central struct {
 	s      *service
 	device dbus.ObjectPath
+	known  bool // has brought a frame that opened; guarded by the Peripheral's mu
 	mtu    atomic.Int32
 	unread chan []byte
 	gone   chan struct{}
@@ -61,28 +61,17 @@ func (c *central) Read(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// Write implements ble.Port. All centrals read it.
+// Write implements ble.Port. Other centrals may read it, too.
 func (c *central) Write(ctx context.Context, b []byte) error {
 	done, err := c.s.turns.take(ctx, c, b)
 	if err != nil {
 		return err
 	}
 	defer done()
-	c.s.mu.Lock()
-	f, started := c.s.notify, c.s.started
-	c.s.mu.Unlock()
 	select {
 	case <-c.gone:
 		return io.ErrClosedPipe
 	default:
 	}
-	switch {
-	case f != nil:
-		_ = f.SetWriteDeadline(time.Now().Add(writeLimit)) // BlueZ reads at once
-		_, err := f.Write(b)
-		return err
-	case started:
-		return c.s.conn.Emit(c.s.tx(), propsMoved, chrIf, props{"Value": variant(b)}, []string{})
-	}
-	return errors.New("nobody has subscribed")
+	return c.s.notify(c.device, b)
 }

@@ -8,12 +8,16 @@
 // that are switched off, on or unplugged, a bluetoothd that ends and comes back.
 // They never switch an adapter on, nor make it discoverable, and tell no name.
 //
-// What a computer must know of BlueZ (5.66): a notification goes to every central
-// that has subscribed. An acquired socket for writes would mix what all centrals
+// What a computer must know of BlueZ (5.46 and later): it asks for a socket for
+// notifications (AcquireNotify) for each device that subscribes; before 5.69, for the
+// first only. What goes into a socket, that device gets, and before April 2024 all that
+// have subscribed; the property Value, all get, whatever sockets there are. So a central
+// is notified by its own device's socket, else by Value, and nothing goes by versions.
+//
+// A socket for writes (AcquireWrite) would mix, in old versions, what all centrals
 // write; so writes come by WriteValue, which names the device, and as the
 // characteristic takes no others than writes with response, BlueZ holds the next one
-// back until this one is answered. Notifications go by the socket of AcquireNotify,
-// which makes the writer wait while the radio is busy, else by the property Value.
+// back until this one is answered.
 //
 // References: [BlueZ] doc/gatt-api.txt, advertising-api.txt, adapter-api.txt,
 // device-api.txt; [kr-protocol] docs/protocol.md §5.9.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,17 +36,16 @@ type Options struct {
 // call for each pairing.
 type Peripheral struct {
 	Options
-	slots chan struct{} // a token for each central
-	rota  rota
+	rota rota
 
 	mu      sync.Mutex
 	ignored map[dbus.ObjectPath]time.Time // until when
-	here    map[dbus.ObjectPath]int       // centrals, of all services, by their device
+	here    []*central                    // of all services, as they came
 }
 
 // NewPeripheral returns the radio of a computer. It does nothing yet.
 func NewPeripheral(o Options) *Peripheral {
-	return &Peripheral{Options: o, slots: make(chan struct{}, maxCentrals), ignored: map[dbus.ObjectPath]time.Time{}, here: map[dbus.ObjectPath]int{}}
+	return &Peripheral{Options: o, ignored: map[dbus.ObjectPath]time.Time{}}
 }
 
 // Serve shows the service to phones while link wants connections, and drives theirs,
@@ -126,7 +126,7 @@ func (p *Peripheral) serveOn(ctx context.Context, b *bus, adapter dbus.ObjectPat
 				continue
 			}
 			centrals.Go(func() {
-				err := link.Answer(serving, c, greeting.hello)
+				err := link.Answer(serving, c, greeting.hello, func() { p.know(c) })
 				if errors.Is(err, transport.ErrForged) {
 					p.ignore(c.device)
 				}
@@ -167,34 +167,54 @@ func (p *Peripheral) admit(s *service, g greeting) *central {
 		s.refuse(g.device)
 		return nil
 	}
-	select {
-	case p.slots <- struct{}{}:
-		p.Log.Debug("bluetooth: a central has come", "mtu", g.mtu)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.here[g.device]++
-		return s.welcome(g)
-	default:
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.makeRoom() {
 		s.refuse(g.device)
 		return nil
 	}
+	p.Log.Debug("bluetooth: a central has come", "mtu", g.mtu)
+	c := s.welcome(g)
+	p.here = append(p.here, c)
+	return c
+}
+
+// makeRoom reports whether there is room for one more central. If there was none, the
+// one goes that came first of those that never brought a frame that opened. The caller
+// holds mu.
+func (p *Peripheral) makeRoom() bool {
+	if len(p.here) < maxCentrals {
+		return true
+	}
+	i := slices.IndexFunc(p.here, func(c *central) bool { return !c.known })
+	if i < 0 {
+		return false
+	}
+	p.Log.Debug("bluetooth: a central that says nothing makes room")
+	p.here[i].cut()
+	p.here = slices.Delete(p.here, i, i+1)
+	return true
+}
+
+// know notes that a central has brought a frame that opened.
+func (p *Peripheral) know(c *central) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.known = true
 }
 
 func (p *Peripheral) release(s *service, c *central) {
 	s.leave(c)
-	<-p.slots
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.here[c.device]--; p.here[c.device] == 0 {
-		delete(p.here, c.device)
-	}
+	p.here = slices.DeleteFunc(p.here, func(o *central) bool { return o == c })
 }
 
 // disconnect sends a central away: not one that another service has, nor one that is
 // bonded with this computer, whose music, perhaps, would end, too.
 func (p *Peripheral) disconnect(ctx context.Context, b *bus, device dbus.ObjectPath) {
 	p.mu.Lock()
-	busy := p.here[device] > 0
+	busy := slices.ContainsFunc(p.here, func(c *central) bool { return c.device == device })
 	p.mu.Unlock()
 	if d := b.objects[device][deviceIf]; busy || d == nil || flag(d, "Paired") || !flag(d, "Connected") {
 		return

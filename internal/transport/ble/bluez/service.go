@@ -3,13 +3,10 @@ package bluez
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/godbus/dbus/v5"
-	"golang.org/x/sys/unix"
 
 	"kryptonite/internal/sealbox"
 	"kryptonite/internal/transport/ble/segment"
@@ -17,9 +14,6 @@ import (
 
 const (
 	leastMTU = 23
-	// peerLife is how long our copy of BlueZ's end of a socket stays open: nothing
-	// says when the answer that carries it has gone out.
-	peerLife = time.Second
 	maxValue = 512 // bytes; ATT has no longer ones
 )
 
@@ -33,7 +27,7 @@ type service struct {
 	greeted  chan greeting        // hellos of those who are no centrals yet
 	unwanted chan dbus.ObjectPath // devices that should go
 	released chan struct{}        // closed when BlueZ has taken the advertisement away
-	dropped  chan struct{}        // holds one token when nobody has subscribed any more
+	dropped  chan struct{}        // holds one token when a subscription has ended
 	once     sync.Once
 	over     chan struct{} // closed by close
 	bg       sync.WaitGroup
@@ -42,9 +36,8 @@ type service struct {
 
 	mu       sync.Mutex
 	centrals map[dbus.ObjectPath]*central
-	notify   *os.File // socket of AcquireNotify, or nil
-	peer     *os.File // BlueZ's end of it, for a moment
-	started  bool     // by StartNotify
+	sockets  map[dbus.ObjectPath]*socket // of AcquireNotify, by the device that it was for
+	started  bool                        // by StartNotify
 }
 
 // greeting is a hello of a device that is no central yet.
@@ -55,7 +48,7 @@ type greeting struct {
 }
 
 func newService(conn *dbus.Conn, uuid sealbox.ServiceUUID, clock Clock) *service {
-	return &service{conn: conn, clock: clock, uuid: uuid.String(), root: "/kryptonite", centrals: map[dbus.ObjectPath]*central{},
+	return &service{conn: conn, clock: clock, uuid: uuid.String(), root: "/kryptonite", centrals: map[dbus.ObjectPath]*central{}, sockets: map[dbus.ObjectPath]*socket{},
 		greeted: make(chan greeting), unwanted: make(chan dbus.ObjectPath, 16), released: make(chan struct{}), dropped: make(chan struct{}, 1), over: make(chan struct{})}
 }
 
@@ -126,7 +119,10 @@ func (p properties) methods() map[string]any {
 func (s *service) close() {
 	s.once.Do(func() { close(s.over) })
 	s.mu.Lock()
-	s.drop()
+	for _, f := range s.sockets {
+		f.close()
+	}
+	s.cutAll()
 	s.mu.Unlock()
 	s.bg.Wait()
 }
@@ -157,7 +153,7 @@ func (s *service) writeValue(value []byte, options props) *dbus.Error {
 		return failed("no version in common") // the answer, BYE, would go to all
 	}
 	s.mu.Lock()
-	c, subscribed := s.centrals[device], s.notify != nil || s.started
+	c, subscribed := s.centrals[device], s.subscribed()
 	s.mu.Unlock()
 	if c != nil {
 		return c.put(value, int(mtu))
@@ -173,78 +169,13 @@ func (s *service) writeValue(value []byte, options props) *dbus.Error {
 	}
 }
 
-// acquireNotify hands BlueZ a socket for notifications, which go to all centrals.
-func (s *service) acquireNotify(options props) (dbus.UnixFD, uint16, *dbus.Error) {
-	mtu, _ := options["mtu"].Value().(uint16)
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)
-	if err != nil {
-		return 0, 0, failed("%v", err)
-	}
-	for _, fd := range fds {
-		unix.CloseOnExec(fd)
-		_ = unix.SetNonblock(fd, true)
-	}
-	own, peer := os.NewFile(uintptr(fds[0]), "notifications"), os.NewFile(uintptr(fds[1]), "notifications of BlueZ")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	select {
-	case <-s.over:
-		own.Close()
-		peer.Close()
-		return 0, 0, failed("the service has ended")
-	default:
-	}
-	s.drop()
-	s.notify, s.peer = own, peer
-	time.AfterFunc(peerLife, func() { peer.Close() })
-	s.bg.Go(func() { // BlueZ writes nothing; it closes its end when the last central has gone
-		_, _ = io.Copy(io.Discard, own)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.notify == own {
-			s.drop()
-		}
-	})
-	return dbus.UnixFD(fds[1]), max(mtu, leastMTU), nil
-}
-
-func (s *service) startNotify() *dbus.Error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.started = true
-	return nil
-}
-
-func (s *service) stopNotify() *dbus.Error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.drop()
-	return nil
-}
-
-// drop ends the subscription, and with it all centrals. The caller holds mu.
-func (s *service) drop() {
-	if s.notify != nil {
-		s.notify.Close()
-		s.peer.Close()
-	}
-	s.notify, s.peer, s.started = nil, nil, false
-	select {
-	case s.dropped <- struct{}{}:
-	default:
-	}
-	for _, c := range s.centrals {
-		c.cut()
-	}
-}
-
 // welcome makes a central of who said hello.
 func (s *service) welcome(g greeting) *central {
 	c := newCentral(s, g)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.centrals[g.device] = c
-	if s.notify == nil && !s.started {
+	if !s.subscribed() {
 		c.cut() // it has unsubscribed meanwhile
 	}
 	return c
@@ -284,7 +215,7 @@ func (s *service) await(b *bus, d time.Duration) {
 	late := s.clock.after(d)
 	for {
 		s.mu.Lock()
-		there := s.notify != nil || s.started
+		there := s.subscribed()
 		s.mu.Unlock()
 		if !there {
 			return

@@ -33,12 +33,26 @@ type (
 
 // Options are how a BlueZ is.
 type Options struct {
-	MTU          uint16 // of all connections; 0: 517
-	NoSockets    bool   // as before BlueZ 5.46: no AcquireNotify
-	Reorder      bool   // notifications overtake each other
-	RejectAdvert bool   // as an adapter that cannot
-	Slots        int    // how many advertisements an adapter has room for; 0: any number
+	MTU          uint16  // of all connections; 0: 517
+	Sockets      Sockets // of AcquireNotify
+	FirstPays    bool    // who disconnects ends the socket of who subscribed first, too: BlueZ's issue 1452
+	Reorder      bool    // notifications overtake each other
+	RejectAdvert bool    // as an adapter that cannot
+	Slots        int     // how many advertisements an adapter has room for; 0: any number
 }
+
+// Sockets are whose the sockets of AcquireNotify are.
+type Sockets int
+
+// One for all centrals, as in BlueZ 5.66; one for each, which it alone reads, as in
+// today's; one for each, and all read it, as from 5.69 until April 2024; none, as
+// before 5.46.
+const (
+	Shared Sockets = iota
+	Each
+	EachForAll
+	None
+)
 
 // BlueZ is one life of bluetoothd.
 type BlueZ struct {
@@ -54,16 +68,16 @@ type BlueZ struct {
 	links    map[path]*link     // by the device at the central's adapter
 	ever     []string           // UUIDs that were advertised
 	touched  []string           // what somebody wanted to change
-	connects int                // calls of Connect
+	connects map[path]int       // calls of Connect, by the central's adapter
 }
 
 // app is what a program has registered.
 type app struct {
-	owner    string
-	root     path
-	adapter  path
-	objects  map[path]object
-	notified *feed // from the characteristic to the phone, or nil
+	owner   string
+	root    path
+	adapter path
+	objects map[path]object
+	feeds   []*feed // to those who have subscribed, as they came
 }
 
 // advert is one advertisement.
@@ -87,7 +101,7 @@ func (b *Bus) BlueZ(t testing.TB, o Options, adapters ...string) *BlueZ {
 	t.Helper()
 	o.MTU = cmp.Or(o.MTU, 517)
 	z := &BlueZ{Options: o, objects: map[path]object{}, apps: map[string]*app{}, adverts: map[string]*advert{},
-		looking: map[string]*lookup{}, links: map[path]*link{}}
+		looking: map[string]*lookup{}, links: map[path]*link{}, connects: map[path]int{}}
 	var err error
 	if z.conn, err = dbus.Connect(b.Address, dbus.WithSignalHandler(dbus.NewSequentialSignalHandler())); err != nil {
 		t.Fatal(err)
@@ -257,7 +271,17 @@ func (z *BlueZ) Flags() map[string][]string {
 func (z *BlueZ) Connected() (now, tries int) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	return len(z.links), z.connects
+	for _, n := range z.connects {
+		tries += n
+	}
+	return len(z.links), tries
+}
+
+// Tries is how often an adapter was to connect to another.
+func (z *BlueZ) Tries(adapter string) int {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.connects[adapterPath(adapter)]
 }
 
 // Touched lists the properties that somebody wanted to change, as "Powered".

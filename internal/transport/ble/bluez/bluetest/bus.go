@@ -3,8 +3,8 @@
 //
 // A [BlueZ] plays both counterparts: what one program advertises by one adapter, another
 // finds by another, connects to, subscribes to and writes to. It behaves as BlueZ 5.66
-// where package bluez depends on it: a notification goes to all centrals that have
-// subscribed, a write waits for the application's answer, a connection ends for both, and
+// where package bluez depends on it, and, by [Options], as older and newer ones: a
+// notification goes to all centrals that have subscribed, a write waits for the application's answer, a connection ends for both, and
 // what a program has registered goes with its connection to the bus. The virtual machine of
 // the end-to-end tests, with a real bluetoothd, is the check on this package.
 //

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,12 +34,12 @@ type chr struct {
 
 // feed is what an application notifies.
 type feed struct {
-	at     path
+	of     *chr     // whose subscription it was asked for
 	socket *os.File // of AcquireNotify; nil: by signal
 }
 
 func (f *feed) close() {
-	if f != nil && f.socket != nil {
+	if f.socket != nil {
 		f.socket.Close()
 	}
 }
@@ -47,12 +48,12 @@ func (z *BlueZ) connect(m dbus.Message) *dbus.Error {
 	p, _ := called(m)
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.connects++
+	central := path(p[:strings.LastIndexByte(string(p), '/')])
+	z.connects[central]++
 	if z.links[p] != nil {
 		return nil
 	}
 	for _, a := range z.adverts {
-		central := path(p[:strings.LastIndexByte(string(p), '/')])
 		if device(central, a.adapter) != p || !z.powered(central) {
 			continue
 		}
@@ -115,7 +116,7 @@ func (z *BlueZ) show(l *link, a *app) {
 
 // forget takes one of them away. The caller holds mu.
 func (z *BlueZ) forget(l *link, p path) {
-	z.unsubscribe(l.remote[p])
+	z.unsubscribe(l.remote[p], z.links[l.here()] != l)
 	delete(l.remote, p)
 	z.remove(p)
 }
@@ -131,9 +132,9 @@ func (z *BlueZ) hangUp(l *link) {
 	z.change(l.there(), deviceIf, props{"Connected": no})
 }
 
-// unsubscribe ends one subscription, and with the last one the application's. The
+// unsubscribe ends one subscription, as the central wants, or because it has left. The
 // caller holds mu.
-func (z *BlueZ) unsubscribe(c *chr) {
+func (z *BlueZ) unsubscribe(c *chr, left bool) {
 	if c.subscriber == "" {
 		return
 	}
@@ -142,13 +143,20 @@ func (z *BlueZ) unsubscribe(c *chr) {
 		c.socket.Close()
 	}
 	c.socket = nil
-	if len(z.subscribed(c.app)) > 0 || c.app.notified == nil {
-		return
+	a, last, ended := c.app, len(z.subscribed(c.app)) == 0, false
+	for i, f := range slices.Clone(a.feeds) {
+		over := f.of == c || i == 0 && left && z.FirstPays
+		if z.Sockets == Shared || z.Sockets == None {
+			over = last
+		}
+		if over {
+			f.close()
+			a.feeds = slices.DeleteFunc(a.feeds, func(o *feed) bool { return o == f })
+			ended = ended || f.socket != nil
+		}
 	}
-	f := c.app.notified
-	c.app.notified = nil
-	if f.close(); f.socket == nil {
-		z.conn.Object(c.app.owner, f.at).Go(chrIf+".StopNotify", dbus.FlagNoReplyExpected, nil)
+	if last && !ended && z.apps[a.owner+string(a.root)] == a {
+		z.conn.Object(a.owner, c.at).Go(chrIf+".StopNotify", dbus.FlagNoReplyExpected, nil)
 	}
 }
 
@@ -197,7 +205,7 @@ func (z *BlueZ) write(m dbus.Message, value []byte, _ props) *dbus.Error {
 }
 
 func (z *BlueZ) acquire(m dbus.Message, _ props) (dbus.UnixFD, uint16, *dbus.Error) {
-	if z.NoSockets {
+	if z.Sockets == None {
 		return 0, 0, failed("NotSupported", "")
 	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)
@@ -218,12 +226,13 @@ func (z *BlueZ) stop(m dbus.Message) *dbus.Error {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	if c, owner := z.find(m); c != nil && c.subscriber == owner {
-		z.unsubscribe(c)
+		z.unsubscribe(c, false)
 	}
 	return nil
 }
 
-// subscribe is a central that subscribes; the application hears of the first.
+// subscribe is a central that subscribes; the application hears of each that has a
+// socket of its own, else of the first.
 func (z *BlueZ) subscribe(m dbus.Message, socket *os.File) *dbus.Error {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -231,7 +240,7 @@ func (z *BlueZ) subscribe(m dbus.Message, socket *os.File) *dbus.Error {
 	if c == nil || c.subscriber != "" {
 		return failed("NotPermitted", "Notify acquired")
 	}
-	if c.app.notified == nil {
+	if len(c.app.feeds) == 0 || z.Sockets == Each || z.Sockets == EachForAll {
 		options := z.options(c)
 		z.mu.Unlock()
 		f, err := z.ask(c, options)
@@ -239,7 +248,11 @@ func (z *BlueZ) subscribe(m dbus.Message, socket *os.File) *dbus.Error {
 		if err != nil {
 			return failed("Failed", err.Error())
 		}
-		c.app.notified = f
+		if z.links[c.link.here()] != c.link {
+			f.close()
+			return failed("NotConnected", "")
+		}
+		c.app.feeds = append(c.app.feeds, f)
 	}
 	c.subscriber, c.socket = owner, socket
 	return nil
@@ -247,9 +260,9 @@ func (z *BlueZ) subscribe(m dbus.Message, socket *os.File) *dbus.Error {
 
 // ask makes an application notify.
 func (z *BlueZ) ask(c *chr, options props) (*feed, error) {
-	f := &feed{at: c.at}
+	f := &feed{of: c}
 	o := z.conn.Object(c.app.owner, c.at)
-	if _, can := c.app.objects[c.at][chrIf]["NotifyAcquired"]; !can || z.NoSockets {
+	if _, can := c.app.objects[c.at][chrIf]["NotifyAcquired"]; !can || z.Sockets == None {
 		return f, o.Call(chrIf+".StartNotify", 0).Err
 	}
 	var fd dbus.UnixFD
@@ -259,12 +272,13 @@ func (z *BlueZ) ask(c *chr, options props) (*feed, error) {
 	}
 	unix.SetNonblock(int(fd), true)
 	f.socket = os.NewFile(uintptr(fd), "")
-	z.bg.Go(func() { z.relay(c.app, f.socket) })
+	z.bg.Go(func() { z.relay(f) })
 	return f, nil
 }
 
 // relay hands on what an application writes.
-func (z *BlueZ) relay(a *app, from *os.File) {
+func (z *BlueZ) relay(f *feed) {
+	from := f.socket
 	read := func() ([]byte, error) {
 		b := make([]byte, 512)
 		n, err := from.Read(b)
@@ -281,35 +295,41 @@ func (z *BlueZ) relay(a *app, from *os.File) {
 		if z.Reorder && len(b) > 20 { // the next one overtakes it, if it comes soon
 			from.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
 			if next, err := read(); err == nil {
-				z.notify(a, next)
+				z.notify(f, next)
 			}
 			from.SetReadDeadline(time.Time{})
 		}
-		z.notify(a, b)
+		z.notify(f, b)
 	}
 }
 
+// notifiedBySignal takes a new Value of a characteristic, which goes to all who have
+// subscribed, also by sockets.
 func (z *BlueZ) notifiedBySignal(owner string, at path, value []byte) {
 	z.mu.Lock()
-	var from *app
+	defer z.mu.Unlock()
 	for _, a := range z.apps {
-		if a.owner == owner && a.notified != nil && a.notified.at == at && a.notified.socket == nil {
-			from = a
+		if a.owner == owner && a.objects[at][chrIf] != nil {
+			z.bring(z.subscribed(a), value)
 		}
-	}
-	z.mu.Unlock()
-	if from != nil {
-		z.notify(from, value)
 	}
 }
 
-// notify brings a notification to all who have subscribed, as much as the MTU lets
-// through.
-func (z *BlueZ) notify(a *app, value []byte) {
+// notify brings a notification to those for whom it is.
+func (z *BlueZ) notify(f *feed, value []byte) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	to := z.subscribed(f.of.app)
+	if z.Sockets == Each {
+		to = slices.DeleteFunc(to, func(c *chr) bool { return c != f.of })
+	}
+	z.bring(to, value)
+}
+
+// bring brings a value to centrals, as much as the MTU lets through. The caller holds mu.
+func (z *BlueZ) bring(to []*chr, value []byte) {
 	value = bytes.Clone(value[:min(len(value), int(z.MTU)-3)])
-	for _, c := range z.subscribed(a) {
+	for _, c := range to {
 		if c.socket != nil {
 			c.socket.Write(value)
 			continue

@@ -44,7 +44,10 @@ func (z *BlueZ) unregisterApp(m dbus.Message, root path) *dbus.Error {
 // dropApp needs mu.
 func (z *BlueZ) dropApp(a *app) {
 	delete(z.apps, a.owner+string(a.root))
-	a.notified.close()
+	for _, f := range a.feeds {
+		f.close()
+	}
+	a.feeds = nil
 	for _, l := range z.links {
 		for p, c := range l.remote {
 			if c.app == a {
@@ -255,7 +258,7 @@ func (z *BlueZ) left(owner string) {
 	for _, l := range z.links {
 		for _, c := range l.remote {
 			if c.subscriber == owner {
-				z.unsubscribe(c)
+				z.unsubscribe(c, false)
 			}
 		}
 	}
