@@ -212,7 +212,8 @@ type ShowWords struct {
 type Ask struct{ Card Card }
 
 // Alarm tells the person that a login was refused because of its host key
-// (wire.CodeHostKey), or because it was forwarded (wire.CodeForwarded).
+// (wire.CodeHostKey), or a request of any kind because it was forwarded
+// (wire.CodeForwarded).
 type Alarm struct {
 	Card   Card
 	Code   wire.Code
@@ -282,9 +283,9 @@ type Card struct {
 	Computer string // the name that the computer gave itself
 	KeyName  string
 
-	User      string // of a login; may hold any bytes: clean it before showing
-	Namespace string // of an SSHSIG signature; then User is ""
-	Host      hostauth.Host
+	User      string        // of a login; may hold any bytes: clean it before showing
+	Namespace string        // of an SSHSIG signature; then User is ""
+	Host      hostauth.Host // of an SSHSIG signature unknown; Local and Path say how it came
 	Reported  wire.Reported // the computer's word: label it so
 	Expires   time.Time
 

@@ -39,35 +39,47 @@ func (c *Core) look(p *pairRecord, rec *reqRecord) (v view, refusal *wire.SignRe
 	if err == nil && pub.Type() == sshwire.KeyPasskey && len(s.Payload) > maxPasskeyData {
 		return no(wire.CodeRefused, "the data to sign is too long for a passkey")
 	}
-	if sig, err := sshwire.ParseSSHSIG(s.Payload); err == nil {
-		v.card.Namespace = sig.Namespace
-		v.grants()
-		return v, nil
-	}
-	u, uerr := sshwire.ParseUserauth(s.Payload)
-	if uerr != nil {
-		return no(wire.CodeRefused, "the data to sign is neither a login nor an ssh signature")
-	}
-	if !bytes.Equal(u.PublicKey, key.PublicKey) {
-		return no(wire.CodeRefused, "the data to sign names another key")
-	}
-	if err != nil || u.Algorithm != pub.Type() {
-		return no(wire.CodeRefused, "the data to sign names another algorithm")
-	}
-	v.card.User = u.User
-	if v.card.Host, err = hostauth.Check(u, s.Binds); err != nil {
+	way, err := hostauth.Check(s.Binds)
+	if err != nil {
 		return no(wire.CodeRefused, err.Error())
 	}
-	h := v.card.Host
-	v.facts.Login, v.facts.User, v.facts.HostKey, v.facts.Proof, v.facts.Local = true, u.User, h.Fingerprint, h.Proof, h.Local
-	if reason := c.checkPins(&v, u.HostKey != nil); reason != "" {
-		return no(wire.CodeHostKey, reason)
+	if sig, err := sshwire.ParseSSHSIG(s.Payload); err == nil {
+		v.card.Namespace, v.card.Host = sig.Namespace, way.Host()
+	} else if refusal := c.lookLogin(&v, s.Payload, key.PublicKey, way); refusal != nil {
+		return v, refusal
 	}
-	if len(h.Path) > 0 && !p.Forward {
+	if len(v.card.Host.Path) > 0 && !p.Forward {
 		return no(wire.CodeForwarded, "it was forwarded through "+c.pathText(v)+", and forwarding is off for this computer on the phone")
 	}
 	v.grants()
 	return v, nil
+}
+
+// lookLogin is look for what must be a login by the key own.
+func (c *Core) lookLogin(v *view, payload, own []byte, way hostauth.Way) *wire.SignResponse {
+	no := func(reason string) *wire.SignResponse {
+		return &wire.SignResponse{Error: wire.CodeRefused, Reason: reason}
+	}
+	u, err := sshwire.ParseUserauth(payload)
+	if err != nil {
+		return no("the data to sign is neither a login nor an ssh signature")
+	}
+	if !bytes.Equal(u.PublicKey, own) {
+		return no("the data to sign names another key")
+	}
+	if pub, err := sshwire.ParsePublicKey(own); err != nil || u.Algorithm != pub.Type() {
+		return no("the data to sign names another algorithm")
+	}
+	v.card.User = u.User
+	if v.card.Host, err = way.Login(u); err != nil {
+		return no(err.Error())
+	}
+	h := v.card.Host
+	v.facts.Login, v.facts.User, v.facts.HostKey, v.facts.Proof, v.facts.Local = true, u.User, h.Fingerprint, h.Proof, h.Local
+	if reason := c.checkPins(v, u.HostKey != nil); reason != "" {
+		return &wire.SignResponse{Error: wire.CodeHostKey, Reason: reason}
+	}
+	return nil
 }
 
 // checkPins compares the host key with what is pinned, fills in what the phone

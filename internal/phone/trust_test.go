@@ -382,6 +382,35 @@ func TestForwardedIsRefused(t *testing.T) {
 	w.refused(forwarded(5), wire.CodeForwarded)
 }
 
+// TestForwardedContent: what is no login, and came by a forwarded agent, is
+// refused and told like a login, and shown with its way once the person said so.
+func TestForwardedContent(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	hop := newHost(2)
+	w.ask(w.named(1, hop, true, "hop.example"))
+	w.allow(1, policy.Grant{})
+	alarm := one[Alarm](t, w.send(w.request(2, sshsig(), hop.bind(true))))
+	if alarm.Code != wire.CodeForwarded || alarm.Card.Namespace != "git" || len(alarm.Card.Host.Path) != 1 {
+		t.Errorf("the alarm says %+v", alarm)
+	}
+	w.refused(w.request(3, sshsig(), hop.bind(true)), wire.CodeForwarded, "hop.example")
+	w.do(Forward{w.pairing, true})
+	card := w.ask(w.request(4, sshsig(), hop.bind(true)))
+	if card.Namespace != "git" || card.Host.Local || len(card.Host.Path) != 1 || card.Host.Proof != hostauth.Unknown || card.NoComputerRule == "" {
+		t.Errorf("the card says %+v", card)
+	}
+	if card := w.ask(w.request(5, sshsig())); card.Host.Local || len(card.Host.Path) != 0 {
+		t.Errorf("without a bind: %+v", card.Host)
+	}
+	if card := w.ask(w.request(6, sshsig(), hop.bind(false))); !card.Host.Local {
+		t.Errorf("by an ssh on the computer itself: %+v", card.Host)
+	}
+	forged := hop.bind(true)
+	forged.Signature = newHost(3).bind(true).Signature
+	w.refused(w.request(7, sshsig(), forged), wire.CodeRefused, "not signed by its host key")
+	w.refused(w.request(8, sshsig(), hop.bind(false), hop.bind(true)), wire.CodeRefused, "follows one")
+}
+
 // TestHiddenKeyEndsItsRules: shown again, the key is asked about again. A block
 // stays.
 func TestHiddenKeyEndsItsRules(t *testing.T) {

@@ -277,10 +277,14 @@ func reason(c wire.Code) string {
 	return "answered"
 }
 
-// alarm tells of a login that was refused without a question.
+// alarm tells of a request that was refused without a question.
 func (p *prompter) alarm(a phone.Alarm) {
 	computer := term.CleanMax(a.Card.Computer, 64)
-	p.e.io.Printf("\nREFUSED: %s wants to log in as %s: %s.\n", computer, term.CleanMax(a.Card.User, 64), term.CleanMax(a.Reason, 600))
+	what := describe(a.Card)
+	if a.Card.Namespace == "" {
+		what = "to " + what
+	}
+	p.e.io.Printf("\nREFUSED: %s wants %s: %s.\n", computer, term.CleanMax(what, 80), term.CleanMax(a.Reason, 600))
 	switch {
 	case a.Code == wire.CodeForwarded:
 		p.e.io.Printf("To be asked about what it forwards, type: forward %s\n", computer)
@@ -335,9 +339,12 @@ func (p *prompter) draw(c phone.Card) {
 		}
 		field("host", hostText(c.Host))
 		field("proof", proofText(c.Host.Proof))
-		if !c.Host.Local {
-			field("note", "may be forwarded: not surely asked by this computer itself")
-		}
+	}
+	if !c.Host.Local {
+		field("note", "may be forwarded: not surely asked by this computer itself")
+	}
+	if len(c.Host.Path) > 0 {
+		field("by way of", strings.Join(c.Host.Path, ", "))
 	}
 	if c.Reported.Program != "" {
 		field("asked by", reportedText(c.Reported))

@@ -35,7 +35,7 @@ export function asks(cards: [Card, ...Card[]], mayAllow: boolean): Notice {
     if (cards.length > lines) some.push(words.more(cards.length - lines));
     return { title: words.many(cards.length, computer), body: some.join("\n"), requests, buttons: [] };
   }
-  const how = card.namespace ? [] : [card.known === "New" && card.host.fingerprint ? words.first : t.proofWord(known(card)), !card.host.local && words.forwarded];
+  const how = [!card.namespace && (card.known === "New" && card.host.fingerprint ? words.first : t.proofWord(known(card))), !card.host.local && words.forwarded];
   const { program, directory } = card.reported;
   const by = program || directory ? words.by(computer, program && part(program, 80), directory && part(directory, 64)) : "";
   const body = [[words.from(computer), ...how].filter(Boolean).join(" · "), by].filter(Boolean).join("\n");
@@ -45,7 +45,7 @@ export function asks(cards: [Card, ...Card[]], mayAllow: boolean): Notice {
 
 const says = (title: string, body: string): Notice => ({ title, body, requests: [], buttons: [] });
 
-/** refused is about a login that was not signed because of its host. */
+/** refused is about what was not signed because of its host, or because it was forwarded. */
 export function refused({ card, code }: Alarm): Notice {
   return says(words.refused(subject(card)), (code === "forwarded" ? words.notFromHere : words.hostKey)(part(card.computer, 32)));
 }

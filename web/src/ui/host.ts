@@ -5,7 +5,7 @@ import { lookalikes } from "./clean.ts";
 import { type Ui, computerName } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { type IconName, icon } from "./icon.ts";
-import { fact, fingerprint, long, note, outside } from "./parts.ts";
+import { at, fact, fingerprint, long, note, outside } from "./parts.ts";
 import { type Known, cardId, hostName, known } from "./group.ts";
 import { date } from "./when.ts";
 
@@ -27,6 +27,12 @@ export function who(ui: Ui, card: Card): Child {
     card.user.includes("@") && h("span", { class: "lookalike" }, t.card.atInUser),
     lookalikes(card.user) && h("span", { class: "lookalike" }, t.card.lookalike),
   ];
+}
+
+/** subject is what a request is about, in a line; user and host are how much is shown of each. */
+export function subject(card: Card, user: number, host: number): Child {
+  if (card.namespace) return [t.card.signTitle, " ", outside(card.namespace, user)];
+  return [outside(card.user, user), at(), outside(hostName(card) || t.card.noName, host)];
 }
 
 /** hostBox says how the host is known, and what is pinned. */
@@ -73,12 +79,13 @@ function names(of: string[]): Child {
 
 /** forwarded warns of a request that may come from elsewhere than the computer. */
 export function forwarded(ui: Ui, card: Card): Child {
-  if (card.namespace !== "" || card.host.local) return null;
+  if (card.host.local) return null;
   const hops = card.host.path.map((fp) => {
     const pin = ui.view.pins.find((p) => p.fingerprint === fp && (p.scope === "" || p.scope === card.pairing));
     return pin ? outside(pin.name) : fingerprint(fp);
   });
   const computer = outside(computerName(ui, card.pairing) || card.computer, 32);
-  return note("warn", "forward", h("strong", {}, t.card.forwarded), " ", t.card.forwardedSays(computer),
+  const unsaid = card.namespace && hops.length === 0; // as with all that ssh-keygen asks for
+  return note(unsaid ? "plain" : "warn", "forward", h("strong", {}, t.card.forwarded), " ", t.card.forwardedSays(computer),
     hops.length > 0 && h("p", { class: "hops" }, t.card.byWay, " ", hops.slice(0, 16).map((hop, i) => [i > 0 && " → ", hop])));
 }
