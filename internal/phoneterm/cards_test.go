@@ -39,3 +39,47 @@ func TestForwardedContent(t *testing.T) {
 		t.Errorf("the alarm says:\n%s", out)
 	}
 }
+
+// TestAnswersWhatWasShown: request ids are the computers' choice. A card under the
+// id of one that was withdrawn, of another computer or the same, is shown before an
+// answer is about it, and both are asked about.
+func TestAnswersWhatWasShown(t *testing.T) {
+	var out bytes.Buffer
+	p := &prompter{e: &env{io: &term.IO{Out: &out, Err: &out}}}
+	var allowed []string
+	r := obeys(t, func(ev phone.Event) { allowed = append(allowed, ev.(phone.Decide).Pairing) })
+	ask := func(pairing string) {
+		p.take(phone.Ask{Card: phone.Card{Pairing: pairing, Computer: pairing, Request: wire.ID{1}, User: "at-" + pairing}})
+	}
+	shown := func(pairing string) bool {
+		defer out.Reset()
+		p.head()
+		return strings.Contains(out.String(), "at-"+pairing)
+	}
+	ask("laptop")
+	ask("evil")
+	ask("evil") // a copy
+	if len(p.queue) != 2 {
+		t.Fatalf("%d cards wait, want 2", len(p.queue))
+	}
+	if !shown("laptop") || shown("laptop") {
+		t.Error("the first card is not shown once")
+	}
+	p.take(phone.Withdraw{Pairing: "laptop", Request: wire.ID{1}})
+	p.answer(t.Context(), r, "y") // meant for the laptop's
+	if len(allowed) != 0 {
+		t.Errorf("allowed unseen: %q", allowed)
+	}
+	if !shown("evil") {
+		t.Error("another computer's card under the same id is not shown")
+	}
+	p.take(phone.Withdraw{Pairing: "evil", Request: wire.ID{1}})
+	ask("evil") // the same id once more
+	if !shown("evil") {
+		t.Error("a card under an id that was used before is not shown")
+	}
+	p.answer(t.Context(), r, "y")
+	if len(allowed) != 1 || allowed[0] != "evil" {
+		t.Errorf("allowed: %q", allowed)
+	}
+}

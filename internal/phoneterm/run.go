@@ -93,7 +93,7 @@ type prompter struct {
 	e     *env
 	cards chan phone.Effect
 	queue []phone.Card
-	drawn time.Time // when the card at the head of queue was shown
+	drawn time.Time // when the card at the head of queue was shown; zero: it was not
 	over  <-chan time.Time
 }
 
@@ -114,12 +114,8 @@ func (p *prompter) show(e phone.Effect) {
 func (p *prompter) loop(ctx context.Context, r *runner) {
 	lines := make(chan string)
 	go p.readLines(ctx, lines)
-	shown, over := wire.ID{}, false
-	for !over || len(p.queue) > 0 {
-		if len(p.queue) > 0 && p.queue[0].Request != shown {
-			shown, p.drawn = p.queue[0].Request, time.Now()
-			p.draw(p.queue[0])
-		}
+	for over := false; !over || len(p.queue) > 0; {
+		p.head()
 		select {
 		case eff := <-p.cards:
 			p.take(eff)
@@ -137,8 +133,20 @@ func (p *prompter) loop(ctx context.Context, r *runner) {
 	}
 }
 
-// answer takes a line that was typed at a card.
+// head shows the card at the head of the queue, once.
+func (p *prompter) head() {
+	if len(p.queue) > 0 && p.drawn.IsZero() {
+		p.draw(p.queue[0])
+		p.drawn = time.Now()
+	}
+}
+
+// answer takes a line that was typed at the card at the head of the queue. It is
+// about no card that was not shown.
 func (p *prompter) answer(ctx context.Context, r *runner, line string) {
+	if p.drawn.IsZero() {
+		return
+	}
 	card := p.queue[0]
 	if p.e.io.InTTY() && time.Since(p.drawn) < tooSoon {
 		p.e.io.Printf("That came too soon to be about this one. Allow? [y/N] ")
@@ -172,11 +180,19 @@ func (p *prompter) answer(ctx context.Context, r *runner, line string) {
 // turn takes the card away that was answered. Another computer's card comes before more
 // of this one's: who asks a thousand times hides nobody.
 func (p *prompter) turn(answered string) {
-	p.queue = p.queue[1:]
+	p.remove(0)
 	if i := slices.IndexFunc(p.queue, func(c phone.Card) bool { return c.Pairing != answered }); i > 0 {
 		other := p.queue[i]
 		p.queue = slices.Insert(slices.Delete(p.queue, i, i+1), 0, other)
 	}
+}
+
+// remove takes a card out of the queue. What is then at its head is shown anew.
+func (p *prompter) remove(i int) {
+	if i == 0 {
+		p.drawn = time.Time{}
+	}
+	p.queue = slices.Delete(p.queue, i, i+1)
 }
 
 const commandHelp = `rules            what you allowed for a while
@@ -245,7 +261,7 @@ func (p *prompter) take(eff phone.Effect) {
 	switch eff := eff.(type) {
 	case phone.Ask:
 		for _, c := range p.queue {
-			if c.Request == eff.Card.Request {
+			if c.Request == eff.Card.Request && c.Pairing == eff.Card.Pairing {
 				return
 			}
 		}
@@ -253,7 +269,7 @@ func (p *prompter) take(eff phone.Effect) {
 	case phone.Withdraw:
 		for i, c := range p.queue {
 			if c.Request == eff.Request && c.Pairing == eff.Pairing {
-				p.queue = append(p.queue[:i:i], p.queue[i+1:]...)
+				p.remove(i)
 				p.e.io.Printf("\n%s: no answer is needed any more (%s)\n", term.Clean(describe(c)), reason(eff.Why))
 				break
 			}
