@@ -73,11 +73,12 @@ func (c *Core) decide(now time.Time, ev Decide) []Effect {
 		}
 		return effects
 	}
-	effects := c.pin(now, p, &v)
+	var effects []Effect
 	if ev.Grant.Scope == policy.Host || ev.Grant.Scope == policy.Computer {
-		effects = append(effects, c.grant(now, rec, v, ev.Grant)...)
+		effects = c.grant(now, rec, v, ev.Grant)
 	}
-	return append(effects, c.allow(now, rec, nil)...)
+	effects = append(effects, c.allow(now, rec, nil)...)
+	return append(c.pin(now, p, v), effects...) // made after all that says what the card said
 }
 
 // allow makes the decision and its log entry durable and has the payload signed.
@@ -154,7 +155,7 @@ func (c *Core) declineOthers(now time.Time, p *pairRecord) (effects []Effect) {
 // grant makes a rule of a grant that came with the answer to rec, if it may be
 // one. Its id is the number of the log entry that this answer gets.
 func (c *Core) grant(now time.Time, rec *reqRecord, v view, g policy.Grant) []Effect {
-	r, err := policy.NewRule(strconv.FormatUint(c.log.Len()+1, 10), now, g, v.facts, v.card.hostName())
+	r, err := policy.NewRule(strconv.FormatUint(c.log.Len()+1, 10), now, g, v.granted(), string(v.card.HostName))
 	if err != nil || c.rulesOf(rec.pairing) >= policy.MaxRules {
 		return nil // the person's answer holds for this request, at least
 	}

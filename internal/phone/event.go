@@ -296,6 +296,12 @@ type Card struct {
 	Pins    []knownhosts.Pin // of Name
 	KnownAs []knownhosts.Name
 
+	// What to call the host, everywhere. HostName is a name that its key is pinned
+	// for, if there is one: Name itself, or the first of KnownAs. Without it is what the
+	// computer reported, or "" where that is worth nothing: a key that was forwarded.
+	// Called is what the computer calls it, if that is another name: its word.
+	HostName, Called knownhosts.Name
+
 	// Why no rule for this host, or for this computer, may be given with the
 	// answer; "" when it may.
 	NoHostRule, NoComputerRule string

@@ -36,7 +36,7 @@ func (v view) pinOf(now time.Time) knownhosts.Pin {
 
 // pin writes down the host key of a card that the person has just allowed, if
 // it is new, or that its logins are hostbound.
-func (c *Core) pin(now time.Time, p *pairRecord, v *view) []Effect {
+func (c *Core) pin(now time.Time, p *pairRecord, v view) []Effect {
 	if v.card.Known != knownhosts.Match && !v.pinnable() {
 		return nil
 	}
@@ -44,7 +44,6 @@ func (c *Core) pin(now time.Time, p *pairRecord, v *view) []Effect {
 	if !added && !hostbound {
 		return nil
 	}
-	v.facts.Pinned = true
 	for _, pin := range c.hosts.Of(v.card.Name, p.id) {
 		if pin.Fingerprint == v.card.Host.Fingerprint {
 			return []Effect{putPin(pin)}

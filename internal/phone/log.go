@@ -19,8 +19,10 @@ func (c *Core) note(now time.Time, rec *reqRecord, d auditlog.Decision, reason s
 	e := auditlog.Entry{Unix: now.Unix(), Pairing: p.id, Computer: p.Computer, Request: rec.id,
 		Decision: d, Reason: reason, Key: s.Fingerprint, Payload: sum[:]}
 	v, _ := c.look(p, rec)
-	e.User, e.Namespace, e.Host = v.card.User, v.card.Namespace, v.card.hostName()
-	e.HostKey, e.Rule, e.Program = v.card.Host.Fingerprint, rec.Rule, v.card.Reported.Program
+	e.User, e.Namespace, e.Rule, e.Program = v.card.User, v.card.Namespace, rec.Rule, v.card.Reported.Program
+	if e.HostKey = v.card.Host.Fingerprint; e.HostKey != "" { // a name without a key is the computer's word
+		e.Host = string(v.card.HostName)
+	}
 	if e.Namespace == "" {
 		e.Proof = string(v.card.Host.Proof)
 	}

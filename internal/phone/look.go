@@ -76,7 +76,9 @@ func (c *Core) lookLogin(v *view, payload, own []byte, way hostauth.Way) *wire.S
 	}
 	h := v.card.Host
 	v.facts.Login, v.facts.User, v.facts.HostKey, v.facts.Proof, v.facts.Local = true, u.User, h.Fingerprint, h.Proof, h.Local
-	if reason := c.checkPins(v, u.HostKey != nil); reason != "" {
+	reason := c.checkPins(v, u.HostKey != nil)
+	v.card.nameHost()
+	if reason != "" {
 		return &wire.SignResponse{Error: wire.CodeHostKey, Reason: reason}
 	}
 	return nil
@@ -133,26 +135,39 @@ func mismatch(card Card) string {
 		card.Host.Fingerprint, card.Host.KeyType, time.Unix(p.Unix, 0).UTC().Format("2 January 2006"), p.Fingerprint, p.KeyType)
 }
 
+// granted are the facts of a rule that is given with the answer: allowing a card pins
+// its host key.
+func (v view) granted() policy.Facts {
+	f := v.facts
+	f.Pinned = f.Pinned || v.pinnable()
+	return f
+}
+
 // grants says which rules the person may add to the answer.
 func (v *view) grants() {
-	f := v.facts
-	f.Pinned = f.Pinned || v.pinnable() // allowing it pins it
+	f := v.granted()
 	v.card.NoHostRule, v.card.NoComputerRule = f.Excluded(policy.Host), f.Excluded(policy.Computer)
 }
 
 // pinnable reports whether allowing the card pins its host key.
-func (v *view) pinnable() bool {
+func (v view) pinnable() bool {
 	h := v.card.Host
 	return v.card.Known == knownhosts.New && h.Local && (h.Proof == hostauth.Proved || h.Proof == hostauth.Vouched)
 }
 
-// hostName is what people call the host: its name, or what its key is known as.
-func (c Card) hostName() string {
+// nameHost finds what to call the host: what its key is known as leads, and what the
+// computer says is beside it.
+func (c *Card) nameHost() {
+	reported := knownhosts.NewName(c.Reported.Host, c.Reported.Port)
 	switch {
-	case c.Name != "":
-		return string(c.Name)
+	case len(c.Pins) > 0: // for or against this key
+		c.HostName = c.Name
 	case len(c.KnownAs) > 0:
-		return string(c.KnownAs[0])
+		c.HostName = c.KnownAs[0]
+	case c.Name != "" || c.Host.Fingerprint == "":
+		c.HostName = reported
 	}
-	return ""
+	if reported != c.HostName {
+		c.Called = reported
+	}
 }

@@ -345,17 +345,56 @@ func TestRulesAreBounded(t *testing.T) {
 }
 
 // TestKnownByItsKey: a computer that gives another name, or none, does not hide
-// which server it is.
+// which server it is: the name that its key is pinned for leads, on the card, in the
+// log and in a rule. The other one is pinned beside it once the person allows it.
 func TestKnownByItsKey(t *testing.T) {
-	w := newWorld(t, ApproveAsk)
 	h := newHost(1)
-	w.ask(w.named(1, h, true, "server.example"))
-	w.allow(1, policy.Grant{})
-	for _, name := range []string{"", "innocent.example"} {
-		card := w.ask(w.named(byte(10+len(name)), h, true, name))
-		if len(card.KnownAs) != 1 || card.KnownAs[0] != "server.example" || card.Host.Proof != hostauth.Proved {
-			t.Errorf("reported as %q: known as %v", name, card.KnownAs)
+	for _, name := range []knownhosts.Name{"", "innocent.example"} {
+		w := newWorld(t, ApproveAsk)
+		w.ask(w.named(1, h, true, "server.example"))
+		w.allow(1, policy.Grant{})
+		card := w.ask(w.named(2, h, true, string(name)))
+		if len(card.KnownAs) != 1 || card.HostName != "server.example" || card.Called != name || card.Host.Proof != hostauth.Proved {
+			t.Errorf("reported as %q: it is called %q, %q by the computer, and known as %v", name, card.HostName, card.Called, card.KnownAs)
 		}
+		w.allow(2, policy.Grant{Scope: policy.Host, For: time.Hour})
+		entries, _, err := Log(w.disk)
+		if rules := w.core.Rules(w.now); err != nil || len(rules) != 1 || rules[0].Name != "server.example" || entries[1].Host != "server.example" {
+			t.Errorf("reported as %q: rules %+v, log %+v, %v", name, rules, entries, err)
+		}
+		if pins := w.core.Pins(); name != "" && (len(pins) != 2 || pins[0].Name != name) {
+			t.Errorf("reported as %q, and allowed: %+v", name, pins)
+		}
+		w.do(Revoke{"*"})
+		if card := w.ask(w.named(3, h, true, string(name))); name != "" && (card.Known != knownhosts.Match || card.HostName != name || card.Called != "") {
+			t.Errorf("%q, once allowed, is called %q, %q by the computer", name, card.HostName, card.Called)
+		}
+	}
+}
+
+// TestNamesWithoutPins: the first name of a key is the computer's, one without any key
+// too; a key that was forwarded has none, whatever the computer says.
+func TestNamesWithoutPins(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	w.do(Forward{w.pairing, true})
+	h := newHost(1)
+	if card := w.ask(w.named(1, h, true, "server.example")); card.HostName != "server.example" || card.Called != "" || len(card.KnownAs) != 0 {
+		t.Errorf("new: %q, %q", card.HostName, card.Called)
+	}
+	unproved := w.named(2, h, false, "server.example")
+	unproved.Sign.Binds = nil
+	if card := w.ask(unproved); card.HostName != "server.example" || card.Called != "" {
+		t.Errorf("without a key: %q, %q", card.HostName, card.Called)
+	}
+	forwarded := w.named(3, h, true, "server.example")
+	forwarded.Sign.Binds = append([]wire.Bind{newHost(2).bind(true)}, forwarded.Sign.Binds...)
+	if card := w.ask(forwarded); card.HostName != "" || card.Called != "server.example" {
+		t.Errorf("forwarded: %q, %q", card.HostName, card.Called)
+	}
+	content := w.request(4, sshsig())
+	content.Sign.Reported = &wire.Reported{Host: "server.example", Port: 22}
+	if card := w.ask(content); card.HostName != "" || card.Called != "" {
+		t.Errorf("no login: %q, %q", card.HostName, card.Called)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kryptonite/internal/hostauth"
+	"kryptonite/internal/knownhosts"
 	"kryptonite/internal/phone"
 	"kryptonite/internal/term"
 	"kryptonite/internal/wire"
@@ -81,5 +82,25 @@ func TestAnswersWhatWasShown(t *testing.T) {
 	p.answer(t.Context(), r, "y")
 	if len(allowed) != 1 || allowed[0] != "evil" {
 		t.Errorf("allowed: %q", allowed)
+	}
+}
+
+// TestNameText: a key that is known leads with its name; what the computer calls it is
+// its word, and only a key that is known nowhere is new.
+func TestNameText(t *testing.T) {
+	fresh := phone.Card{Computer: "laptop", Name: "git.example", HostName: "git.example", Known: knownhosts.New, Host: hostauth.Host{Fingerprint: "SHA256:x", Local: true}}
+	renamed := fresh
+	renamed.KnownAs, renamed.HostName, renamed.Called = []knownhosts.Name{"prod.example", "web.example"}, "prod.example", "git.example"
+	unproved := phone.Card{Computer: "laptop", HostName: "git.example"}
+	hearsay := phone.Card{Computer: "laptop", Called: "git.example", Host: fresh.Host}
+	for want, card := range map[string]phone.Card{
+		"git.example, as laptop says: NEW, its key is seen for the first time":                                 fresh,
+		"prod.example, as its key is known here; laptop calls it git.example; its key is known as web.example": renamed,
+		"git.example, as laptop says; the phone cannot check it":                                               unproved,
+		"laptop calls it git.example": hearsay,
+	} {
+		if got := nameText(card); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -60,7 +60,7 @@ func TestHostileTexts(t *testing.T) {
 	tally := attacktest.New(t, "hostile texts in kr-phone")
 	for what, s := range nasty {
 		card := phone.Card{Pairing: s, Computer: s, KeyName: s, User: s, Expires: time.Now().Add(time.Minute), NoHostRule: s, NoComputerRule: s,
-			Reported: wire.Reported{Program: s, Directory: s, Remote: s, Branch: s, Host: s, Port: 22}, Name: knownhosts.Name(s), KnownAs: []knownhosts.Name{knownhosts.Name(s), "a"},
+			Reported: wire.Reported{Program: s, Directory: s, Remote: s, Branch: s, Host: s, Port: 22}, Name: knownhosts.Name(s), KnownAs: []knownhosts.Name{knownhosts.Name(s), "a"}, HostName: knownhosts.Name(s), Called: knownhosts.Name(s),
 			Host: hostauth.Host{KeyType: s, Fingerprint: s, Proof: hostauth.Proved, Local: true, Cert: &hostauth.Cert{CA: s, Principals: []string{s}}, Path: []string{s}}}
 		signs := card
 		signs.User, signs.Namespace, signs.Host = "", s, hostauth.Host{}

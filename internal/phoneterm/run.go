@@ -351,7 +351,7 @@ func (p *prompter) draw(c phone.Card) {
 	} else {
 		field("user", c.User)
 		if name := nameText(c); name != "" {
-			field("name", name)
+			p.e.io.Printf("  %-9s %s\n", "name", term.CleanMax(name, 1200)) // five names: what is said of them is not cut off
 		}
 		field("host", hostText(c.Host))
 		field("proof", proofText(c.Host.Proof))

@@ -102,6 +102,7 @@ export interface Card {
   user: string; namespace: string; // any text: show it as text, cleaned
   host: Host; reported: Reported; expires: Millis;
   name: Name; known: Verdict; pins: Pin[]; knownAs: Name[];
+  hostName: Name; called: Name; // what to call the host; what the computer calls it, if otherwise
   noHostRule: string; noComputerRule: string; // why not, "" when it may
 }
 export interface Host {

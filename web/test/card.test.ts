@@ -10,7 +10,7 @@ import { plain } from "./cards.ts";
 import { part } from "./part.ts";
 
 const shown = (over: Partial<Card>): string => part(cardSheet, { cards: [{ ...card, ...over }] }).words;
-const content = { namespace: "git", user: "", name: "", known: "NoName", pins: [], knownAs: [] } as const;
+const content = { namespace: "git", user: "", name: "", known: "NoName", pins: [], knownAs: [], hostName: "" } as const;
 const away = (path: string[]): Card["host"] => ({ proof: "unknown", keyType: "", fingerprint: "", cert: null, local: false, path });
 
 test("what may be forwarded is said to be, be it a login or not", () => {
@@ -27,4 +27,16 @@ test("what may be forwarded is said to be, be it a login or not", () => {
   const alarm = { type: "Alarm", card: { ...card, ...content, host: away([otherPrint]) }, code: "forwarded", reason: "" } as const;
   assert.match(part(alarmSheet, { alarms: [alarm] }).words, /Signature for git/);
   assert.equal(plain(refused(alarm).title), "Refused: Signature for git");
+});
+
+test("a key that is known leads with its name, whatever the computer calls it", () => {
+  const fresh = { known: "New", pins: [], knownAs: [], name: "git.example.org", hostName: "git.example.org" } as const;
+  assert.match(shown(fresh), /root@git\.example\.org.*First time: if you allow it, this key will be pinned/);
+  const renamed = { ...fresh, knownAs: ["prod.example.com"], hostName: "prod.example.com", called: "git.example.org" };
+  const words = shown(renamed);
+  assert.match(words, /root@prod\.example\.com.*This key is known as prod\.example\.com\..*laptop calls it git\.example\.org\. If you allow it, this key will be pinned for that name, too/);
+  assert.doesNotMatch(words, /First time/);
+  const hearsay = shown({ ...fresh, known: "NoName", name: "", hostName: "", called: "git.example.org", host: { ...card.host, local: false } });
+  assert.match(hearsay, /root@server without a name.*This key is not known here\. *laptop calls it git\.example\.org\./);
+  assert.doesNotMatch(hearsay, /will be pinned/);
 });

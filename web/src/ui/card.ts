@@ -6,7 +6,7 @@ import { toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { lastAnswer } from "./ended.ts";
 import { choices, decide } from "./grants.ts";
-import { type Group, cardId, groups, hostName } from "./group.ts";
+import { type Group, cardId, groups } from "./group.ts";
 import { forwarded, hostBox, hostFacts, subject, who } from "./host.ts";
 import { type IconName, icon } from "./icon.ts";
 import { button, fact, long, note, outside } from "./parts.ts";
@@ -34,7 +34,7 @@ export function cardSheet(ui: Ui): Node | null {
     { key: "card", class: ready() ? "card" : "card arming", label: "card-title", close: aside, closes: t.putAway },
     lastAnswer(ui),
     h("div", { class: "asks" }, h("p", {}, card.namespace ? t.card.asksSign(outside(card.computer, 32)) : t.card.asks(outside(card.computer, 32))), pager(ui, waiting, group)),
-    heading("card-title", id, h("span", { class: card.user.length + hostName(card).length > 48 ? "lengthy" : "" }, card.namespace ? signTitle(ui, card) : who(ui, card))),
+    heading("card-title", id, h("span", { class: card.user.length + card.hostName.length > 48 ? "lengthy" : "" }, card.namespace ? signTitle(ui, card) : who(ui, card))),
     group.length > 1 && h("p", { class: "alike" }, t.card.alike(group.length)),
     h("div", { class: "scroll", key: which, tabindex: 0 }, which ? choices(ui, group, which, ready) : facts(ui, card)),
     time(ui, card),
