@@ -57,11 +57,13 @@ type Forward struct {
 	Ask     bool
 }
 
-// TrustHost is a person who trusts the host key that was refused last for a
-// name; see Core.Strange.
+// TrustHost is a person who trusts the host key that was refused last for a name in a
+// scope; see Core.Strange. Fingerprint is of the key that they compared: by now another
+// one may be the last. Core.MayTrust says why it would change nothing.
 type TrustHost struct {
-	Name  knownhosts.Name
-	Scope string
+	Name        knownhosts.Name
+	Scope       string
+	Fingerprint string
 }
 
 // Signed is the outcome of a Sign effect: a signature in SSH wire format, or
@@ -240,7 +242,7 @@ type Note struct {
 	Pairing  string
 	Computer string
 	Kind     NoteKind
-	Err      error  // for NoteBadLink and NoteLogDamaged
+	Err      error  // for NoteBadLink, NoteLogDamaged and NoteUntrusted
 	Rule     string // for NoteSigned: the rule that allowed it, or that was given with it
 }
 
@@ -261,6 +263,7 @@ const (
 	NoteSigned                     // a signature was made and is on its way
 	NoteLogDamaged                 // the log was damaged and begun anew; Err says more; at each start until acknowledged
 	NoteUnheard                    // a computer stopped waiting for a signature that was made: it came too late
+	NoteUntrusted                  // a host key that the person trusts was not pinned; Err says why
 )
 
 func (Store) effect()     {}

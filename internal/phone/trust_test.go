@@ -100,7 +100,7 @@ func TestFirstUseIsPinned(t *testing.T) {
 func TestChangedHostKey(t *testing.T) {
 	old, now := newHost(1), newHost(2)
 	for name, change := range map[string]Event{
-		"trusted":   TrustHost{"server.example", "*"},
+		"trusted":   TrustHost{"server.example", "", sshwire.Fingerprint(now.blob)},
 		"forgotten": ForgetHost{"server.example", "*"},
 	} {
 		w := newWorld(t, ApproveAsk)
@@ -142,6 +142,51 @@ func TestChangedHostKey(t *testing.T) {
 	}
 }
 
+// TestTrustsWhatWasCompared: another key that was refused meanwhile, or of another
+// computer, is not pinned; nor is one too many, and that is said.
+func TestTrustsWhatWasCompared(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	desk := w.second("desk")
+	old, compared, late := newHost(1), newHost(2), newHost(3)
+	fp := func(h host) string { return sshwire.Fingerprint(h.blob) }
+	untrusted := func(ev TrustHost, words string) {
+		t.Helper()
+		pins := len(w.core.Pins())
+		if err := w.core.MayTrust(ev); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%+v may be trusted: %v", ev, err)
+		}
+		note := one[Note](t, w.do(ev))
+		if note.Kind != NoteUntrusted || note.Err == nil || !strings.Contains(note.Err.Error(), words) || len(w.core.Pins()) != pins {
+			t.Errorf("%+v: %+v, %d pins of %d", ev, note, len(w.core.Pins()), pins)
+		}
+	}
+	for i, x := range []*world{w, desk} {
+		x.ask(x.named(byte(10*i), old, true, "nas.local"))
+		x.allow(byte(10*i), policy.Grant{})
+		x.refused(x.named(byte(10*i+1), compared, true, "nas.local"), wire.CodeHostKey)
+	}
+	w.refused(w.named(2, late, true, "nas.local"), wire.CodeHostKey)
+	untrusted(TrustHost{"nas.local", w.pairing, fp(compared)}, "another one")
+	untrusted(TrustHost{"nas.local", "", fp(late)}, "another one")
+	untrusted(TrustHost{"nas.local", w.pairing, ""}, "another one")
+	if err := w.core.MayTrust(TrustHost{"nas.local", w.pairing, fp(late)}); err != nil {
+		t.Error(err)
+	}
+	w.do(TrustHost{"nas.local", w.pairing, fp(late)})
+	if s, pins := w.core.Strange(), w.core.Pins(); len(pins) != 3 || len(s) != 1 || s[0].Scope != desk.pairing {
+		t.Errorf("pinned are %+v, refused %+v", pins, s)
+	}
+	for seed := byte(4); ; seed++ {
+		h := newHost(seed)
+		w.refused(w.named(seed, h, true, "nas.local"), wire.CodeHostKey)
+		if seed == 10 {
+			untrusted(TrustHost{"nas.local", w.pairing, fp(h)}, "no room")
+			break
+		}
+		w.do(TrustHost{"nas.local", w.pairing, fp(h)})
+	}
+}
+
 // TestPinsOfPrivateNames: belong to the computer that reported them, and go
 // with its pairing; public ones stay.
 func TestPinsOfPrivateNames(t *testing.T) {
@@ -176,6 +221,9 @@ func TestDowngrade(t *testing.T) {
 	w.allow(3, policy.Grant{})
 	for id, name := range map[byte]string{4: "server.example", 5: "", 6: "other.example"} {
 		w.refused(w.named(id, h, false, name), wire.CodeHostKey, "server.example")
+	}
+	if s := w.core.Strange(); len(s) != 0 {
+		t.Errorf("to trust its key would mend nothing: %+v", s)
 	}
 }
 

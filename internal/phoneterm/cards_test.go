@@ -2,6 +2,7 @@ package phoneterm
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -102,5 +103,43 @@ func TestNameText(t *testing.T) {
 		if got := nameText(card); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// TestTrustByHand: the alarm and the answer show the fingerprint; without one, or with
+// one that was not refused, nothing is trusted, and what there is is listed with the
+// computer that saw it.
+func TestTrustByHand(t *testing.T) {
+	records := map[string][]byte{}
+	for by, fingerprint := range map[string]string{"laptop": "SHA256:one", "desk": "SHA256:two"} {
+		records["strange/"+by+"/nas.local"] = fmt.Appendf(nil, `{"v":1,"pairing":%q,"pin":{"name":"nas.local","scope":%q,"key_type":"ssh-ed25519","fingerprint":%q,"by":%q}}`, by, by, fingerprint, by)
+	}
+	core, err := phone.New(phone.Config{}, records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arg := range []string{"nas.local", "nas.local SHA256:three", "nas.local SHA256:"} {
+		ev, _, err := trustHost(core, arg)
+		if ev != nil || err == nil {
+			t.Errorf("trust %s: %+v, %v", arg, ev, err)
+			continue
+		}
+		for _, line := range []string{"trust nas.local SHA256:one (ssh-ed25519, refused at a login from laptop)", "trust nas.local SHA256:two (ssh-ed25519, refused at a login from desk)"} {
+			if !strings.Contains(err.Error(), line) {
+				t.Errorf("trust %s does not say %q: %v", arg, line, err)
+			}
+		}
+	}
+	ev, done, err := trustHost(core, "NAS.local SHA256:two")
+	if err != nil || ev != (phone.TrustHost{Name: "nas.local", Scope: "desk", Fingerprint: "SHA256:two"}) || !strings.Contains(done, "SHA256:two") || !strings.Contains(done, "desk") {
+		t.Errorf("%+v, %q, %v", ev, done, err)
+	}
+	card := phone.Card{Computer: "laptop", User: "root", Name: "nas.local", HostName: "nas.local", Known: knownhosts.Mismatch, Host: hostauth.Host{Fingerprint: "SHA256:one"}}
+	if out := printed(func(p *prompter) { p.take(phone.Alarm{Card: card, Code: wire.CodeHostKey}) }); !strings.Contains(out, "type: trust nas.local SHA256:one\n") {
+		t.Errorf("the alarm says:\n%s", out)
+	}
+	card.Known = knownhosts.Downgraded
+	if out := printed(func(p *prompter) { p.take(phone.Alarm{Card: card, Code: wire.CodeHostKey}) }); strings.Contains(out, "trust") || !strings.Contains(out, "forget nas.local\n") {
+		t.Errorf("the alarm of a downgrade says:\n%s", out)
 	}
 }

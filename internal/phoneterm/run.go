@@ -13,6 +13,7 @@ import (
 
 	"kryptonite/internal/fault"
 	"kryptonite/internal/hostauth"
+	"kryptonite/internal/knownhosts"
 	"kryptonite/internal/phone"
 	"kryptonite/internal/policy"
 	"kryptonite/internal/term"
@@ -199,7 +200,7 @@ const commandHelp = `rules            what you allowed for a while
 revoke ID|all    end a rule, or all
 hosts            the servers that this phone knows
 forget NAME      forget a server: its next login is its first
-trust NAME       pin the host key of a server that was refused last
+trust NAME KEY   pin a host key that was refused; KEY is its fingerprint
 forward NAME     be asked about logins that this computer forwards
 unforward NAME   refuse them again
 lock NAME        refuse everything that this computer asks
@@ -304,8 +305,10 @@ func (p *prompter) alarm(a phone.Alarm) {
 	switch {
 	case a.Code == wire.CodeForwarded:
 		p.e.io.Printf("To be asked about what it forwards, type: forward %s\n", computer)
+	case a.Card.Known == knownhosts.Downgraded:
+		p.e.io.Printf("If that server is older now on purpose, type: forget %s\n", term.CleanMax(string(a.Card.HostName), 300))
 	case a.Card.Name != "":
-		p.e.io.Printf("If that server was rebuilt, type: trust %s\n", term.CleanMax(string(a.Card.Name), 300))
+		p.e.io.Printf("If that server was rebuilt, and who runs it says that this is its key, type: trust %s %s\n", term.CleanMax(string(a.Card.Name), 300), term.CleanMax(a.Card.Host.Fingerprint, 64))
 	}
 }
 
@@ -327,6 +330,8 @@ func (p *prompter) note(n phone.Note) {
 		p.e.io.Printf("signed for %s\n", name)
 	case phone.NoteLogDamaged:
 		p.e.sayLogDamaged(n)
+	case phone.NoteUntrusted:
+		p.e.io.Printf("no host key was pinned: %s\n", term.Clean(n.Err.Error()))
 	case phone.NoteUnheard:
 		p.e.io.Printf("%s had stopped waiting: the last signature came too late\n", name)
 	case phone.NoteSkew:

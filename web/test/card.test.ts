@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { card, otherPrint, pin } from "../gallery/fakes.ts";
-import type { Card } from "../src/core.d.ts";
+import type { Card, Pin } from "../src/core.d.ts";
 import { asks, refused } from "../src/notice.ts";
+import { sentence } from "../src/sentences.ts";
 import { alarmSheet } from "../src/ui/alarm.ts";
 import { cardSheet } from "../src/ui/card.ts";
 import { plain } from "./cards.ts";
@@ -27,6 +28,14 @@ test("what may be forwarded is said to be, be it a login or not", () => {
   const alarm = { type: "Alarm", card: { ...card, ...content, host: away([otherPrint]) }, code: "forwarded", reason: "" } as const;
   assert.match(part(alarmSheet, { alarms: [alarm] }).words, /Signature for git/);
   assert.equal(plain(refused(alarm).title), "Refused: Signature for git");
+});
+
+test("a key is trusted for the computer that saw it, by its fingerprint", () => {
+  const seen = { ...pin, name: "nas.local", fingerprint: otherPrint };
+  const one = { ...card, name: "nas.local", hostName: "nas.local", known: "Mismatch", host: { ...card.host, fingerprint: otherPrint } } as const;
+  const offers = (strange: Pin[]): boolean => /I know why the key changed/.test(part(alarmSheet, { strange, alarms: [{ type: "Alarm", card: one, code: "host_key", reason: "" }] }).words);
+  assert.deepEqual([offers([{ ...seen, scope: card.pairing }]), offers([{ ...seen, scope: "another" }]), offers([{ ...seen, scope: card.pairing, fingerprint: "SHA256:later" }])], [true, false, false]);
+  assert.match(sentence({ type: "Note", kind: "Untrusted", pairing: "", computer: "", err: "there is no room", rule: "" })?.text ?? "", /No host key was pinned: there is no room\./);
 });
 
 test("a key that is known leads with its name, whatever the computer calls it", () => {

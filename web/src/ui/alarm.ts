@@ -22,7 +22,7 @@ function changedSheet(ui: Ui, alarm: Alarm): Node {
   const close = (): void => ui.actions.dismiss(alarm);
   const downgraded = card.known === "Downgraded";
   const texts = downgraded ? t.alarm.downgraded : card.known === "NewType" ? t.alarm.newType : t.alarm.changed;
-  const strange = downgraded ? undefined : ui.view.strange.find((p) => p.name === card.name && p.fingerprint === card.host.fingerprint);
+  const strange = downgraded ? undefined : ui.view.strange.find((p) => p.name === card.name && ["", card.pairing].includes(p.scope) && p.fingerprint === card.host.fingerprint);
   return sheet({ key: `alarm ${cardId(card)}`, class: "alarm", role: "alertdialog", label: "alarm-title", close: undefined },
     h("div", { class: "scroll", tabindex: -1 },
       h("div", { class: "big" }, icon("alert")),
