@@ -357,6 +357,37 @@ func TestBlock(t *testing.T) {
 	}
 }
 
+// TestBlockWins: a blocked computer raises no alarm and is told no reason but the
+// block, whatever it asks; a block is made, though the card that it was given on would
+// be refused by then.
+func TestBlockWins(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	h, other, hop := newHost(1), newHost(2), newHost(3)
+	w.ask(w.named(1, h, true, "server.example"))
+	w.allow(1, policy.Grant{})
+	w.do(Forward{w.pairing, true})
+	forwarded := func(id byte) *wire.Request { return w.request(id, w.login(h, true), hop.bind(true), h.bind(false)) }
+	w.ask(forwarded(2))
+	w.do(Forward{w.pairing, false})
+	effects := w.do(Decide{Pairing: w.pairing, Request: wire.ID{2}, Grant: policy.Grant{Scope: policy.Block, For: time.Hour}})
+	if r := w.response(effects); r.Sign.Error != wire.CodeRejected || len(all[Alarm](effects)) != 0 || len(w.core.Rules(w.now)) != 1 {
+		t.Fatalf("the block: %+v, rules %+v", r.Sign, w.core.Rules(w.now))
+	}
+	unknown := w.named(6, h, true, "server.example")
+	unknown.Sign.Fingerprint = sshwire.Fingerprint(h.blob)
+	for what, r := range map[string]*wire.Request{
+		"another host key": w.named(3, other, true, "server.example"), "forwarded": forwarded(4), "nonsense": w.request(5, []byte("x")), "no key of ours": unknown,
+	} {
+		effects := w.send(r)
+		if len(all[Alarm](effects)) != 0 || len(w.core.Strange()) != 0 {
+			t.Errorf("%s: a blocked computer raises an alarm: %+v, %+v", what, all[Alarm](effects), w.core.Strange())
+		}
+		if resp := w.response(effects); resp.Sign.Error != wire.CodeRejected || resp.Sign.Reason != blocked {
+			t.Errorf("%s: %+v", what, resp.Sign)
+		}
+	}
+}
+
 // TestGrantsThatMayNotBe: the answer holds, the rule is not made.
 func TestGrantsThatMayNotBe(t *testing.T) {
 	h := newHost(1)

@@ -114,7 +114,7 @@ func TestTrustByHand(t *testing.T) {
 	for by, fingerprint := range map[string]string{"laptop": "SHA256:one", "desk": "SHA256:two"} {
 		records["strange/"+by+"/nas.local"] = fmt.Appendf(nil, `{"v":1,"pairing":%q,"pin":{"name":"nas.local","scope":%q,"key_type":"ssh-ed25519","fingerprint":%q,"by":%q}}`, by, by, fingerprint, by)
 	}
-	core, err := phone.New(phone.Config{}, records)
+	core, err := phone.New(phone.Config{Name: "ana", Version: "test"}, records)
 	if err != nil {
 		t.Fatal(err)
 	}
