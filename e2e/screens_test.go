@@ -227,7 +227,7 @@ func TestScreens(t *testing.T) {
 }
 
 const (
-	someCard = `{ pairing: "p1", request: "r1", computer: "laptop", keyName: "k", user: "root", namespace: "", name: "a.example.com", known: "New", pins: [], knownAs: [],
+	someCard = `{ pairing: "p1", request: "r1", computer: "laptop", keyName: "k", user: "root", namespace: "", name: "a.example.com", known: "New", pins: [], knownAs: [], hostName: "a.example.com", called: "",
 		host: { proof: "proved", keyType: "ssh-ed25519", fingerprint: "SHA256:x", cert: null, local: true, path: [] },
 		reported: { program: "", directory: "", remote: "", branch: "", host: "", port: 0, hostKeyAlias: false }, expires: Date.now() + 40000, noHostRule: "", noComputerRule: "" }`
 	later = `gallery.view.cards[0].expires - 12000`

@@ -63,7 +63,9 @@ func TestChangedHostKeyIsRefused(t *testing.T) {
 	}
 	_, err = h.Phones["ana"].Await(`REFUSED: laptop wants to log in as root: \[127\.0\.0\.1\]:\d+ shows the host key SHA256:\S+ \(ssh-ed25519\); pinned`)
 	must(t, err)
-	must(t, h.Phones["ana"].Type("trust [127.0.0.1]:"+strconv.Itoa(s.Port)))
+	line, err := h.Phones["ana"].Await(`this is its key, type: (trust \[127\.0\.0\.1\]:\d+ SHA256:\S+)`)
+	must(t, err)
+	must(t, h.Phones["ana"].Type(line))
 	_, err = h.Phones["ana"].Await(`is trusted, beside the old one`)
 	must(t, err)
 	third := login()

@@ -1,6 +1,6 @@
-// Package hostauth finds out which host a login is for, and how far that is
-// proved, out of nothing but the bytes to be signed and the session binds of
-// the agent connection:
+// Package hostauth finds out which host a login is for, how far that is proved,
+// and whether a request of any kind may be forwarded, out of nothing but the
+// bytes to be signed and the session binds of the agent connection:
 //
 //	proved    the signed bytes name the host key, and that key signed this session
 //	vouched   that key signed this session; the signed bytes do not name it
@@ -67,39 +67,67 @@ var (
 	errWeakMatch = errors.New("the login names another host key than the bind of its session, which is signed with SHA-1")
 )
 
-// Check finds out which host u logs in to. binds are those of the agent
-// connection, in their order. An error means: never sign.
-func Check(u sshwire.Userauth, binds []wire.Bind) (Host, error) {
-	h := Host{Proof: Unknown}
+// Way is what the binds of an agent connection say of how a request came, whatever
+// it asks.
+type Way struct {
+	host  Host // unknown, with Local and Path
+	binds []checked
+}
+
+// checked is a bind that keeps the rules.
+type checked struct {
+	*wire.Bind
+	proves   bool // its host key signed its session
+	repeated bool // its session was bound before, by the same key
+}
+
+// Check checks the binds of an agent connection, in their order. An error means:
+// never sign what came over it, be it a login or not.
+func Check(binds []wire.Bind) (Way, error) {
+	w := Way{host: Host{Proof: Unknown}}
 	if len(binds) > maxBinds {
-		return h, errTooMany
+		return w, errTooMany
 	}
-	var match *wire.Bind
 	for i := range binds {
 		b := &binds[i]
 		if i > 0 && !binds[i-1].Forwarding {
-			return h, errAfter
+			return w, errAfter
 		}
 		proves, err := verify(b)
 		if err != nil {
-			return h, err
+			return w, err
 		}
 		repeated, err := seen(binds[:i], b)
 		if err != nil {
-			return h, err
+			return w, err
 		}
 		if i == 0 {
-			h.Local = proves && !b.Forwarding
+			w.host.Local = proves && !b.Forwarding
 		}
+		if b.Forwarding {
+			w.host.Path = append(w.host.Path, inner(b.HostKey))
+		}
+		w.binds = append(w.binds, checked{b, proves, repeated})
+	}
+	return w, nil
+}
+
+// Host is the host of what is no login: unknown, with the way it came.
+func (w Way) Host() Host { return w.host }
+
+// Login finds out which host u logs in to. An error means: never sign.
+func (w Way) Login(u sshwire.Userauth) (Host, error) {
+	h := w.host
+	var match *wire.Bind
+	for _, b := range w.binds {
 		switch {
 		case b.Forwarding:
-			h.Path = append(h.Path, inner(b.HostKey))
-		case bytes.Equal(b.SessionID, u.SessionID) && !proves:
+		case bytes.Equal(b.SessionID, u.SessionID) && !b.proves:
 			if u.HostKey != nil && !bytes.Equal(b.HostKey, u.HostKey) {
 				return h, errWeakMatch
 			}
-		case bytes.Equal(b.SessionID, u.SessionID) && !repeated:
-			match = b
+		case bytes.Equal(b.SessionID, u.SessionID) && !b.repeated:
+			match = b.Bind
 		}
 	}
 	return h, h.name(u.HostKey, match)

@@ -82,6 +82,15 @@ func login(hostKey []byte) sshwire.Userauth {
 	return u
 }
 
+// check is what a phone does with a login.
+func check(u sshwire.Userauth, binds []wire.Bind) (Host, error) {
+	w, err := Check(binds)
+	if err != nil {
+		return w.Host(), err
+	}
+	return w.Login(u)
+}
+
 // TestEveryKindOfHostKey: proved and vouched with each, certificates included.
 func TestEveryKindOfHostKey(t *testing.T) {
 	p256, err1 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -109,7 +118,7 @@ func TestEveryKindOfHostKey(t *testing.T) {
 			if hostbound {
 				u, want = login(c.s.PublicKey().Marshal()), Proved
 			}
-			h, err := Check(u, []wire.Bind{bind(t, c.s, session, false)})
+			h, err := check(u, []wire.Bind{bind(t, c.s, session, false)})
 			if err != nil || h.Proof != want || h.KeyType != c.typ || !h.Local || (h.Cert != nil) != c.cert {
 				t.Errorf("%s, hostbound %v: %+v, %v; want %s", name, hostbound, h, err, want)
 			}
@@ -174,9 +183,18 @@ func TestCheck(t *testing.T) {
 		"16 binds":                              {u: login(keyA), binds: append(many(15), bind(t, a, session, false)), proof: Proved, path: 15},
 		"17 binds":                              {u: login(keyA), binds: append(many(16), bind(t, a, session, false)), err: errTooMany},
 	} {
-		h, err := Check(c.u, c.binds)
+		h, err := check(c.u, c.binds)
 		if !errors.Is(err, c.err) || err == nil && (h.Proof != c.proof || h.Local != c.local || len(h.Path) != c.path || (h.Fingerprint == "") != (c.proof == Unknown)) {
 			t.Errorf("%s: %+v, %v; want %s, local %v, path %d, %v", name, h, err, c.proof, c.local, c.path, c.err)
+		}
+		// What is no login came by the same way, and is refused for the same binds.
+		way, err := Check(c.binds)
+		bad := c.err
+		if errors.Is(bad, errOtherKey) || errors.Is(bad, errBadKey) || errors.Is(bad, errWeakMatch) { // of the login
+			bad = nil
+		}
+		if h := way.Host(); !errors.Is(err, bad) || c.err == nil && (h.Proof != Unknown || h.Local != c.local || len(h.Path) != c.path || h.Fingerprint != "") {
+			t.Errorf("%s, no login: %+v, %v; want local %v, path %d, %v", name, h, err, c.local, c.path, bad)
 		}
 	}
 }
@@ -194,7 +212,7 @@ func FuzzCheck(f *testing.F) {
 		if hostbound {
 			u = login(key)
 		}
-		h, err := Check(u, []wire.Bind{{HostKey: key, SessionID: sid, Signature: sig, Forwarding: forwarding}})
+		h, err := check(u, []wire.Bind{{HostKey: key, SessionID: sid, Signature: sig, Forwarding: forwarding}})
 		if err != nil || h.Proof == Unknown || h.Proof == Bound {
 			return
 		}

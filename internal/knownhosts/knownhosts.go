@@ -200,7 +200,6 @@ func (b *Book) Add(p Pin, pairing string) (added, hostbound bool) {
 		return false, false
 	}
 	p.Scope = scope(p.Name, pairing)
-	same := 0
 	for i, old := range b.pins {
 		if old.Name != p.Name || old.Scope != p.Scope {
 			continue
@@ -210,13 +209,17 @@ func (b *Book) Add(p Pin, pairing string) (added, hostbound bool) {
 			b.pins[i].Hostbound = old.Hostbound || p.Hostbound
 			return false, hostbound
 		}
-		same++
 	}
-	if same >= maxKeys || len(b.pins) >= maxPins {
+	if !b.Room(p.Name, pairing) {
 		return false, false
 	}
 	b.pins = append(b.pins, p)
 	return true, false
+}
+
+// Room reports whether one more key can be pinned for a name as pairing sees it.
+func (b *Book) Room(n Name, pairing string) bool {
+	return len(b.pins) < maxPins && len(b.Of(n, pairing)) < maxKeys
 }
 
 // Forget removes all pins of a name, in one scope or in all ("*").

@@ -20,22 +20,24 @@ func (c *Core) consider(now time.Time, rec *reqRecord, tokens []wire.LeaseToken)
 	if p == nil {
 		return nil
 	}
-	v, no := c.look(p, rec)
 	if p.Locked != 0 {
-		no = c.barred(p, rec.Request.Sign.Fingerprint)
+		return c.refuse(now, p, rec, view{}, c.barred(p, rec.Request.Sign.Fingerprint))
 	}
+	rules := c.ruleList()
+	if verdict, _ := policy.Decide(now, rules, policy.Facts{Pairing: p.id}); verdict == policy.Deny { // whatever it asks
+		if c.flood(now, p) {
+			return nil
+		}
+		return c.decline(now, rec, wire.CodeRejected, blocked)
+	}
+	v, no := c.look(p, rec)
 	if no != nil {
 		return c.refuse(now, p, rec, v, no)
 	}
 	if c.cfg.Approve == ApproveNever {
 		return c.decline(now, rec, wire.CodeRejected, "")
 	}
-	switch verdict, rule := policy.Decide(now, c.ruleList(), v.facts); {
-	case verdict == policy.Deny:
-		if c.flood(now, p) {
-			return nil
-		}
-		return c.decline(now, rec, wire.CodeRejected, blocked)
+	switch verdict, rule := policy.Decide(now, rules, v.facts); {
 	case verdict == policy.Allow:
 		rec.Rule = rule.ID
 		open := c.opens(rule, tokens) // using the rule may end it
@@ -58,26 +60,33 @@ func (c *Core) decide(now time.Time, ev Decide) []Effect {
 		return c.decline(now, rec, wire.CodeExpired, "")
 	}
 	p := c.pairings[rec.pairing]
+	if !ev.Allow {
+		return c.reject(now, p, rec, ev.Grant)
+	}
 	v, no := c.look(p, rec) // a pin may have changed since the card was shown
 	if no != nil {
 		return c.refuse(now, p, rec, v, no)
 	}
-	if !ev.Allow {
-		effects := []Effect{}
-		if ev.Grant.Scope == policy.Block {
-			effects = c.grant(now, rec, v, ev.Grant)
-		}
-		effects = append(effects, c.decline(now, rec, wire.CodeRejected, "")...)
-		if rec.Rule != "" {
-			effects = append(effects, c.declineOthers(now, p)...)
-		}
-		return effects
-	}
-	effects := c.pin(now, p, &v)
+	var effects []Effect
 	if ev.Grant.Scope == policy.Host || ev.Grant.Scope == policy.Computer {
-		effects = append(effects, c.grant(now, rec, v, ev.Grant)...)
+		effects = c.grant(now, rec, v, ev.Grant)
 	}
-	return append(effects, c.allow(now, rec, nil)...)
+	effects = append(effects, c.allow(now, rec, nil)...)
+	return append(c.pin(now, p, v), effects...) // made after all that says what the card said
+}
+
+// reject is a person's no, and a block, if it comes with one, whatever is found out of
+// the request by now.
+func (c *Core) reject(now time.Time, p *pairRecord, rec *reqRecord, g policy.Grant) []Effect {
+	var effects []Effect
+	if g.Scope == policy.Block {
+		effects = c.grant(now, rec, view{facts: policy.Facts{Pairing: p.id}}, g)
+	}
+	effects = append(effects, c.decline(now, rec, wire.CodeRejected, "")...)
+	if rec.Rule != "" {
+		effects = append(effects, c.declineOthers(now, p)...)
+	}
+	return effects
 }
 
 // allow makes the decision and its log entry durable and has the payload signed.
@@ -154,7 +163,7 @@ func (c *Core) declineOthers(now time.Time, p *pairRecord) (effects []Effect) {
 // grant makes a rule of a grant that came with the answer to rec, if it may be
 // one. Its id is the number of the log entry that this answer gets.
 func (c *Core) grant(now time.Time, rec *reqRecord, v view, g policy.Grant) []Effect {
-	r, err := policy.NewRule(strconv.FormatUint(c.log.Len()+1, 10), now, g, v.facts, v.card.hostName())
+	r, err := policy.NewRule(strconv.FormatUint(c.log.Len()+1, 10), now, g, v.granted(), string(v.card.HostName))
 	if err != nil || c.rulesOf(rec.pairing) >= policy.MaxRules {
 		return nil // the person's answer holds for this request, at least
 	}

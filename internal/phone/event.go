@@ -57,11 +57,13 @@ type Forward struct {
 	Ask     bool
 }
 
-// TrustHost is a person who trusts the host key that was refused last for a
-// name; see Core.Strange.
+// TrustHost is a person who trusts the host key that was refused last for a name in a
+// scope; see Core.Strange. Fingerprint is of the key that they compared: by now another
+// one may be the last. Core.MayTrust says why it would change nothing.
 type TrustHost struct {
-	Name  knownhosts.Name
-	Scope string
+	Name        knownhosts.Name
+	Scope       string
+	Fingerprint string
 }
 
 // Signed is the outcome of a Sign effect: a signature in SSH wire format, or
@@ -212,7 +214,8 @@ type ShowWords struct {
 type Ask struct{ Card Card }
 
 // Alarm tells the person that a login was refused because of its host key
-// (wire.CodeHostKey), or because it was forwarded (wire.CodeForwarded).
+// (wire.CodeHostKey), or a request of any kind because it was forwarded
+// (wire.CodeForwarded).
 type Alarm struct {
 	Card   Card
 	Code   wire.Code
@@ -239,7 +242,7 @@ type Note struct {
 	Pairing  string
 	Computer string
 	Kind     NoteKind
-	Err      error  // for NoteBadLink and NoteLogDamaged
+	Err      error  // for NoteBadLink, NoteLogDamaged and NoteUntrusted
 	Rule     string // for NoteSigned: the rule that allowed it, or that was given with it
 }
 
@@ -260,6 +263,7 @@ const (
 	NoteSigned                     // a signature was made and is on its way
 	NoteLogDamaged                 // the log was damaged and begun anew; Err says more; at each start until acknowledged
 	NoteUnheard                    // a computer stopped waiting for a signature that was made: it came too late
+	NoteUntrusted                  // a host key that the person trusts was not pinned; Err says why
 )
 
 func (Store) effect()     {}
@@ -282,9 +286,9 @@ type Card struct {
 	Computer string // the name that the computer gave itself
 	KeyName  string
 
-	User      string // of a login; may hold any bytes: clean it before showing
-	Namespace string // of an SSHSIG signature; then User is ""
-	Host      hostauth.Host
+	User      string        // of a login; may hold any bytes: clean it before showing
+	Namespace string        // of an SSHSIG signature; then User is ""
+	Host      hostauth.Host // of an SSHSIG signature unknown; Local and Path say how it came
 	Reported  wire.Reported // the computer's word: label it so
 	Expires   time.Time
 
@@ -294,6 +298,12 @@ type Card struct {
 	Known   knownhosts.Verdict
 	Pins    []knownhosts.Pin // of Name
 	KnownAs []knownhosts.Name
+
+	// What to call the host, everywhere. HostName is a name that its key is pinned
+	// for, if there is one: Name itself, or the first of KnownAs. Without it is what the
+	// computer reported, or "" where that is worth nothing: a key that was forwarded.
+	// Called is what the computer calls it, if that is another name: its word.
+	HostName, Called knownhosts.Name
 
 	// Why no rule for this host, or for this computer, may be given with the
 	// answer; "" when it may.

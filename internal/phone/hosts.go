@@ -2,6 +2,7 @@ package phone
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -36,7 +37,7 @@ func (v view) pinOf(now time.Time) knownhosts.Pin {
 
 // pin writes down the host key of a card that the person has just allowed, if
 // it is new, or that its logins are hostbound.
-func (c *Core) pin(now time.Time, p *pairRecord, v *view) []Effect {
+func (c *Core) pin(now time.Time, p *pairRecord, v view) []Effect {
 	if v.card.Known != knownhosts.Match && !v.pinnable() {
 		return nil
 	}
@@ -44,7 +45,6 @@ func (c *Core) pin(now time.Time, p *pairRecord, v *view) []Effect {
 	if !added && !hostbound {
 		return nil
 	}
-	v.facts.Pinned = true
 	for _, pin := range c.hosts.Of(v.card.Name, p.id) {
 		if pin.Fingerprint == v.card.Host.Fingerprint {
 			return []Effect{putPin(pin)}
@@ -55,7 +55,7 @@ func (c *Core) pin(now time.Time, p *pairRecord, v *view) []Effect {
 
 // remember keeps a host key that did not fit, the newest for each name.
 func (c *Core) remember(now time.Time, p *pairRecord, v view) []Effect {
-	if v.card.Name == "" {
+	if v.card.Name == "" || v.card.Known == knownhosts.Downgraded { // to trust a key mends no downgrade
 		return nil
 	}
 	s := strange{V: recordVersion, Pin: v.pinOf(now), Pairing: p.id}
@@ -112,21 +112,35 @@ func (c *Core) forgetHost(ev ForgetHost) []Effect {
 	return effects
 }
 
-// trustHost pins the host key that was refused last for a name, beside the old
-// ones.
+// MayTrust returns nil if a TrustHost would pin its key, or says why it would not.
+func (c *Core) MayTrust(ev TrustHost) error {
+	_, err := c.trusted(ev)
+	return err
+}
+
+// trusted finds the refused host key that a person trusts.
+func (c *Core) trusted(ev TrustHost) (strange, error) {
+	s := c.strangers[strangeKey(strange{Pin: knownhosts.Pin{Name: ev.Name, Scope: ev.Scope}})]
+	switch {
+	case s.Pin.Fingerprint != ev.Fingerprint || ev.Fingerprint == "":
+		return s, fmt.Errorf("the host key that was refused last for %s is another one: compare it anew", ev.Name)
+	case !c.hosts.Room(s.Pin.Name, s.Pairing):
+		return s, fmt.Errorf("there is no room for one more host key of %s: forget that server, then its next login is its first", ev.Name)
+	}
+	return s, nil
+}
+
+// trustHost pins a host key that was refused, beside the old ones.
 func (c *Core) trustHost(now time.Time, ev TrustHost) []Effect {
-	var effects []Effect
-	for _, s := range c.sortedStrangers() {
-		if s.Pin.Name != ev.Name || ev.Scope != "*" && s.Pin.Scope != ev.Scope {
-			continue
-		}
-		delete(c.strangers, strangeKey(s))
-		effects = append(effects, Store{Key: strangeKey(s)})
-		pin := s.Pin
-		pin.Unix = now.Unix()
-		if added, _ := c.hosts.Add(pin, s.Pairing); added {
-			effects = append(effects, putPin(pin))
-		}
+	s, err := c.trusted(ev)
+	if err != nil {
+		return []Effect{Note{Kind: NoteUntrusted, Err: err}}
+	}
+	delete(c.strangers, strangeKey(s))
+	effects := []Effect{Store{Key: strangeKey(s)}}
+	s.Pin.Unix = now.Unix()
+	if added, _ := c.hosts.Add(s.Pin, s.Pairing); added {
+		effects = append(effects, putPin(s.Pin))
 	}
 	return effects
 }

@@ -19,9 +19,13 @@ func (c *Core) note(now time.Time, rec *reqRecord, d auditlog.Decision, reason s
 	e := auditlog.Entry{Unix: now.Unix(), Pairing: p.id, Computer: p.Computer, Request: rec.id,
 		Decision: d, Reason: reason, Key: s.Fingerprint, Payload: sum[:]}
 	v, _ := c.look(p, rec)
-	e.User, e.Namespace, e.Host = v.card.User, v.card.Namespace, v.card.hostName()
-	e.HostKey, e.Proof, e.Rule = v.card.Host.Fingerprint, string(v.card.Host.Proof), rec.Rule
-	e.Program = v.card.Reported.Program
+	e.User, e.Namespace, e.Rule, e.Program = v.card.User, v.card.Namespace, rec.Rule, v.card.Reported.Program
+	if e.HostKey = v.card.Host.Fingerprint; e.HostKey != "" { // a name without a key is the computer's word
+		e.Host = string(v.card.HostName)
+	}
+	if e.Namespace == "" {
+		e.Proof = string(v.card.Host.Proof)
+	}
 	b := c.log.Append(e)
 	effects := []Effect{Store{Key: logKey(c.log.Len()), Value: b}}
 	if first := c.log.First(); c.log.Len()-first >= auditlog.Kept {

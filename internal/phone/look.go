@@ -39,35 +39,49 @@ func (c *Core) look(p *pairRecord, rec *reqRecord) (v view, refusal *wire.SignRe
 	if err == nil && pub.Type() == sshwire.KeyPasskey && len(s.Payload) > maxPasskeyData {
 		return no(wire.CodeRefused, "the data to sign is too long for a passkey")
 	}
-	if sig, err := sshwire.ParseSSHSIG(s.Payload); err == nil {
-		v.card.Namespace = sig.Namespace
-		v.grants()
-		return v, nil
-	}
-	u, uerr := sshwire.ParseUserauth(s.Payload)
-	if uerr != nil {
-		return no(wire.CodeRefused, "the data to sign is neither a login nor an ssh signature")
-	}
-	if !bytes.Equal(u.PublicKey, key.PublicKey) {
-		return no(wire.CodeRefused, "the data to sign names another key")
-	}
-	if err != nil || u.Algorithm != pub.Type() {
-		return no(wire.CodeRefused, "the data to sign names another algorithm")
-	}
-	v.card.User = u.User
-	if v.card.Host, err = hostauth.Check(u, s.Binds); err != nil {
+	way, err := hostauth.Check(s.Binds)
+	if err != nil {
 		return no(wire.CodeRefused, err.Error())
 	}
-	h := v.card.Host
-	v.facts.Login, v.facts.User, v.facts.HostKey, v.facts.Proof, v.facts.Local = true, u.User, h.Fingerprint, h.Proof, h.Local
-	if reason := c.checkPins(&v, u.HostKey != nil); reason != "" {
-		return no(wire.CodeHostKey, reason)
+	if sig, err := sshwire.ParseSSHSIG(s.Payload); err == nil {
+		v.card.Namespace, v.card.Host = sig.Namespace, way.Host()
+	} else if refusal := c.lookLogin(&v, s.Payload, key.PublicKey, way); refusal != nil {
+		return v, refusal
 	}
-	if len(h.Path) > 0 && !p.Forward {
+	if len(v.card.Host.Path) > 0 && !p.Forward {
 		return no(wire.CodeForwarded, "it was forwarded through "+c.pathText(v)+", and forwarding is off for this computer on the phone")
 	}
 	v.grants()
 	return v, nil
+}
+
+// lookLogin is look for what must be a login by the key own.
+func (c *Core) lookLogin(v *view, payload, own []byte, way hostauth.Way) *wire.SignResponse {
+	no := func(reason string) *wire.SignResponse {
+		return &wire.SignResponse{Error: wire.CodeRefused, Reason: reason}
+	}
+	u, err := sshwire.ParseUserauth(payload)
+	if err != nil {
+		return no("the data to sign is neither a login nor an ssh signature")
+	}
+	if !bytes.Equal(u.PublicKey, own) {
+		return no("the data to sign names another key")
+	}
+	if pub, err := sshwire.ParsePublicKey(own); err != nil || u.Algorithm != pub.Type() {
+		return no("the data to sign names another algorithm")
+	}
+	v.card.User = u.User
+	if v.card.Host, err = way.Login(u); err != nil {
+		return no(err.Error())
+	}
+	h := v.card.Host
+	v.facts.Login, v.facts.User, v.facts.HostKey, v.facts.Proof, v.facts.Local = true, u.User, h.Fingerprint, h.Proof, h.Local
+	reason := c.checkPins(v, u.HostKey != nil)
+	v.card.nameHost()
+	if reason != "" {
+		return &wire.SignResponse{Error: wire.CodeHostKey, Reason: reason}
+	}
+	return nil
 }
 
 // checkPins compares the host key with what is pinned, fills in what the phone
@@ -121,26 +135,39 @@ func mismatch(card Card) string {
 		card.Host.Fingerprint, card.Host.KeyType, time.Unix(p.Unix, 0).UTC().Format("2 January 2006"), p.Fingerprint, p.KeyType)
 }
 
+// granted are the facts of a rule that is given with the answer: allowing a card pins
+// its host key.
+func (v view) granted() policy.Facts {
+	f := v.facts
+	f.Pinned = f.Pinned || v.pinnable()
+	return f
+}
+
 // grants says which rules the person may add to the answer.
 func (v *view) grants() {
-	f := v.facts
-	f.Pinned = f.Pinned || v.pinnable() // allowing it pins it
+	f := v.granted()
 	v.card.NoHostRule, v.card.NoComputerRule = f.Excluded(policy.Host), f.Excluded(policy.Computer)
 }
 
 // pinnable reports whether allowing the card pins its host key.
-func (v *view) pinnable() bool {
+func (v view) pinnable() bool {
 	h := v.card.Host
 	return v.card.Known == knownhosts.New && h.Local && (h.Proof == hostauth.Proved || h.Proof == hostauth.Vouched)
 }
 
-// hostName is what people call the host: its name, or what its key is known as.
-func (c Card) hostName() string {
+// nameHost finds what to call the host: what its key is known as leads, and what the
+// computer says is beside it.
+func (c *Card) nameHost() {
+	reported := knownhosts.NewName(c.Reported.Host, c.Reported.Port)
 	switch {
-	case c.Name != "":
-		return string(c.Name)
+	case len(c.Pins) > 0: // for or against this key
+		c.HostName = c.Name
 	case len(c.KnownAs) > 0:
-		return string(c.KnownAs[0])
+		c.HostName = c.KnownAs[0]
+	case c.Name != "" || c.Host.Fingerprint == "":
+		c.HostName = reported
 	}
-	return ""
+	if reported != c.HostName {
+		c.Called = reported
+	}
 }

@@ -100,7 +100,7 @@ func TestFirstUseIsPinned(t *testing.T) {
 func TestChangedHostKey(t *testing.T) {
 	old, now := newHost(1), newHost(2)
 	for name, change := range map[string]Event{
-		"trusted":   TrustHost{"server.example", "*"},
+		"trusted":   TrustHost{"server.example", "", sshwire.Fingerprint(now.blob)},
 		"forgotten": ForgetHost{"server.example", "*"},
 	} {
 		w := newWorld(t, ApproveAsk)
@@ -142,6 +142,51 @@ func TestChangedHostKey(t *testing.T) {
 	}
 }
 
+// TestTrustsWhatWasCompared: another key that was refused meanwhile, or of another
+// computer, is not pinned; nor is one too many, and that is said.
+func TestTrustsWhatWasCompared(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	desk := w.second("desk")
+	old, compared, late := newHost(1), newHost(2), newHost(3)
+	fp := func(h host) string { return sshwire.Fingerprint(h.blob) }
+	untrusted := func(ev TrustHost, words string) {
+		t.Helper()
+		pins := len(w.core.Pins())
+		if err := w.core.MayTrust(ev); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%+v may be trusted: %v", ev, err)
+		}
+		note := one[Note](t, w.do(ev))
+		if note.Kind != NoteUntrusted || note.Err == nil || !strings.Contains(note.Err.Error(), words) || len(w.core.Pins()) != pins {
+			t.Errorf("%+v: %+v, %d pins of %d", ev, note, len(w.core.Pins()), pins)
+		}
+	}
+	for i, x := range []*world{w, desk} {
+		x.ask(x.named(byte(10*i), old, true, "nas.local"))
+		x.allow(byte(10*i), policy.Grant{})
+		x.refused(x.named(byte(10*i+1), compared, true, "nas.local"), wire.CodeHostKey)
+	}
+	w.refused(w.named(2, late, true, "nas.local"), wire.CodeHostKey)
+	untrusted(TrustHost{"nas.local", w.pairing, fp(compared)}, "another one")
+	untrusted(TrustHost{"nas.local", "", fp(late)}, "another one")
+	untrusted(TrustHost{"nas.local", w.pairing, ""}, "another one")
+	if err := w.core.MayTrust(TrustHost{"nas.local", w.pairing, fp(late)}); err != nil {
+		t.Error(err)
+	}
+	w.do(TrustHost{"nas.local", w.pairing, fp(late)})
+	if s, pins := w.core.Strange(), w.core.Pins(); len(pins) != 3 || len(s) != 1 || s[0].Scope != desk.pairing {
+		t.Errorf("pinned are %+v, refused %+v", pins, s)
+	}
+	for seed := byte(4); ; seed++ {
+		h := newHost(seed)
+		w.refused(w.named(seed, h, true, "nas.local"), wire.CodeHostKey)
+		if seed == 10 {
+			untrusted(TrustHost{"nas.local", w.pairing, fp(h)}, "no room")
+			break
+		}
+		w.do(TrustHost{"nas.local", w.pairing, fp(h)})
+	}
+}
+
 // TestPinsOfPrivateNames: belong to the computer that reported them, and go
 // with its pairing; public ones stay.
 func TestPinsOfPrivateNames(t *testing.T) {
@@ -176,6 +221,9 @@ func TestDowngrade(t *testing.T) {
 	w.allow(3, policy.Grant{})
 	for id, name := range map[byte]string{4: "server.example", 5: "", 6: "other.example"} {
 		w.refused(w.named(id, h, false, name), wire.CodeHostKey, "server.example")
+	}
+	if s := w.core.Strange(); len(s) != 0 {
+		t.Errorf("to trust its key would mend nothing: %+v", s)
 	}
 }
 
@@ -309,6 +357,37 @@ func TestBlock(t *testing.T) {
 	}
 }
 
+// TestBlockWins: a blocked computer raises no alarm and is told no reason but the
+// block, whatever it asks; a block is made, though the card that it was given on would
+// be refused by then.
+func TestBlockWins(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	h, other, hop := newHost(1), newHost(2), newHost(3)
+	w.ask(w.named(1, h, true, "server.example"))
+	w.allow(1, policy.Grant{})
+	w.do(Forward{w.pairing, true})
+	forwarded := func(id byte) *wire.Request { return w.request(id, w.login(h, true), hop.bind(true), h.bind(false)) }
+	w.ask(forwarded(2))
+	w.do(Forward{w.pairing, false})
+	effects := w.do(Decide{Pairing: w.pairing, Request: wire.ID{2}, Grant: policy.Grant{Scope: policy.Block, For: time.Hour}})
+	if r := w.response(effects); r.Sign.Error != wire.CodeRejected || len(all[Alarm](effects)) != 0 || len(w.core.Rules(w.now)) != 1 {
+		t.Fatalf("the block: %+v, rules %+v", r.Sign, w.core.Rules(w.now))
+	}
+	unknown := w.named(6, h, true, "server.example")
+	unknown.Sign.Fingerprint = sshwire.Fingerprint(h.blob)
+	for what, r := range map[string]*wire.Request{
+		"another host key": w.named(3, other, true, "server.example"), "forwarded": forwarded(4), "nonsense": w.request(5, []byte("x")), "no key of ours": unknown,
+	} {
+		effects := w.send(r)
+		if len(all[Alarm](effects)) != 0 || len(w.core.Strange()) != 0 {
+			t.Errorf("%s: a blocked computer raises an alarm: %+v, %+v", what, all[Alarm](effects), w.core.Strange())
+		}
+		if resp := w.response(effects); resp.Sign.Error != wire.CodeRejected || resp.Sign.Reason != blocked {
+			t.Errorf("%s: %+v", what, resp.Sign)
+		}
+	}
+}
+
 // TestGrantsThatMayNotBe: the answer holds, the rule is not made.
 func TestGrantsThatMayNotBe(t *testing.T) {
 	h := newHost(1)
@@ -345,17 +424,56 @@ func TestRulesAreBounded(t *testing.T) {
 }
 
 // TestKnownByItsKey: a computer that gives another name, or none, does not hide
-// which server it is.
+// which server it is: the name that its key is pinned for leads, on the card, in the
+// log and in a rule. The other one is pinned beside it once the person allows it.
 func TestKnownByItsKey(t *testing.T) {
-	w := newWorld(t, ApproveAsk)
 	h := newHost(1)
-	w.ask(w.named(1, h, true, "server.example"))
-	w.allow(1, policy.Grant{})
-	for _, name := range []string{"", "innocent.example"} {
-		card := w.ask(w.named(byte(10+len(name)), h, true, name))
-		if len(card.KnownAs) != 1 || card.KnownAs[0] != "server.example" || card.Host.Proof != hostauth.Proved {
-			t.Errorf("reported as %q: known as %v", name, card.KnownAs)
+	for _, name := range []knownhosts.Name{"", "innocent.example"} {
+		w := newWorld(t, ApproveAsk)
+		w.ask(w.named(1, h, true, "server.example"))
+		w.allow(1, policy.Grant{})
+		card := w.ask(w.named(2, h, true, string(name)))
+		if len(card.KnownAs) != 1 || card.HostName != "server.example" || card.Called != name || card.Host.Proof != hostauth.Proved {
+			t.Errorf("reported as %q: it is called %q, %q by the computer, and known as %v", name, card.HostName, card.Called, card.KnownAs)
 		}
+		w.allow(2, policy.Grant{Scope: policy.Host, For: time.Hour})
+		entries, _, err := Log(w.disk)
+		if rules := w.core.Rules(w.now); err != nil || len(rules) != 1 || rules[0].Name != "server.example" || entries[1].Host != "server.example" {
+			t.Errorf("reported as %q: rules %+v, log %+v, %v", name, rules, entries, err)
+		}
+		if pins := w.core.Pins(); name != "" && (len(pins) != 2 || pins[0].Name != name) {
+			t.Errorf("reported as %q, and allowed: %+v", name, pins)
+		}
+		w.do(Revoke{"*"})
+		if card := w.ask(w.named(3, h, true, string(name))); name != "" && (card.Known != knownhosts.Match || card.HostName != name || card.Called != "") {
+			t.Errorf("%q, once allowed, is called %q, %q by the computer", name, card.HostName, card.Called)
+		}
+	}
+}
+
+// TestNamesWithoutPins: the first name of a key is the computer's, one without any key
+// too; a key that was forwarded has none, whatever the computer says.
+func TestNamesWithoutPins(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	w.do(Forward{w.pairing, true})
+	h := newHost(1)
+	if card := w.ask(w.named(1, h, true, "server.example")); card.HostName != "server.example" || card.Called != "" || len(card.KnownAs) != 0 {
+		t.Errorf("new: %q, %q", card.HostName, card.Called)
+	}
+	unproved := w.named(2, h, false, "server.example")
+	unproved.Sign.Binds = nil
+	if card := w.ask(unproved); card.HostName != "server.example" || card.Called != "" {
+		t.Errorf("without a key: %q, %q", card.HostName, card.Called)
+	}
+	forwarded := w.named(3, h, true, "server.example")
+	forwarded.Sign.Binds = append([]wire.Bind{newHost(2).bind(true)}, forwarded.Sign.Binds...)
+	if card := w.ask(forwarded); card.HostName != "" || card.Called != "server.example" {
+		t.Errorf("forwarded: %q, %q", card.HostName, card.Called)
+	}
+	content := w.request(4, sshsig())
+	content.Sign.Reported = &wire.Reported{Host: "server.example", Port: 22}
+	if card := w.ask(content); card.HostName != "" || card.Called != "" {
+		t.Errorf("no login: %q, %q", card.HostName, card.Called)
 	}
 }
 
@@ -380,6 +498,35 @@ func TestForwardedIsRefused(t *testing.T) {
 	}
 	w.do(Forward{w.pairing, false})
 	w.refused(forwarded(5), wire.CodeForwarded)
+}
+
+// TestForwardedContent: what is no login, and came by a forwarded agent, is
+// refused and told like a login, and shown with its way once the person said so.
+func TestForwardedContent(t *testing.T) {
+	w := newWorld(t, ApproveAsk)
+	hop := newHost(2)
+	w.ask(w.named(1, hop, true, "hop.example"))
+	w.allow(1, policy.Grant{})
+	alarm := one[Alarm](t, w.send(w.request(2, sshsig(), hop.bind(true))))
+	if alarm.Code != wire.CodeForwarded || alarm.Card.Namespace != "git" || len(alarm.Card.Host.Path) != 1 {
+		t.Errorf("the alarm says %+v", alarm)
+	}
+	w.refused(w.request(3, sshsig(), hop.bind(true)), wire.CodeForwarded, "hop.example")
+	w.do(Forward{w.pairing, true})
+	card := w.ask(w.request(4, sshsig(), hop.bind(true)))
+	if card.Namespace != "git" || card.Host.Local || len(card.Host.Path) != 1 || card.Host.Proof != hostauth.Unknown || card.NoComputerRule == "" {
+		t.Errorf("the card says %+v", card)
+	}
+	if card := w.ask(w.request(5, sshsig())); card.Host.Local || len(card.Host.Path) != 0 {
+		t.Errorf("without a bind: %+v", card.Host)
+	}
+	if card := w.ask(w.request(6, sshsig(), hop.bind(false))); !card.Host.Local {
+		t.Errorf("by an ssh on the computer itself: %+v", card.Host)
+	}
+	forged := hop.bind(true)
+	forged.Signature = newHost(3).bind(true).Signature
+	w.refused(w.request(7, sshsig(), forged), wire.CodeRefused, "not signed by its host key")
+	w.refused(w.request(8, sshsig(), hop.bind(false), hop.bind(true)), wire.CodeRefused, "follows one")
 }
 
 // TestHiddenKeyEndsItsRules: shown again, the key is asked about again. A block

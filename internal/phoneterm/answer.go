@@ -3,6 +3,7 @@ package phoneterm
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -104,29 +105,29 @@ func spell(d time.Duration) string {
 	return fmt.Sprintf("%d s", d/time.Second)
 }
 
-// nameText says what the phone knows of the host's name.
+// nameText says what the phone knows of the host's name, and what it only heard.
 func nameText(c phone.Card) string {
-	var known []string
-	for _, n := range c.KnownAs {
-		if n != c.Name {
-			known = append(known, string(n))
-		}
-	}
-	also := ""
-	if len(known) > 0 {
-		also = "; its key is known as " + strings.Join(known[:min(3, len(known))], ", ")
-	}
+	computer := term.CleanMax(c.Computer, 32)
+	var parts []string
 	switch {
-	case c.Name == "" && also != "":
-		return "no name reported" + also
-	case c.Name == "":
-		return ""
+	case c.HostName == "":
 	case c.Known == knownhosts.Match:
-		return fmt.Sprintf("%s, pinned since %s%s", c.Name, time.Unix(pinOf(c).Unix, 0).Format("2 Jan 2006"), also)
+		parts = append(parts, fmt.Sprintf("%s, pinned since %s", c.HostName, time.Unix(pinOf(c).Unix, 0).Format("2 Jan 2006")))
+	case len(c.KnownAs) > 0:
+		parts = append(parts, fmt.Sprintf("%s, as its key is known here", c.HostName))
 	case c.Host.Fingerprint == "":
-		return fmt.Sprintf("%s, as %s says; the phone cannot check it", c.Name, term.CleanMax(c.Computer, 32))
+		parts = append(parts, fmt.Sprintf("%s, as %s says; the phone cannot check it", c.HostName, computer))
+	default:
+		parts = append(parts, fmt.Sprintf("%s, as %s says: NEW, its key is seen for the first time", c.HostName, computer))
 	}
-	return fmt.Sprintf("%s, as %s says: NEW, its key is seen for the first time%s", c.Name, term.CleanMax(c.Computer, 32), also)
+	if c.Called != "" {
+		parts = append(parts, fmt.Sprintf("%s calls it %s", computer, c.Called))
+	}
+	also := slices.DeleteFunc(slices.Clone(c.KnownAs), func(n knownhosts.Name) bool { return n == c.HostName })
+	for _, n := range also[:min(3, len(also))] {
+		parts = append(parts, "its key is known as "+string(n))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func pinOf(c phone.Card) knownhosts.Pin {

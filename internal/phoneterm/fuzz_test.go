@@ -121,7 +121,7 @@ func FuzzCard(f *testing.F) {
 			Host: hostauth.Host{KeyType: keyType, Fingerprint: fingerprint, Proof: hostauth.Proved}}
 		p.draw(card)
 		lines := strings.Count(out.String(), "\n")
-		if want := map[bool]int{true: 8, false: 5}[namespace == ""]; lines != want {
+		if want := map[bool]int{true: 8, false: 6}[namespace == ""]; lines != want {
 			t.Errorf("%d lines, want %d: %q", lines, want, out.String())
 		}
 		p.take(phone.Ask{Card: card})

@@ -60,7 +60,7 @@ func TestHostileTexts(t *testing.T) {
 	tally := attacktest.New(t, "hostile texts in kr-phone")
 	for what, s := range nasty {
 		card := phone.Card{Pairing: s, Computer: s, KeyName: s, User: s, Expires: time.Now().Add(time.Minute), NoHostRule: s, NoComputerRule: s,
-			Reported: wire.Reported{Program: s, Directory: s, Remote: s, Branch: s, Host: s, Port: 22}, Name: knownhosts.Name(s), KnownAs: []knownhosts.Name{knownhosts.Name(s), "a"},
+			Reported: wire.Reported{Program: s, Directory: s, Remote: s, Branch: s, Host: s, Port: 22}, Name: knownhosts.Name(s), KnownAs: []knownhosts.Name{knownhosts.Name(s), "a"}, HostName: knownhosts.Name(s), Called: knownhosts.Name(s),
 			Host: hostauth.Host{KeyType: s, Fingerprint: s, Proof: hostauth.Proved, Local: true, Cert: &hostauth.Cert{CA: s, Principals: []string{s}}, Path: []string{s}}}
 		signs := card
 		signs.User, signs.Namespace, signs.Host = "", s, hostauth.Host{}
@@ -133,11 +133,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// TestOneCardAtATime: a computer that asks a thousand times has one card on the
-// screen, and the next one is another computer's who asked once.
-func TestOneCardAtATime(t *testing.T) {
-	var out bytes.Buffer
-	p := &prompter{e: &env{io: &term.IO{Out: &out, Err: &out}}}
+// obeys is a runner that takes each event and does nothing but pass it to f.
+func obeys(t *testing.T, f func(phone.Event)) *runner {
 	r := &runner{events: make(chan posted)}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -146,13 +143,23 @@ func TestOneCardAtATime(t *testing.T) {
 		for {
 			select {
 			case e := <-r.events:
+				f(e.ev)
 				e.done <- nil
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	defer func() { stop(); <-done }()
+	t.Cleanup(func() { stop(); <-done })
+	return r
+}
+
+// TestOneCardAtATime: a computer that asks a thousand times has one card on the
+// screen, and the next one is another computer's who asked once.
+func TestOneCardAtATime(t *testing.T) {
+	var out bytes.Buffer
+	p := &prompter{e: &env{io: &term.IO{Out: &out, Err: &out}}}
+	ctx, r := t.Context(), obeys(t, func(phone.Event) {})
 	p.over = make(chan time.Time)
 	ask := func(pairing string, n int) {
 		p.take(phone.Ask{Card: phone.Card{Pairing: pairing, Computer: pairing, Request: wire.ID{byte(len(pairing)), byte(n), byte(n >> 8)}, User: fmt.Sprint(n)}})
@@ -172,6 +179,7 @@ func TestOneCardAtATime(t *testing.T) {
 		if got := p.queue[0].Computer; got != want {
 			t.Errorf("card %d is of %s, want %s", i, got, want)
 		}
+		p.head()
 		p.answer(ctx, r, "n")
 	}
 	if got := p.queue[0].User; got != "3" {

@@ -12,8 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kryptonite/internal/cmdline"
-	"kryptonite/internal/fault"
-	"kryptonite/internal/hostauth"
+	"kryptonite/internal/knownhosts"
 	"kryptonite/internal/phone"
 	"kryptonite/internal/policy"
 	"kryptonite/internal/term"
@@ -94,7 +93,7 @@ type prompter struct {
 	e     *env
 	cards chan phone.Effect
 	queue []phone.Card
-	drawn time.Time // when the card at the head of queue was shown
+	drawn time.Time // when the card at the head of queue was shown; zero: it was not
 	over  <-chan time.Time
 }
 
@@ -115,12 +114,8 @@ func (p *prompter) show(e phone.Effect) {
 func (p *prompter) loop(ctx context.Context, r *runner) {
 	lines := make(chan string)
 	go p.readLines(ctx, lines)
-	shown, over := wire.ID{}, false
-	for !over || len(p.queue) > 0 {
-		if len(p.queue) > 0 && p.queue[0].Request != shown {
-			shown, p.drawn = p.queue[0].Request, time.Now()
-			p.draw(p.queue[0])
-		}
+	for over := false; !over || len(p.queue) > 0; {
+		p.head()
 		select {
 		case eff := <-p.cards:
 			p.take(eff)
@@ -138,8 +133,20 @@ func (p *prompter) loop(ctx context.Context, r *runner) {
 	}
 }
 
-// answer takes a line that was typed at a card.
+// head shows the card at the head of the queue, once.
+func (p *prompter) head() {
+	if len(p.queue) > 0 && p.drawn.IsZero() {
+		p.draw(p.queue[0])
+		p.drawn = time.Now()
+	}
+}
+
+// answer takes a line that was typed at the card at the head of the queue. It is
+// about no card that was not shown.
 func (p *prompter) answer(ctx context.Context, r *runner, line string) {
+	if p.drawn.IsZero() {
+		return
+	}
 	card := p.queue[0]
 	if p.e.io.InTTY() && time.Since(p.drawn) < tooSoon {
 		p.e.io.Printf("That came too soon to be about this one. Allow? [y/N] ")
@@ -173,18 +180,26 @@ func (p *prompter) answer(ctx context.Context, r *runner, line string) {
 // turn takes the card away that was answered. Another computer's card comes before more
 // of this one's: who asks a thousand times hides nobody.
 func (p *prompter) turn(answered string) {
-	p.queue = p.queue[1:]
+	p.remove(0)
 	if i := slices.IndexFunc(p.queue, func(c phone.Card) bool { return c.Pairing != answered }); i > 0 {
 		other := p.queue[i]
 		p.queue = slices.Insert(slices.Delete(p.queue, i, i+1), 0, other)
 	}
 }
 
+// remove takes a card out of the queue. What is then at its head is shown anew.
+func (p *prompter) remove(i int) {
+	if i == 0 {
+		p.drawn = time.Time{}
+	}
+	p.queue = slices.Delete(p.queue, i, i+1)
+}
+
 const commandHelp = `rules            what you allowed for a while
 revoke ID|all    end a rule, or all
 hosts            the servers that this phone knows
 forget NAME      forget a server: its next login is its first
-trust NAME       pin the host key of a server that was refused last
+trust NAME KEY   pin a host key that was refused; KEY is its fingerprint
 forward NAME     be asked about logins that this computer forwards
 unforward NAME   refuse them again
 lock NAME        refuse everything that this computer asks
@@ -246,7 +261,7 @@ func (p *prompter) take(eff phone.Effect) {
 	switch eff := eff.(type) {
 	case phone.Ask:
 		for _, c := range p.queue {
-			if c.Request == eff.Card.Request {
+			if c.Request == eff.Card.Request && c.Pairing == eff.Card.Pairing {
 				return
 			}
 		}
@@ -254,7 +269,7 @@ func (p *prompter) take(eff phone.Effect) {
 	case phone.Withdraw:
 		for i, c := range p.queue {
 			if c.Request == eff.Request && c.Pairing == eff.Pairing {
-				p.queue = append(p.queue[:i:i], p.queue[i+1:]...)
+				p.remove(i)
 				p.e.io.Printf("\n%s: no answer is needed any more (%s)\n", term.Clean(describe(c)), reason(eff.Why))
 				break
 			}
@@ -278,15 +293,21 @@ func reason(c wire.Code) string {
 	return "answered"
 }
 
-// alarm tells of a login that was refused without a question.
+// alarm tells of a request that was refused without a question.
 func (p *prompter) alarm(a phone.Alarm) {
 	computer := term.CleanMax(a.Card.Computer, 64)
-	p.e.io.Printf("\nREFUSED: %s wants to log in as %s: %s.\n", computer, term.CleanMax(a.Card.User, 64), term.CleanMax(a.Reason, 600))
+	what := describe(a.Card)
+	if a.Card.Namespace == "" {
+		what = "to " + what
+	}
+	p.e.io.Printf("\nREFUSED: %s wants %s: %s.\n", computer, term.CleanMax(what, 80), term.CleanMax(a.Reason, 600))
 	switch {
 	case a.Code == wire.CodeForwarded:
 		p.e.io.Printf("To be asked about what it forwards, type: forward %s\n", computer)
+	case a.Card.Known == knownhosts.Downgraded:
+		p.e.io.Printf("If that server is older now on purpose, type: forget %s\n", term.CleanMax(string(a.Card.HostName), 300))
 	case a.Card.Name != "":
-		p.e.io.Printf("If that server was rebuilt, type: trust %s\n", term.CleanMax(string(a.Card.Name), 300))
+		p.e.io.Printf("If that server was rebuilt, and who runs it says that this is its key, type: trust %s %s\n", term.CleanMax(string(a.Card.Name), 300), term.CleanMax(a.Card.Host.Fingerprint, 64))
 	}
 }
 
@@ -308,87 +329,11 @@ func (p *prompter) note(n phone.Note) {
 		p.e.io.Printf("signed for %s\n", name)
 	case phone.NoteLogDamaged:
 		p.e.sayLogDamaged(n)
+	case phone.NoteUntrusted:
+		p.e.io.Printf("no host key was pinned: %s\n", term.Clean(n.Err.Error()))
 	case phone.NoteUnheard:
 		p.e.io.Printf("%s had stopped waiting: the last signature came too late\n", name)
 	case phone.NoteSkew:
 		p.e.io.Printf("a request of %s was refused: the clocks do not agree\n", name)
 	}
-}
-
-// describe is a card in one line.
-func describe(c phone.Card) string {
-	if c.Namespace != "" {
-		return fmt.Sprintf("a signature for %q", c.Namespace)
-	}
-	return fmt.Sprintf("log in as %s", c.User)
-}
-
-// draw shows a card and the question.
-func (p *prompter) draw(c phone.Card) {
-	field := func(name, value string) { p.e.io.Printf("  %-9s %s\n", name, term.CleanMax(value, 200)) }
-	p.e.io.Printf("\n%s wants\n", term.CleanMax(c.Computer, 64))
-	if c.Namespace != "" {
-		field("sign", fmt.Sprintf("content for %q that was not shown to this phone", c.Namespace))
-	} else {
-		field("user", c.User)
-		if name := nameText(c); name != "" {
-			field("name", name)
-		}
-		field("host", hostText(c.Host))
-		field("proof", proofText(c.Host.Proof))
-		if !c.Host.Local {
-			field("note", "may be forwarded: not surely asked by this computer itself")
-		}
-	}
-	if c.Reported.Program != "" {
-		field("asked by", reportedText(c.Reported))
-	}
-	if repo := repositoryText(c.Reported); repo != "" {
-		field("for", repo)
-	}
-	field("key", c.KeyName)
-	p.e.io.Printf("%s", question(c, c.Expires.Sub(fault.Now()).Round(time.Second)))
-}
-
-func hostText(h hostauth.Host) string {
-	switch {
-	case h.Fingerprint == "":
-		return "unknown"
-	case h.Cert != nil:
-		return fmt.Sprintf("%s %s, certified by %s", h.KeyType, h.Fingerprint, h.Cert.CA)
-	}
-	return h.KeyType + " " + h.Fingerprint
-}
-
-func reportedText(r wire.Reported) string {
-	s := r.Program
-	if r.Directory != "" {
-		s += " in " + r.Directory
-	}
-	return s + " (as it says)"
-}
-
-// repositoryText is the git repository that is asked for.
-func repositoryText(r wire.Reported) string {
-	switch {
-	case r.Remote == "" && r.Branch == "":
-		return ""
-	case r.Remote == "":
-		return "branch " + r.Branch + " (as it says)"
-	case r.Branch == "":
-		return r.Remote + " (as it says)"
-	}
-	return r.Remote + ", branch " + r.Branch + " (as it says)"
-}
-
-func proofText(p hostauth.Proof) string {
-	switch p {
-	case hostauth.Proved:
-		return "proved: the host key signed this session and stands in the login"
-	case hostauth.Vouched:
-		return "vouched: the host key signed this session; the login does not name it"
-	case hostauth.Bound:
-		return "bound: the login names this host key; it signed nothing yet"
-	}
-	return "unknown: nothing says which host this is"
 }

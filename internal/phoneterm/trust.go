@@ -57,8 +57,8 @@ shows another key later is refused. If that is right, because it was rebuilt, tr
 the new key, or forget the server.
 
 While kr-phone run is going on, type the same words there: hosts, forget NAME,
-trust NAME.`,
-		Example: "  $ kr-phone host list\n  $ kr-phone host forget server.example\n  $ kr-phone host trust '[server.example]:2222'"}
+trust NAME SHA256:....`,
+		Example: "  $ kr-phone host list\n  $ kr-phone host forget server.example\n  $ kr-phone host trust '[server.example]:2222' SHA256:..."}
 	c.AddCommand(
 		&cobra.Command{Use: "list", Short: "List pinned and refused host keys", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 			return withCore(func(o *opened, core *phone.Core) error { listHosts(e.io, core); return nil })
@@ -68,9 +68,9 @@ trust NAME.`,
 				return e.change(c.Context(), o, core, forgetHost, args[0])
 			})
 		}},
-		&cobra.Command{Use: "trust NAME", Short: "Pin the host key that was refused last, beside the old one", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+		&cobra.Command{Use: "trust NAME [FINGERPRINT]", Short: "Pin a host key that was refused, beside the old one; without a FINGERPRINT, say which there are", Args: cobra.RangeArgs(1, 2), RunE: func(c *cobra.Command, args []string) error {
 			return withCore(func(o *opened, core *phone.Core) error {
-				return e.change(c.Context(), o, core, trustHost, args[0])
+				return e.change(c.Context(), o, core, trustHost, strings.Join(args, " "))
 			})
 		}},
 	)
@@ -180,9 +180,26 @@ func forgetHost(core *phone.Core, name string) (phone.Event, string, error) {
 	return phone.ForgetHost{Name: n, Scope: "*"}, fmt.Sprintf("%s is forgotten; its next login is its first.", n), err
 }
 
-func trustHost(core *phone.Core, name string) (phone.Event, string, error) {
+// trustHost takes a name and the fingerprint that the person compared: what was
+// refused last may be another key by now, and each computer has private names of its own.
+func trustHost(core *phone.Core, arg string) (phone.Event, string, error) {
+	name, fingerprint, _ := strings.Cut(arg, " ")
 	n, err := knownName(core.Strange(), name)
-	return phone.TrustHost{Name: n, Scope: "*"}, fmt.Sprintf("The new host key of %s is trusted, beside the old one.", n), err
+	if err != nil {
+		return nil, "", err
+	}
+	var which []string
+	for _, p := range core.Strange() {
+		switch {
+		case p.Name != n:
+		case p.Fingerprint == strings.TrimSpace(fingerprint):
+			ev := phone.TrustHost{Name: n, Scope: p.Scope, Fingerprint: p.Fingerprint}
+			return ev, fmt.Sprintf("The host key %s of %s, refused at a login from %s, is trusted, beside the old one.", p.Fingerprint, n, term.CleanMax(p.By, 64)), core.MayTrust(ev)
+		default:
+			which = append(which, fmt.Sprintf("trust %s %s (%s, refused at a login from %s)", n, p.Fingerprint, p.KeyType, term.CleanMax(p.By, 64)))
+		}
+	}
+	return nil, "", fmt.Errorf("get the fingerprint from who runs that server, compare it, and say which it is: %s", strings.Join(which, ", or "))
 }
 
 func forwardOn(core *phone.Core, name string) (phone.Event, string, error) {

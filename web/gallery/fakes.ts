@@ -33,7 +33,7 @@ export const card: Card = {
   pairing: "p1", request: "r1", computer: "laptop", keyName: "Pixel 9", user: "root", namespace: "",
   host: { proof: "proved", keyType: "ssh-ed25519", fingerprint: print, cert: null, local: true, path: [] },
   reported: { program: "git push", directory: "~/shop", remote: "server.example.com/shop", branch: "main", host: "server.example.com", port: 22, hostKeyAlias: false },
-  expires: now + 42_000, name: "server.example.com", known: "Match", pins: [pin], knownAs: ["server.example.com"],
+  expires: now + 42_000, name: "server.example.com", known: "Match", pins: [pin], knownAs: ["server.example.com"], hostName: "server.example.com", called: "",
   noHostRule: "", noComputerRule: "",
 };
 

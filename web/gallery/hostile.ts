@@ -10,7 +10,7 @@ const huge = (text: string): string => text.repeat(Math.ceil(65536 / text.length
 
 /** hostile has such names wherever they may come from. */
 export function hostile(name: string): View {
-  const odd = { ...card, user: name, computer: name, keyName: name, name, knownAs: [name, name], reported: { program: name, directory: name, remote: name, branch: name, host: name, port: 22, hostKeyAlias: false },
+  const odd = { ...card, user: name, computer: name, keyName: name, name, knownAs: [name, name], hostName: name, called: name, reported: { program: name, directory: name, remote: name, branch: name, host: name, port: 22, hostKeyAlias: false },
     host: { ...card.host, keyType: name.slice(0, 300), cert: { ca: name.slice(0, 300), principals: [name, name, name, name, name, name], validAfter: null, validBefore: null } } };
   return {
     ...full, name, troubles: [{ at: 0, text: name }], build: { hash: name, next: name, kept: "no", why: name }, why: name,

@@ -17,17 +17,19 @@ export interface Screen {
 
 const cards = (...of: Card[]): Screen => ({ view: { ...full, cards: of }, press: ["wait"] });
 const unsure = { noHostRule: "the host is not proved", noComputerRule: "the host is not proved" };
-const fresh: Card = { ...card, known: "New", pins: [], knownAs: [], name: "new.example.org", reported: { ...card.reported, program: "ssh", host: "new.example.org" } };
+const fresh: Card = { ...card, known: "New", pins: [], knownAs: [], name: "new.example.org", hostName: "new.example.org", reported: { ...card.reported, program: "ssh", host: "new.example.org" } };
+const renamed: Card = { ...fresh, knownAs: ["server.example.com"], hostName: "server.example.com", called: "new.example.org" };
 const vouched: Card = { ...card, host: { ...card.host, proof: "vouched" }, noComputerRule: "the host is vouched for only" };
 const bound: Card = { ...card, host: { ...card.host, proof: "bound" }, ...unsure };
 const nothing = { ...card.host, proof: "unknown", fingerprint: "", keyType: "", local: false } as const;
 const reported: Card = { ...card, host: { ...nothing, local: true }, known: "NoName", pins: [], knownAs: [], name: "", ...unsure };
-const unknown: Card = { ...reported, reported: { program: "", directory: "", remote: "", branch: "", host: "", port: 0, hostKeyAlias: false } };
+const unknown: Card = { ...reported, hostName: "", reported: { program: "", directory: "", remote: "", branch: "", host: "", port: 0, hostKeyAlias: false } };
 const forwarded: Card = { ...card, name: "", known: "NoName", pins: [], host: { ...card.host, local: false, path: [otherPrint, "SHA256:zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"] }, noHostRule: "it may be forwarded", noComputerRule: "it may be forwarded" };
 const cert: Card = { ...card, knownAs: ["server.example.com", "git.example.com", "10.0.0.5"], host: { ...card.host, cert: { ca: otherPrint, principals: ["server.example.com", "git.example.com"], validAfter: now - 1e9, validBefore: now + 1e10 } } };
 const sshsig: Card = { ...card, user: "", namespace: "git", host: nothing, name: "", known: "NoName", pins: [], knownAs: [], reported: { ...card.reported, program: "git commit", host: "" }, noHostRule: "its content was not shown to this phone", noComputerRule: "its content was not shown to this phone" };
+const forwardedSign: Card = { ...sshsig, host: { ...nothing, path: forwarded.host.path } };
 const alike = [1, 2, 3, 4].map((n) => ({ ...card, request: `r${n}`, expires: now + 40_000 + n * 1000 }));
-const longName: Card = { ...card, user: "deployment-automation", name: "[ip-10-24-113-201.eu-central-1.compute.internal.example.com]:2222" };
+const longName: Card = { ...card, user: "deployment-automation", hostName: "[ip-10-24-113-201.eu-central-1.compute.internal.example.com]:2222" };
 const changed: Card = { ...card, known: "Mismatch", host: { ...card.host, fingerprint: otherPrint } };
 const strange = [{ ...pin, fingerprint: otherPrint, proof: "proved", unix: now }];
 const alarm = (c: Card, code: "host_key" | "forwarded" = "host_key"): Screen => ({ view: { ...full, strange, alarms: [{ type: "Alarm", card: c, code, reason: "" }] } });
@@ -92,8 +94,8 @@ export const screens: Record<string, Screen> = {
   "settings-unkept": tab("Settings", { build: { hash: "", next: "", kept: "no", why: "Quota exceeded" } }),
   "key-qr": { view: full, press: ["Code"] },
   "key-line": { view: full, press: ["Show the whole line"] },
-  "card-proved": cards(card), "card-first": cards(fresh), "card-vouched": cards(vouched), "card-bound": cards(bound), "card-reported": cards(reported), "card-unknown": cards(unknown),
-  "card-forwarded": cards(forwarded), "card-cert": cards(cert), "card-sshsig": cards(sshsig), "card-alike": cards(...alike), "card-several": cards(card, { ...fresh, request: "r2" }, { ...sshsig, request: "r3" }),
+  "card-proved": cards(card), "card-first": cards(fresh), "card-renamed": cards(renamed), "card-vouched": cards(vouched), "card-bound": cards(bound), "card-reported": cards(reported), "card-unknown": cards(unknown),
+  "card-forwarded": cards(forwarded), "card-cert": cards(cert), "card-sshsig": cards(sshsig), "card-sshsig-forwarded": cards(forwardedSign), "card-alike": cards(...alike), "card-several": cards(card, { ...fresh, request: "r2" }, { ...sshsig, request: "r3" }),
   "card-long": cards(longName), "card-short": cards({ ...card, expires: now + 9000 }), "card-new": { view: { ...full, cards: [card] } },
   "card-at": cards({ ...card, user: "git@github.com" }),
   "card-lookalike": cards({ ...card, user: "r\u043e\u043et" }),
@@ -109,7 +111,7 @@ export const screens: Record<string, Screen> = {
   "alarm-trust": { ...alarm(changed), press: ["I know why", "I compared", "wait"] },
   "alarm-newtype": alarm({ ...changed, known: "NewType", host: { ...changed.host, keyType: "ecdsa-sha2-nistp256" } }),
   "alarm-downgraded": alarm({ ...card, known: "Downgraded" }),
-  "alarm-forwarded": alarm(forwarded, "forwarded"),
+  "alarm-forwarded": alarm(forwarded, "forwarded"), "alarm-forwarded-sshsig": alarm(forwardedSign, "forwarded"),
   unlock: { view: { ...full, unlocks: [unlock] }, press: ["wait"] },
   "pair-link": pairs({}), "pair-link-sqs": pairs({ place: { kind: "sqs", name: "eu-central-1, account 123456789012" } }), "pair-waiting": pairs({ step: "waiting" }), "pair-slow": pairs({ step: "waiting", slow: true }),
   "pair-words": pairs({ step: "words", computer: "laptop", words: "VELVET ORBIT" }), "pair-agreed": pairs({ step: "agreed", computer: "laptop", words: "VELVET ORBIT" }),

@@ -53,7 +53,7 @@ export abstract class Changes {
   unpair = (pairing: string): Promise<void> => this.post({ type: "Unpair", pairing });
   revoke = (rule: string): Promise<void> => this.post({ type: "Revoke", rule });
   forgetHost = ({ name, scope }: Pin): Promise<void> => this.post({ type: "ForgetHost", name, scope });
-  trustHost = ({ name, scope }: Pin): Promise<void> => this.post({ type: "TrustHost", name, scope });
+  trustHost = ({ name, scope, fingerprint }: Pin): Promise<void> => this.post({ type: "TrustHost", name, scope, fingerprint });
   forward = (pairing: string, ask: boolean): Promise<void> => this.post({ type: "Forward", pairing, ask });
   see = (pairing: string, fingerprint: string, allow: boolean): Promise<void> => this.post({ type: "AllowKey", pairing, fingerprint, allow });
 

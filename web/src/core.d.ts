@@ -8,7 +8,7 @@ export type Proof = "proved" | "vouched" | "bound" | "unknown";
 export type Scope = "" | "host" | "computer" | "block";
 export type Code = "" | "rejected" | "refused" | "host_key" | "forwarded" | "locked" | "unknown_key" | "clock_skew" | "expired" | "cancelled" | "unknown_kind";
 export type Verdict = "NoName" | "New" | "Match" | "Mismatch" | "NewType" | "Downgraded";
-export type NoteKind = "BadLink" | "NoHello" | "TooLate" | "Paired" | "Live" | "Refused" | "Unpaired" | "Told" | "Skew" | "Signed" | "LogDamaged" | "Unheard";
+export type NoteKind = "BadLink" | "NoHello" | "TooLate" | "Paired" | "Live" | "Refused" | "Unpaired" | "Told" | "Skew" | "Signed" | "LogDamaged" | "Unheard" | "Untrusted";
 export type KeyType = "ssh-ed25519" | "ecdsa-sha2-nistp256";
 
 // What may be called. Each throws Refused for arguments that do not fit, and
@@ -46,7 +46,7 @@ export interface Decide { type: "Decide"; pairing: string; request: Base64; allo
 export interface Revoke { type: "Revoke"; rule: string }
 export interface ForgetHost { type: "ForgetHost"; name: Name; scope: string }
 export interface Forward { type: "Forward"; pairing: string; ask: boolean }
-export interface TrustHost { type: "TrustHost"; name: Name; scope: string }
+export interface TrustHost { type: "TrustHost"; name: Name; scope: string; fingerprint: string }
 export interface Lock { type: "Lock"; pairing: string; on: boolean }
 export interface NameComputer { type: "NameComputer"; pairing: string; name: string }
 export interface Signed { type: "Signed"; pairing: string; request: Base64; signature: Base64; failed: string; wrapped: Base64 }
@@ -102,6 +102,7 @@ export interface Card {
   user: string; namespace: string; // any text: show it as text, cleaned
   host: Host; reported: Reported; expires: Millis;
   name: Name; known: Verdict; pins: Pin[]; knownAs: Name[];
+  hostName: Name; called: Name; // what to call the host; what the computer calls it, if otherwise
   noHostRule: string; noComputerRule: string; // why not, "" when it may
 }
 export interface Host {

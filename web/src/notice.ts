@@ -4,7 +4,7 @@ import type { Entry } from "./entry.ts";
 import { t } from "./text/en.ts";
 import { notices as words } from "./text/notices.en.ts";
 import { cut } from "./ui/clean.ts";
-import { hostName, known } from "./ui/group.ts";
+import { known } from "./ui/group.ts";
 
 /** A Notice is one notification. requests are those that it asks about. */
 export interface Notice {
@@ -23,7 +23,7 @@ const part = (text: string, max: number): string => `\u2068${cut(text, max).text
 
 const what = (user: string, host: string): string => `${part(user || words.noUser, 32)} @ ${part(host || words.noHost, 64)}`;
 
-const subject = (card: Card): string => (card.namespace ? words.sign(part(card.namespace, 48)) : what(card.user, hostName(card)));
+const subject = (card: Card): string => (card.namespace ? words.sign(part(card.namespace, 48)) : what(card.user, card.hostName));
 
 /** asks is about the requests of one computer that wait. One of a known host may be allowed, if it may at all. */
 export function asks(cards: [Card, ...Card[]], mayAllow: boolean): Notice {
@@ -35,7 +35,7 @@ export function asks(cards: [Card, ...Card[]], mayAllow: boolean): Notice {
     if (cards.length > lines) some.push(words.more(cards.length - lines));
     return { title: words.many(cards.length, computer), body: some.join("\n"), requests, buttons: [] };
   }
-  const how = card.namespace ? [] : [card.known === "New" && card.host.fingerprint ? words.first : t.proofWord(known(card)), !card.host.local && words.forwarded];
+  const how = [!card.namespace && (card.known === "New" && card.host.fingerprint && card.knownAs.length === 0 ? words.first : t.proofWord(known(card))), card.called && words.called(part(card.called, 64)), !card.host.local && words.forwarded];
   const { program, directory } = card.reported;
   const by = program || directory ? words.by(computer, program && part(program, 80), directory && part(directory, 64)) : "";
   const body = [[words.from(computer), ...how].filter(Boolean).join(" · "), by].filter(Boolean).join("\n");
@@ -45,7 +45,7 @@ export function asks(cards: [Card, ...Card[]], mayAllow: boolean): Notice {
 
 const says = (title: string, body: string): Notice => ({ title, body, requests: [], buttons: [] });
 
-/** refused is about a login that was not signed because of its host. */
+/** refused is about what was not signed because of its host, or because it was forwarded. */
 export function refused({ card, code }: Alarm): Notice {
   return says(words.refused(subject(card)), (code === "forwarded" ? words.notFromHere : words.hostKey)(part(card.computer, 32)));
 }

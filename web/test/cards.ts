@@ -6,7 +6,7 @@ import { Notices, type Where } from "../src/notices.ts";
 import type { Data, Registration } from "../src/shelf.ts";
 
 export const card = (request: string, more: Partial<Card> = {}): Card => ({
-  pairing: "p", request, computer: "laptop", keyName: "default", user: "root", namespace: "", name: "server.example", known: "Match", pins: [], knownAs: [],
+  pairing: "p", request, computer: "laptop", keyName: "default", user: "root", namespace: "", name: "server.example", known: "Match", pins: [], knownAs: [], hostName: "server.example", called: "",
   host: { proof: "proved", keyType: "", fingerprint: "f", cert: null, local: true, path: [] },
   reported: { program: "git push", directory: "~/shop", remote: "", branch: "", host: "", port: 0, hostKeyAlias: false }, expires: 0, noHostRule: "", noComputerRule: "", ...more,
 });

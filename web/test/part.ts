@@ -11,7 +11,7 @@ export function part(draw: (ui: Ui) => Child, over: Partial<View>): { words: str
   const calls: unknown[][] = [];
   const no = (): never => assert.fail("not wanted here");
   const run = (_id: string, action: () => Promise<void>): void => void action();
-  const drawn = h("main", {}, draw({ view: { ...full, ...over }, actions: actions(calls, {}), state: newState(), now, arm: new Arm(no), run, redraw: no, change: no, say: no, go: no, back: no }));
+  const drawn = h("main", {}, draw({ view: { ...full, ...over }, actions: actions(calls, {}), state: newState(), now, arm: new Arm(() => undefined), run, redraw: no, change: no, say: no, go: no, back: no }));
   const words = (n: Node): string => n.text + n.kids.map(words).join("");
   const all = (n: Node): Node[] => [n, ...n.kids.flatMap(all)];
   const press = (what: string): void => {

@@ -37,7 +37,7 @@ test("only what is the same in all that matters is one question", () => {
   assert.equal(count({}), 1);
   for (const change of [
     { pairing: "p2" }, { user: "admin" }, { keyName: "other" }, { host: { ...card.host, fingerprint: "SHA256:other" } },
-    { host: { ...card.host, local: false } }, { host: { ...card.host, proof: "bound" } }, { name: "other.example.com" }, { known: "New" },
+    { host: { ...card.host, local: false } }, { host: { ...card.host, proof: "bound" } }, { hostName: "other.example.com" }, { called: "other.example.com" }, { known: "New" },
   ]) assert.equal(count(change), 2, JSON.stringify(change));
   const unknown = { ...card, host: { ...card.host, fingerprint: "" } };
   assert.equal(groups([unknown, { ...unknown, request: "r2" }]).length, 2);

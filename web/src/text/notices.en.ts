@@ -3,7 +3,7 @@ export const notices = {
   noUser: "somebody", noHost: "server without a name",
   sign: (namespace: string) => `Signature for ${namespace}`,
   from: (computer: string) => `${computer} asks`,
-  first: "host key never seen here", forwarded: "may be forwarded",
+  first: "host key never seen here", called: (name: string) => `calls it ${name}`, forwarded: "may be forwarded",
   by: (computer: string, program: string, directory: string) => [`${computer} says:`, program, directory && `in ${directory}`].filter(Boolean).join(" "),
   many: (n: number, computer: string) => `${n} requests from ${computer}`,
   more: (n: number) => `and ${n} more`,

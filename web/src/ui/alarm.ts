@@ -1,12 +1,13 @@
 // Logins that were refused because of their host: a changed key fills the
 // screen, and trusting it takes more than a tap.
-import type { Alarm, Card, Pin } from "../core.d.ts";
+import type { Alarm, Pin } from "../core.d.ts";
 import { t } from "../text/en.ts";
 import { type Ui, computerName, toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
-import { cardId, hostName } from "./group.ts";
+import { cardId } from "./group.ts";
+import { subject as about } from "./host.ts";
 import { icon } from "./icon.ts";
-import { at, button, fingerprint, outside } from "./parts.ts";
+import { button, fingerprint, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
 import { date } from "./when.ts";
 
@@ -16,21 +17,17 @@ export function alarmSheet(ui: Ui): Node | null {
   return alarm.code === "forwarded" ? forwardedSheet(ui, alarm) : changedSheet(ui, alarm);
 }
 
-function where(card: Card): Child {
-  return [outside(card.user, 48), at(), outside(hostName(card) || t.card.noName, 96)];
-}
-
 function changedSheet(ui: Ui, alarm: Alarm): Node {
   const { card } = alarm;
   const close = (): void => ui.actions.dismiss(alarm);
   const downgraded = card.known === "Downgraded";
   const texts = downgraded ? t.alarm.downgraded : card.known === "NewType" ? t.alarm.newType : t.alarm.changed;
-  const strange = downgraded ? undefined : ui.view.strange.find((p) => p.name === card.name && p.fingerprint === card.host.fingerprint);
+  const strange = downgraded ? undefined : ui.view.strange.find((p) => p.name === card.name && ["", card.pairing].includes(p.scope) && p.fingerprint === card.host.fingerprint);
   return sheet({ key: `alarm ${cardId(card)}`, class: "alarm", role: "alertdialog", label: "alarm-title", close: undefined },
     h("div", { class: "scroll", tabindex: -1 },
       h("div", { class: "big" }, icon("alert")),
       heading("alarm-title", cardId(card), texts.title),
-      h("p", { class: "where" }, where(card)),
+      h("p", { class: "where" }, about(card, 48, 96)),
       h("p", {}, h("strong", {}, t.alarm.refused), " ", texts.says(outside(computerName(ui, card.pairing) || card.computer, 32))),
       !downgraded && h("div", { class: "keys" },
         h("h2", {}, t.alarm.expected),
@@ -80,7 +77,7 @@ function forwardedSheet(ui: Ui, alarm: Alarm): Node {
     h("div", { class: "scroll", tabindex: -1 },
       h("div", { class: "big warn" }, icon("forward")),
       heading("alarm-title", cardId(card), t.alarm.forwarded.title),
-      h("p", { class: "where" }, where(card)),
+      h("p", { class: "where" }, about(card, 48, 96)),
       h("p", {}, t.alarm.forwarded.says(computer)),
       hops.length > 0 && h("p", { class: "hops" }, t.card.byWay, " ", hops.slice(0, 16).map((hop, i) => [i > 0 && " → ", outside(hop)])),
       h("p", { class: "dim" }, t.alarm.forwarded.risk)),

@@ -6,10 +6,10 @@ import { toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { lastAnswer } from "./ended.ts";
 import { choices, decide } from "./grants.ts";
-import { type Group, cardId, groups, hostName } from "./group.ts";
-import { forwarded, hostBox, hostFacts, who } from "./host.ts";
+import { type Group, cardId, groups } from "./group.ts";
+import { forwarded, hostBox, hostFacts, subject, who } from "./host.ts";
 import { type IconName, icon } from "./icon.ts";
-import { at, button, fact, long, note, outside } from "./parts.ts";
+import { button, fact, long, note, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
 import { once } from "./view.ts";
 import { left } from "./when.ts";
@@ -23,8 +23,8 @@ export function cardSheet(ui: Ui): Node | null {
   const card = group[0];
   const id = cardId(card);
   const which = ui.state.open.has(`allow ${id}`) ? "allow" : ui.state.open.has(`more ${id}`) ? "more" : "";
-  const subject = JSON.stringify([id, which]);
-  const ready = (): boolean => ui.arm.ready(subject);
+  const armed = JSON.stringify([id, which]);
+  const ready = (): boolean => ui.arm.ready(armed);
   for (const c of group) ui.arm.ready(cardId(c));
   const aside = (): void => ui.change((s) => {
     waiting.forEach((g) => s.aside.add(cardId(g[0])));
@@ -34,7 +34,7 @@ export function cardSheet(ui: Ui): Node | null {
     { key: "card", class: ready() ? "card" : "card arming", label: "card-title", close: aside, closes: t.putAway },
     lastAnswer(ui),
     h("div", { class: "asks" }, h("p", {}, card.namespace ? t.card.asksSign(outside(card.computer, 32)) : t.card.asks(outside(card.computer, 32))), pager(ui, waiting, group)),
-    heading("card-title", id, h("span", { class: card.user.length + hostName(card).length > 48 ? "lengthy" : "" }, card.namespace ? signTitle(ui, card) : who(ui, card))),
+    heading("card-title", id, h("span", { class: card.user.length + card.hostName.length > 48 ? "lengthy" : "" }, card.namespace ? signTitle(ui, card) : who(ui, card))),
     group.length > 1 && h("p", { class: "alike" }, t.card.alike(group.length)),
     h("div", { class: "scroll", key: which, tabindex: 0 }, which ? choices(ui, group, which, ready) : facts(ui, card)),
     time(ui, card),
@@ -116,10 +116,9 @@ export function waitingRow(ui: Ui, group: Group): Node {
     s.aside.delete(cardId(card));
     s.current = cardId(card);
   });
-  const title = card.namespace ? [t.card.signTitle, " ", outside(card.namespace, 32)] : [outside(card.user, 32), at(), outside(hostName(card) || t.card.noName, 48)];
   return h("li", { key: cardId(card) },
     h("button", { type: "button", class: "row waiting", onclick: show },
       icon(card.namespace ? "sign" : "key"),
-      h("span", { class: "body" }, h("span", { class: "title" }, title), h("span", { class: "sub" }, t.home.asksFrom(outside(card.computer, 32)), group.length > 1 && ` · ${t.card.alike(group.length)}`)),
+      h("span", { class: "body" }, h("span", { class: "title" }, subject(card, 32, 48)), h("span", { class: "sub" }, t.home.asksFrom(outside(card.computer, 32)), group.length > 1 && ` · ${t.card.alike(group.length)}`)),
       h("span", { class: "digits" }, left(card.expires - ui.now)), icon("next", "chevron")));
 }

@@ -2,9 +2,10 @@
 import { t } from "../text/en.ts";
 import type { Ui } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
-import { cardId, hostName } from "./group.ts";
+import { cardId } from "./group.ts";
+import { subject } from "./host.ts";
 import { icon } from "./icon.ts";
-import { at, button, outside } from "./parts.ts";
+import { button, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
 import type { Ended } from "./view.ts";
 import { seconds } from "./when.ts";
@@ -14,10 +15,7 @@ function answered(e: Ended): boolean {
   return e.why === "answered" || e.why === "rejected";
 }
 
-function where(e: Ended): Child {
-  const c = e.card;
-  return c.namespace ? [t.card.signTitle, " ", outside(c.namespace, 32)] : [outside(c.user, 24), at(), outside(hostName(c) || t.card.noName, 32)];
-}
+const where = (e: Ended): Child => subject(e.card, 24, 32);
 
 /** endedSheet takes the place of a card that ended while it was looked at. */
 export function endedSheet(ui: Ui): Node | null {

@@ -3,7 +3,7 @@ import type { Card, Grant, Millis } from "../core.d.ts";
 import { t } from "../text/en.ts";
 import { type Child, h } from "./dom.ts";
 import { type Ui, computerName, toggle } from "./context.ts";
-import { type Group, cardId, hostName } from "./group.ts";
+import { type Group, cardId } from "./group.ts";
 import { notMe } from "./lock.ts";
 import { at, button, outside } from "./parts.ts";
 import { once } from "./view.ts";
@@ -56,7 +56,7 @@ export function choices(ui: Ui, group: Group, which: "allow" | "more", ready: ()
         h("input", { type: "checkbox", checked: closed, onchange: () => toggle(ui, closedName(card)) }), h("span", {}, t.card.closed)),
       h("p", { class: "small" }, t.card.closedSays(outside(card.computer, 32)))),
     h("div", { class: "choice", role: "group", "aria-labelledby": "rule-host" },
-      h("h2", { id: "rule-host" }, t.card.forHost, " ", outside(card.user, 32), at(), outside(hostName(card) || t.card.thisKey, 48)),
+      h("h2", { id: "rule-host" }, t.card.forHost, " ", outside(card.user, 32), at(), outside(card.hostName || t.card.thisKey, 48)),
       h("p", {}, host ? [t.card.notPossible, " ", h("bdi", {}, card.noHostRule), "."] : t.card.forHostSays(outside(card.computer, 32))),
       h("div", { class: "buttons two" },
         times.map((x) => answer(x.text, true, { scope: "host", for: x.for, count: 0, closed }, host)),

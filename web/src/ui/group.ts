@@ -15,19 +15,13 @@ export function groups(cards: Card[]): Group[] {
     const h = card.host;
     const alike = card.namespace === "" && h.fingerprint !== "";
     const id = alike
-      ? JSON.stringify([card.pairing, card.keyName, card.user, h.fingerprint, h.proof, h.local, h.path, card.name, card.known])
+      ? JSON.stringify([card.pairing, card.keyName, card.user, h.fingerprint, h.proof, h.local, h.path, card.hostName, card.called, card.known])
       : cardId(card);
     const group = out.get(id);
     if (group) group.push(card);
     else out.set(id, [card]);
   }
   return [...out.values()];
-}
-
-/** hostName is what people call the host: its name, what its key is known as, or what was reported. */
-export function hostName(card: Card): string {
-  const r = card.reported;
-  return card.name || card.knownAs[0] || (r.host && r.port !== 22 && r.port !== 0 ? `[${r.host}]:${r.port}` : r.host);
 }
 
 export type Known = "proved" | "vouched" | "bound" | "reported" | "unknown";

@@ -5,8 +5,8 @@ import { lookalikes } from "./clean.ts";
 import { type Ui, computerName } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { type IconName, icon } from "./icon.ts";
-import { fact, fingerprint, long, note, outside } from "./parts.ts";
-import { type Known, cardId, hostName, known } from "./group.ts";
+import { at, fact, fingerprint, long, note, outside } from "./parts.ts";
+import { type Known, cardId, known } from "./group.ts";
 import { date } from "./when.ts";
 
 const shown: Record<Known, { icon: IconName; tone: string }> = {
@@ -19,7 +19,7 @@ const shown: Record<Known, { icon: IconName; tone: string }> = {
 
 /** who is user@host, large. */
 export function who(ui: Ui, card: Card): Child {
-  const host = hostName(card);
+  const host = card.hostName;
   return [
     long(ui, `user ${cardId(card)}`, card.user, 32),
     h("span", { class: "at" }, "@"), h("wbr", {}),
@@ -27,6 +27,12 @@ export function who(ui: Ui, card: Card): Child {
     card.user.includes("@") && h("span", { class: "lookalike" }, t.card.atInUser),
     lookalikes(card.user) && h("span", { class: "lookalike" }, t.card.lookalike),
   ];
+}
+
+/** subject is what a request is about, in a line; user and host are how much is shown of each. */
+export function subject(card: Card, user: number, host: number): Child {
+  if (card.namespace) return [t.card.signTitle, " ", outside(card.namespace, user)];
+  return [outside(card.user, user), at(), outside(card.hostName || t.card.noName, host)];
 }
 
 /** hostBox says how the host is known, and what is pinned. */
@@ -45,16 +51,18 @@ function pinned(ui: Ui, card: Card): Child {
   const pins = host.local && (host.proof === "proved" || host.proof === "vouched"); // what is allowed gets pinned
   const words =
     card.known === "Match" && pin ? [h("strong", {}, t.card.pinnedSince(date(pin.unix, ui.now)))]
+    : card.knownAs.length > 0 ? [h("strong", {}, t.card.keyKnown(outside(card.knownAs[0] ?? "", 64)))]
     : card.known === "New" && pins ? [h("strong", {}, t.card.firstTime), " ", t.card.willPin]
-    : card.known === "New" ? [h("strong", {}, t.card.neverSeen)]
-    : card.knownAs.length > 0 ? [h("strong", {}, t.card.keyKnown)]
     : [h("strong", {}, t.card.neverSeen)];
-  return h("div", { class: "how" }, icon("pin"), h("div", {}, h("p", {}, words), fingerprint(host.fingerprint, host.keyType)));
+  return h("div", { class: "how" }, icon("pin"), h("div", {},
+    h("p", {}, words),
+    card.called !== "" && h("p", {}, h("strong", {}, t.card.called(outside(card.computer, 32), outside(card.called, 64))), card.known === "New" && pins && [" ", t.card.willPinToo]),
+    fingerprint(host.fingerprint, host.keyType)));
 }
 
 /** hostFacts are lines for people who look closer. */
 export function hostFacts(card: Card, ui: Ui): Child {
-  const also = card.knownAs.filter((n) => n !== hostName(card));
+  const also = card.knownAs.filter((n) => n !== card.hostName);
   const cert = card.host.cert;
   const from = cert?.validAfter ? date(cert.validAfter, ui.now) : "";
   const until = cert?.validBefore ? date(cert.validBefore, ui.now) : "";
@@ -73,12 +81,13 @@ function names(of: string[]): Child {
 
 /** forwarded warns of a request that may come from elsewhere than the computer. */
 export function forwarded(ui: Ui, card: Card): Child {
-  if (card.namespace !== "" || card.host.local) return null;
+  if (card.host.local) return null;
   const hops = card.host.path.map((fp) => {
     const pin = ui.view.pins.find((p) => p.fingerprint === fp && (p.scope === "" || p.scope === card.pairing));
     return pin ? outside(pin.name) : fingerprint(fp);
   });
   const computer = outside(computerName(ui, card.pairing) || card.computer, 32);
-  return note("warn", "forward", h("strong", {}, t.card.forwarded), " ", t.card.forwardedSays(computer),
+  const unsaid = card.namespace && hops.length === 0; // as with all that ssh-keygen asks for
+  return note(unsaid ? "plain" : "warn", "forward", h("strong", {}, t.card.forwarded), " ", t.card.forwardedSays(computer),
     hops.length > 0 && h("p", { class: "hops" }, t.card.byWay, " ", hops.slice(0, 16).map((hop, i) => [i > 0 && " → ", hop])));
 }
