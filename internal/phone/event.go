@@ -169,7 +169,10 @@ type Send struct {
 	Farewell bool
 }
 
-// Sign asks the keystore for a signature over exactly Payload.
+// Sign asks the keystore for a signature over exactly Payload. Card and Rule say to
+// the person whom it asks for the key what it is for: the request, and the rule that
+// allowed it or was given with it, "" when none. That rule may have ended with this
+// request.
 //
 // The other fields are for a keystore that needs the person to open a key, and
 // for a rule that works while the app is closed (policy.Grant.Closed). Any other
@@ -195,6 +198,8 @@ type Sign struct {
 	Fingerprint string
 	Payload     []byte
 	Expires     time.Time // then the signature is of no use any more
+	Card        Card
+	Rule        string
 	Wrap        []byte
 	Renew       bool // with Wrap
 	Unwrap      []byte
@@ -220,11 +225,11 @@ type Alarm struct {
 }
 
 // Withdraw takes a card away, and ends the signature under way, if there is one:
-// the request was answered, cancelled or is too late.
+// the request was answered, cancelled or is too late. Why is what became of it.
 type Withdraw struct {
 	Pairing string
 	Request wire.ID
-	Why     wire.Code // "" when answered
+	Why     wire.Code // "" when it was signed
 }
 
 // Subscribe asks the platform to be subscribed to its push service with the

@@ -175,8 +175,8 @@ func TestEffects(t *testing.T) {
 		want   string
 	}{
 		{phone.Store{Key: "a", Value: []byte("b")}, `{"key":"a","type":"Store","value":"Yg=="}`},
-		{phone.Sign{Request: wire.ID{1}, Wrap: []byte("w"), Expires: time.Unix(5, 0)},
-			`{"expires":5000,"fingerprint":"","pairing":"","payload":"","renew":false,"request":"AQAAAAAAAAAAAAAAAAAAAA==","type":"Sign","unwrap":"","wrap":"dw==","wrapped":""}`},
+		{phone.Sign{Request: wire.ID{1}, Wrap: []byte("w"), Expires: time.Unix(5, 0), Rule: "7"},
+			`{"card":` + marshal(encode(reflect.ValueOf(phone.Card{}), "handle")) + `,"expires":5000,"fingerprint":"","pairing":"","payload":"","renew":false,"request":"AQAAAAAAAAAAAAAAAAAAAA==","rule":"7","type":"Sign","unwrap":"","wrap":"dw==","wrapped":""}`},
 		{phone.Store{Key: "a"}, `{"key":"a","type":"Store","value":null}`},
 		{phone.Send{To: []wire.Address{{Relay: &wire.RelayAddress{Origin: "o"}}, {SQS: &wire.SQSAddress{Region: "r", ToPhone: "p"}}, {}}},
 			`{"farewell":false,"frame":"","pairing":"","to":[{"bluetooth":null,"relay":{"mailbox":"","origin":"o"},"sqs":null},` +

@@ -7,17 +7,17 @@ import type { Ended, Message, Pairing, View } from "./ui/view.ts";
 interface Waiting {
   card: Card;
   shown: Millis;
-  decided: "" | "answered" | "rejected"; // here
+  decided: boolean; // by a person, and under way
 }
 
 const idOf = ({ pairing, request }: { pairing: string; request: string }): string => `${pairing} ${request}`;
 
-// What a person wanted is not always what became of it: the time may have been
-// over by then, or the key not have been opened.
-function ending(decided: Waiting["decided"], code: Code): Ended["why"] {
+// What became of a request is the core's word: not always what a person wanted, and
+// not only of what they answered.
+function ending(code: Code): Ended["why"] {
   switch (code) {
-    case "": case "rejected": return decided || "answered";
-    case "cancelled": case "expired": case "locked": return code;
+    case "": return "answered";
+    case "rejected": case "cancelled": case "expired": case "locked": return code;
     default: return "failed";
   }
 }
@@ -68,7 +68,7 @@ export class Board {
 
   show(what: Shown): void {
     switch (what.type) {
-      case "Ask": this.#waiting.set(idOf(what.card), { card: what.card, shown: Date.now(), decided: "" }); return;
+      case "Ask": this.#waiting.set(idOf(what.card), { card: what.card, shown: Date.now(), decided: false }); return;
       case "Withdraw": return this.#withdraw(idOf(what), what.why);
       case "Alarm": this.#alarms = [...this.#alarms, what].slice(-8); return;
       case "ShowWords":
@@ -77,11 +77,11 @@ export class Board {
     }
   }
 
-  /** decided says what a person answered, "" when it did not go through; false if it was answered before. */
-  decided(card: Pick<Card, "pairing" | "request">, what: Waiting["decided"]): boolean {
+  /** decided says that a person has answered, or that it did not go through; false if it was answered before. */
+  decided(card: Pick<Card, "pairing" | "request">, went: boolean): boolean {
     const waiting = this.#waiting.get(idOf(card));
-    if (!waiting || (what && waiting.decided)) return false;
-    waiting.decided = what;
+    if (!waiting || (went && waiting.decided)) return false;
+    waiting.decided = went;
     return true;
   }
 
@@ -89,7 +89,7 @@ export class Board {
     const was = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (!was) return;
-    this.#ended = [...this.#ended, { card: was.card, why: ending(was.decided, code), took: Date.now() - was.shown }].slice(-4);
+    this.#ended = [...this.#ended, { card: was.card, why: ending(code), took: Date.now() - was.shown }].slice(-4);
   }
 
   // tell takes what the core says of a pairing: of the link that a person has tapped on, or another.

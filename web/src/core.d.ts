@@ -68,6 +68,7 @@ export interface Close { type: "Close"; pairing: string; origin: string; seed: B
 export interface Send { type: "Send"; pairing: string; to: Address[]; frame: Base64; farewell: boolean }
 export interface Sign {
   type: "Sign"; pairing: string; request: Base64; fingerprint: string; payload: Base64; expires: Millis;
+  card: Card; rule: string; // what it is for, and the rule that allowed it or was given with it: it may be over
   wrap: Base64; renew: boolean; unwrap: Base64; wrapped: Base64; // of a rule that works while the app is closed; "" when none
 }
 export interface ShowWords { type: "ShowWords"; pairing: string; computer: string; words: string }

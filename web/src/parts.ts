@@ -1,11 +1,10 @@
 // What a phone at work shows.
 import type { Air } from "./air.ts";
 import type { Board } from "./board.ts";
-import type { ToSign } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
 import type { Ringing } from "./ringing.ts";
 import type { Started } from "./start.ts";
-import type { Unlock, View } from "./ui/view.ts";
+import type { View } from "./ui/view.ts";
 import type { Unlocks } from "./unlocks.ts";
 
 /** Parts is a View without what only the page knows. */
@@ -38,15 +37,6 @@ function log(at: Started<Keyring> | undefined, note: (err: unknown) => void): Vi
     note(err);
     return [];
   }
-}
-
-/** about is what people want to know before a request goes on under a rule. */
-export function about({ core, keys }: Started<Keyring>, { pairing, fingerprint }: ToSign): Pick<Unlock, "computer" | "rule" | "keyName"> {
-  return {
-    computer: core.computers().find((c) => c.pairing === pairing)?.name ?? "",
-    rule: core.rules(Date.now()).find((r) => r.pairing === pairing && r.key === fingerprint) ?? null,
-    keyName: keys.list().find((k) => k.fingerprint === fingerprint)?.name ?? "",
-  };
 }
 
 /** keepOpen keeps keys open as long as the longest rule that uses them. */

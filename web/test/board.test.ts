@@ -8,14 +8,13 @@ import { memoryStore } from "../src/store.ts";
 const card = (request: string): Card => ({ pairing: "p", request, computer: "laptop" }) as Card;
 const note = (kind: Note["kind"], more: Partial<Note> = {}): Note => ({ type: "Note", pairing: "p", computer: "laptop", kind, err: "", rule: "", ...more });
 
-test("a card goes with the reason that people gave or the core", () => {
+test("a card goes with what became of it", () => {
   const board = new Board();
   for (const r of ["a", "b", "c", "d"]) board.show({ type: "Ask", card: card(r) });
-  assert.ok(board.decided(card("a"), "answered"));
-  assert.ok(!board.decided(card("a"), "rejected"), "a second answer counts");
-  board.decided(card("b"), "rejected");
+  assert.ok(board.decided(card("a"), true));
+  assert.ok(!board.decided(card("a"), true), "a second answer counts");
   board.show({ type: "Withdraw", pairing: "p", request: "a", why: "" });
-  board.show({ type: "Withdraw", pairing: "p", request: "b", why: "" });
+  board.show({ type: "Withdraw", pairing: "p", request: "b", why: "rejected" }); // by the block that another card's answer gave
   board.show({ type: "Withdraw", pairing: "p", request: "c", why: "cancelled" });
   board.show({ type: "Withdraw", pairing: "p", request: "d", why: "expired" });
   board.show({ type: "Withdraw", pairing: "p", request: "unknown", why: "expired" });
@@ -27,7 +26,7 @@ test("what became of an answer counts, not what was wanted", () => {
   const board = new Board();
   for (const why of ["refused", "expired", "cancelled", "locked"] as const) {
     board.show({ type: "Ask", card: card(why) });
-    board.decided(card(why), "answered");
+    board.decided(card(why), true);
     board.show({ type: "Withdraw", pairing: "p", request: why, why });
   }
   assert.deepEqual(board.view().ended.map((e) => e.why), ["failed", "expired", "cancelled", "locked"]);
@@ -36,9 +35,9 @@ test("what became of an answer counts, not what was wanted", () => {
 test("an answer that did not go through may be given again", () => {
   const board = new Board();
   board.show({ type: "Ask", card: card("a") });
-  board.decided(card("a"), "answered");
-  board.decided(card("a"), "");
-  assert.ok(board.decided(card("a"), "rejected"));
+  board.decided(card("a"), true);
+  board.decided(card("a"), false);
+  assert.ok(board.decided(card("a"), true));
 });
 
 test("a pairing goes its steps, and another's words do not end it", () => {

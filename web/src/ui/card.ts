@@ -9,8 +9,9 @@ import { choices, decide } from "./grants.ts";
 import { type Group, cardId, groups, hostName } from "./group.ts";
 import { forwarded, hostBox, hostFacts, who } from "./host.ts";
 import { type IconName, icon } from "./icon.ts";
-import { at, button, fact, long, note, outside } from "./parts.ts";
+import { button, fact, long, note, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
+import { subject } from "./subject.ts";
 import { once } from "./view.ts";
 import { left } from "./when.ts";
 
@@ -23,8 +24,8 @@ export function cardSheet(ui: Ui): Node | null {
   const card = group[0];
   const id = cardId(card);
   const which = ui.state.open.has(`allow ${id}`) ? "allow" : ui.state.open.has(`more ${id}`) ? "more" : "";
-  const subject = JSON.stringify([id, which]);
-  const ready = (): boolean => ui.arm.ready(subject);
+  const shown = JSON.stringify([id, which]);
+  const ready = (): boolean => ui.arm.ready(shown);
   for (const c of group) ui.arm.ready(cardId(c));
   const aside = (): void => ui.change((s) => {
     waiting.forEach((g) => s.aside.add(cardId(g[0])));
@@ -116,10 +117,9 @@ export function waitingRow(ui: Ui, group: Group): Node {
     s.aside.delete(cardId(card));
     s.current = cardId(card);
   });
-  const title = card.namespace ? [t.card.signTitle, " ", outside(card.namespace, 32)] : [outside(card.user, 32), at(), outside(hostName(card) || t.card.noName, 48)];
   return h("li", { key: cardId(card) },
     h("button", { type: "button", class: "row waiting", onclick: show },
       icon(card.namespace ? "sign" : "key"),
-      h("span", { class: "body" }, h("span", { class: "title" }, title), h("span", { class: "sub" }, t.home.asksFrom(outside(card.computer, 32)), group.length > 1 && ` · ${t.card.alike(group.length)}`)),
+      h("span", { class: "body" }, h("span", { class: "title" }, subject(card)), h("span", { class: "sub" }, t.home.asksFrom(outside(card.computer, 32)), group.length > 1 && ` · ${t.card.alike(group.length)}`)),
       h("span", { class: "digits" }, left(card.expires - ui.now)), icon("next", "chevron")));
 }

@@ -2,21 +2,17 @@
 import { t } from "../text/en.ts";
 import type { Ui } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
-import { cardId, hostName } from "./group.ts";
+import { cardId } from "./group.ts";
 import { icon } from "./icon.ts";
-import { at, button, outside } from "./parts.ts";
+import { button, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
+import { subject } from "./subject.ts";
 import type { Ended } from "./view.ts";
 import { seconds } from "./when.ts";
 
 /** answered reports whether the person knows already: such a card needs but a short word. */
 function answered(e: Ended): boolean {
   return e.why === "answered" || e.why === "rejected";
-}
-
-function where(e: Ended): Child {
-  const c = e.card;
-  return c.namespace ? [t.card.signTitle, " ", outside(c.namespace, 32)] : [outside(c.user, 24), at(), outside(hostName(c) || t.card.noName, 32)];
 }
 
 /** endedSheet takes the place of a card that ended while it was looked at. */
@@ -27,7 +23,7 @@ export function endedSheet(ui: Ui): Node | null {
   return sheet({ key: "card", class: "over", label: "ended-title", close },
     h("div", { class: "big dim" }, icon(e.why === "expired" ? "clock" : e.why === "locked" ? "lock" : "close")),
     heading("ended-title", `${cardId(e.card)} ended`, t.ended[e.why].title),
-    h("p", { class: "center" }, where(e)),
+    h("p", { class: "center" }, subject(e.card)),
     h("p", { class: "center dim" }, t.ended[e.why].says(outside(e.card.computer, 32))),
     h("footer", {}, button(ui, t.close, close, { class: "plain wide" })));
 }
@@ -36,7 +32,7 @@ export function endedSheet(ui: Ui): Node | null {
 export function lastAnswer(ui: Ui): Child {
   const e = ui.view.ended.findLast(answered);
   if (!e || (e.why !== "answered" && e.why !== "rejected")) return null;
-  return h("p", { class: "last", role: "status" }, icon(e.why === "answered" ? "check" : "no"), h("span", {}, t.ended[e.why].title, ": ", where(e)));
+  return h("p", { class: "last", role: "status" }, icon(e.why === "answered" ? "check" : "no"), h("span", {}, t.ended[e.why].title, ": ", subject(e.card)));
 }
 
 /** endedToasts say in a line what became of a request. Answers go away by themselves. */
@@ -55,7 +51,7 @@ export function endedToasts(ui: Ui): Child {
       },
     },
     icon(good ? "check" : e.why === "locked" ? "lock" : e.why === "rejected" || e.why === "failed" ? "no" : "clock", good ? "good" : ""),
-    h("p", {}, h("strong", {}, t.ended[e.why].title), good && ` · ${t.ended.took(seconds(e.took))}`, h("span", { class: "sub" }, where(e))),
+    h("p", {}, h("strong", {}, t.ended[e.why].title), good && ` · ${t.ended.took(seconds(e.took))}`, h("span", { class: "sub" }, subject(e.card))),
     !goes && h("button", { type: "button", class: "bare", "aria-label": t.dismiss, onclick: close }, icon("close")));
   });
 }
