@@ -137,7 +137,7 @@ type Store struct {
 // Listen receives the frames of a pairing: of a mailbox (the seed of its Ed25519
 // key, 32 bytes) on a relay, or, if SQS is there, of the queue to the phone, or, if
 // Bluetooth is there, those that come by that service. When
-// New is set, the mailbox must exist before a later effect is performed.
+// New is set, the mailbox must exist before a later Send of the same event goes out.
 type Listen struct {
 	Pairing string
 	Origin  string
@@ -265,6 +265,7 @@ const (
 	NoteSigned                     // a signature was made and is on its way
 	NoteLogDamaged                 // the log was damaged and begun anew; Err says more; at each start until acknowledged
 	NoteUnheard                    // a computer stopped waiting for a signature that was made: it came too late
+	NoteOpened                     // the link that was opened is of this pairing, new or not; what comes of it follows
 )
 
 func (Store) effect()     {}

@@ -112,7 +112,7 @@ export const screens: Record<string, Screen> = {
   "alarm-forwarded": alarm(forwarded, "forwarded"),
   unlock: { view: { ...full, unlocks: [unlock] }, press: ["wait"] },
   "unlock-once": { view: { ...full, unlocks: [{ card: { ...unlock.card, user: "", namespace: "git", name: "", knownAs: [] }, rule: null }] }, press: ["wait"] },
-  "pair-link": pairs({}), "pair-link-sqs": pairs({ place: { kind: "sqs", name: "eu-central-1, account 123456789012" } }), "pair-waiting": pairs({ step: "waiting" }), "pair-slow": pairs({ step: "waiting", slow: true }),
+  "pair-link": pairs({}), "pair-link-sqs": pairs({ place: { kind: "sqs", name: "eu-central-1, account 123456789012" } }), "pair-waiting": pairs({ step: "waiting" }), "pair-slow": pairs({ step: "waiting", slow: true }), "pair-cut": { view: { ...pairs({ step: "waiting", slow: true }).view, channels: { p9: [{ kind: "relay", name: "https://relay.example.com", up: false }] } } },
   "pair-words": pairs({ step: "words", computer: "laptop", words: "VELVET ORBIT" }), "pair-agreed": pairs({ step: "agreed", computer: "laptop", words: "VELVET ORBIT" }),
   "pair-left": { ...pairs({ step: "agreed", computer: "laptop", words: "VELVET ORBIT" }), press: ["Go to Home"] },
   pair: tab("Computers", {}, "I have a link"), scan: tab("Computers", {}, "Scan the code"),

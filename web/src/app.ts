@@ -43,7 +43,7 @@ export class App extends Upkeep implements Actions {
     this.ringing = new Ringing(around);
     this.air = new Air({ ...around, came: (pairing) => this.#opening.again(pairing) });
     this.#unlocks = new Unlocks(around.changed);
-    this.#opening = new Opening(this.board, () => this.started().core, (event) => this.post(event), this.air.tap, around);
+    this.#opening = new Opening(this.board, () => this.started().core, (event) => this.post(event), this.air.meet, around);
   }
 
   /** begin is called when the phone has started, and end when it does not work any more; then signal has ended. */

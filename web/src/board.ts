@@ -46,11 +46,6 @@ export class Board {
     this.#opened = link;
   }
 
-  /** began says under which id the core pairs by the link. */
-  began(id: string): void {
-    if (this.#opened?.step === "waiting") this.#opened = { ...this.#opened, id };
-  }
-
   /** drop takes the pairing away that is shown, and returns its id. */
   drop(): string {
     const id = this.pairing?.id ?? "";
@@ -93,9 +88,8 @@ export class Board {
   }
 
   // tell takes what the core says of a pairing: of the link that a person has tapped on, or another.
-  // Without an id it is the former: the words are quick, or the core knew the link.
   #tell(p: Pick<Pairing, "step" | "id" | "computer"> & Partial<Pairing>): void {
-    const opened = this.#opened?.step === "waiting" && [p.id, ""].includes(this.#opened.id) ? this.#opened : null;
+    const opened = this.#opened?.step === "waiting" && this.#opened.id === p.id ? this.#opened : null;
     if (opened) this.#opened = null;
     this.#told.set(p.id, { link: "", place: null, words: "", slow: false, ...(opened ?? this.#told.get(p.id)), ...p });
   }
@@ -103,6 +97,7 @@ export class Board {
   #note(note: Note): void {
     const opened = this.#opened && (note.kind === "BadLink" || this.#opened.id === note.pairing) ? this.#opened : null;
     switch (note.kind) {
+      case "Opened": if (this.#opened?.step === "waiting") this.#opened = { ...this.#opened, id: note.pairing }; break;
       case "NoHello": if (opened) this.#opened = { ...opened, slow: true }; break;
       case "Paired": this.#tell({ step: "agreed", id: note.pairing, computer: note.computer }); break;
       case "Live": case "Refused": case "TooLate": case "BadLink": case "Unpaired":

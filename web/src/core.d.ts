@@ -8,7 +8,7 @@ export type Proof = "proved" | "vouched" | "bound" | "unknown";
 export type Scope = "" | "host" | "computer" | "block";
 export type Code = "" | "rejected" | "refused" | "host_key" | "forwarded" | "locked" | "unknown_key" | "clock_skew" | "expired" | "cancelled" | "unknown_kind";
 export type Verdict = "NoName" | "New" | "Match" | "Mismatch" | "NewType" | "Downgraded";
-export type NoteKind = "BadLink" | "NoHello" | "TooLate" | "Paired" | "Live" | "Refused" | "Unpaired" | "Told" | "Skew" | "Signed" | "LogDamaged" | "Unheard";
+export type NoteKind = "BadLink" | "NoHello" | "TooLate" | "Paired" | "Live" | "Refused" | "Unpaired" | "Told" | "Skew" | "Signed" | "LogDamaged" | "Unheard" | "Opened";
 export type KeyType = "ssh-ed25519" | "ecdsa-sha2-nistp256";
 
 // What may be called. Each throws Refused for arguments that do not fit, and

@@ -12,6 +12,7 @@ export type Parts = Omit<View, "phase" | "why" | "cause" | "home" | "build" | "t
 
 export function parts(at: Started<Keyring> | undefined, board: Board, unlocks: Unlocks, { push, choices }: Ringing, air: Air, note: (err: unknown) => void): Parts {
   const computers = at?.core.computers().filter((c) => c.live) ?? [];
+  const pairings = [board.pairing?.id ?? "", ...computers.map((c) => c.pairing)];
   return {
     ...board.view(),
     ...choices,
@@ -19,8 +20,8 @@ export function parts(at: Started<Keyring> | undefined, board: Board, unlocks: U
     name: at?.name() ?? "",
     keys: at?.keys.list() ?? [],
     computers,
-    channels: Object.fromEntries(computers.map(({ pairing }) => [pairing, [...(at?.runner.channels(pairing) ?? []), ...air.channels(pairing)]])),
-    air: air.show([board.pairing?.id ?? "", ...computers.map((c) => c.pairing)]),
+    channels: Object.fromEntries(pairings.map((p) => [p, [...(at?.runner.channels(p) ?? []), ...air.channels(p)]])),
+    air: air.show(pairings),
     untold: at?.core.untold() ?? [],
     unlocks: unlocks.list(),
     rules: at?.core.rules(Date.now()) ?? [],

@@ -20,6 +20,6 @@ export function sentence({ kind, computer, err }: Note): Sentence | null {
     case "Skew": return { grave: false, text: `A request of ${name} was refused: the clocks do not agree.`, do: "Check date and time here and there." };
     case "LogDamaged": return { grave: true, text: `The record of what this phone signed was damaged and is begun anew: ${err}`, do: "Compare with kr log on your computers." };
     case "Unheard": return { grave: false, text: `${name} had stopped waiting: what you allowed last came too late.`, do: "Log in there again. Was this phone offline?" };
-    case "NoHello": case "Paired": case "Signed": return null;
+    case "NoHello": case "Paired": case "Signed": case "Opened": return null;
   }
 }

@@ -44,7 +44,7 @@ test("a pairing goes its steps, and another's words do not end it", () => {
   const board = new Board();
   const place = { kind: "relay", name: "r" } as const;
   board.open({ step: "waiting", link: "l", place, id: "", computer: "", words: "", slow: false });
-  board.began("p");
+  board.show(note("Opened"));
   board.show(note("NoHello"));
   assert.equal(board.view().pairing?.slow, true);
   board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "A B" });
@@ -74,15 +74,16 @@ test("a link that a person opened is not lost to the words of a pairing that was
   assert.equal(board.view().pairing, null);
 });
 
-test("words that come before the id of their pairing, or of a link that the core knew, are those of the link", () => {
+test("words of another pairing are not those of a link of which the core has not spoken yet", () => {
   const board = new Board();
   board.open({ ...opened, step: "waiting" });
-  board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "A B" });
-  assert.deepEqual(board.view().pairing, { ...opened, step: "words", id: "p", computer: "laptop", words: "A B" });
-  board.began("p");
-  assert.equal(board.view().pairing?.step, "words");
+  board.show({ type: "ShowWords", pairing: "old", computer: "laptop", words: "A B" });
+  assert.deepEqual(board.view().pairing, { ...opened, step: "waiting" });
+  board.show(note("Opened"));
+  board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "C D" });
+  assert.deepEqual(board.view().pairing, { ...opened, step: "words", id: "p", computer: "laptop", words: "C D" });
   board.show(note("Live"));
-  assert.equal(board.view().pairing, null);
+  assert.equal(board.view().pairing?.words, "A B");
 });
 
 test("another core tells what the first one told, but knows of no link that is only open", () => {
