@@ -29,6 +29,7 @@ export interface Phone {
   parseLink(link: string): Invitation;
   publicKey(type: KeyType, raw: Base64): PublicKey; // raw as WebCrypto exports it
   signature(type: KeyType, raw: Base64): Base64; // raw as WebCrypto makes it
+  keyFits(keys: SSHKey[], name: string): null; // throws, for people: one more would be too many, or has the name of one
   passkeyPublic(spki: Base64, application: string): PublicKey; // spki as getPublicKey() gives it, ES256 only; the RP ID
   passkeySignature(assertion: Assertion): Base64; // the challenge was the whole payload
   authorizedKey(blob: Base64, comment: string): string;
