@@ -10,6 +10,8 @@ interface Waiting {
   decided: boolean; // by a person, and under way
 }
 
+const mostAlarms = 4; // of a computer
+
 const idOf = ({ pairing, request }: { pairing: string; request: string }): string => `${pairing} ${request}`;
 
 // What became of a request is the core's word: not always what a person wanted, and
@@ -65,7 +67,7 @@ export class Board {
     switch (what.type) {
       case "Ask": this.#waiting.set(idOf(what.card), { card: what.card, shown: Date.now(), decided: false }); return;
       case "Withdraw": return this.#withdraw(idOf(what), what.why);
-      case "Alarm": this.#alarms = [...this.#alarms, what].slice(-8); return;
+      case "Alarm": return this.#alarm(what);
       case "ShowWords":
         return this.#tell({ step: "words", id: what.pairing, computer: what.computer, words: what.words, slow: false });
       case "Note": return this.#note(what);
@@ -85,6 +87,15 @@ export class Board {
     this.#waiting.delete(id);
     if (!was) return;
     this.#ended = [...this.#ended, { card: was.card, why: ending(code), took: Date.now() - was.shown }].slice(-4);
+  }
+
+  // alarm shows each login of its kind once, so that no computer hides what another one did.
+  #alarm(what: Alarm): void {
+    const { pairing, name, host } = what.card;
+    const its = this.#alarms.filter((a) => a.card.pairing === pairing);
+    if (its.some((a) => a.code === what.code && a.card.name === name && a.card.host.fingerprint === host.fingerprint)) return;
+    const oldest = its.length < mostAlarms ? undefined : its[0];
+    this.#alarms = [...this.#alarms.filter((a) => a !== oldest), what];
   }
 
   // tell takes what the core says of a pairing: of the link that a person has tapped on, or another.

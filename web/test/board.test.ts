@@ -126,3 +126,16 @@ test("the newest entries of the log pass by", async () => {
   const got = tail.newest().map((e) => e.reason);
   assert.deepEqual([got.length, got[0], got.at(-1)], [200, "e301", "e102"]);
 });
+
+test("a computer whose logins are refused without end hides no other computer's, and shows each once", () => {
+  const board = new Board();
+  const refuse = (pairing: string, name: string, fingerprint = "f", code: "host_key" | "forwarded" = "host_key"): void =>
+    board.show({ type: "Alarm", code, reason: "", card: { ...card(name + fingerprint), pairing, name, host: { fingerprint } } as Card });
+  refuse("honest", "server");
+  for (let i = 0; i < 20; i++) refuse("evil", "server");
+  assert.deepEqual(board.view().alarms.map((a) => a.card.pairing), ["honest", "evil"]);
+  refuse("evil", "server", "g");
+  refuse("evil", "server", "g", "forwarded");
+  for (let i = 0; i < 20; i++) refuse("evil", `server ${i}`);
+  assert.deepEqual(board.view().alarms.map((a) => `${a.card.pairing} ${a.card.name}`), ["honest server", ...[16, 17, 18, 19].map((i) => `evil server ${i}`)]);
+});
