@@ -26,7 +26,7 @@ function changedSheet(ui: Ui, alarm: Alarm): Node {
   const downgraded = card.known === "Downgraded";
   const texts = downgraded ? t.alarm.downgraded : card.known === "NewType" ? t.alarm.newType : t.alarm.changed;
   const strange = downgraded ? undefined : ui.view.strange.find((p) => p.name === card.name && p.fingerprint === card.host.fingerprint);
-  return sheet({ key: `alarm ${cardId(card)}`, class: "alarm", role: "alertdialog", label: "alarm-title", close: undefined },
+  return sheet(ui, { key: `alarm ${cardId(card)}`, arms: cardId(card), class: "alarm", role: "alertdialog", label: "alarm-title", close: undefined }, (ui) => [
     h("div", { class: "scroll", tabindex: -1 },
       h("div", { class: "big" }, icon("alert")),
       heading("alarm-title", cardId(card), texts.title),
@@ -39,7 +39,8 @@ function changedSheet(ui: Ui, alarm: Alarm): Node {
       h("h2", {}, t.alarm.meansTitle), h("ul", {}, texts.means.map((m) => h("li", {}, m))),
       h("h2", {}, t.alarm.doTitle), h("p", {}, texts.todo),
       strange && trust(ui, strange, `alarm ${cardId(card)}`, close)),
-    h("footer", {}, button(ui, t.alarm.keep, close, { class: "primary wide" })));
+    h("footer", {}, button(ui, t.alarm.keep, close, { class: "primary wide" })),
+  ]);
 }
 
 /**
@@ -76,7 +77,7 @@ function forwardedSheet(ui: Ui, alarm: Alarm): Node {
   const close = (): void => ui.actions.dismiss(alarm);
   const computer = outside(computerName(ui, card.pairing) || card.computer, 32);
   const hops = card.host.path.map((fp) => ui.view.pins.find((p) => p.fingerprint === fp)?.name ?? fp);
-  return sheet({ key: `alarm ${cardId(card)}`, class: "over", role: "alertdialog", label: "alarm-title", close },
+  return sheet(ui, { key: `alarm ${cardId(card)}`, arms: cardId(card), class: "over", role: "alertdialog", label: "alarm-title", close }, (ui) => [
     h("div", { class: "scroll", tabindex: -1 },
       h("div", { class: "big warn" }, icon("forward")),
       heading("alarm-title", cardId(card), t.alarm.forwarded.title),
@@ -92,5 +93,6 @@ function forwardedSheet(ui: Ui, alarm: Alarm): Node {
           await ui.actions.forward(card.pairing, true);
           close();
         },
-      }, { class: "text wide" })));
+      }, { class: "text wide" })),
+  ]);
 }

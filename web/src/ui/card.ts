@@ -25,22 +25,20 @@ export function cardSheet(ui: Ui): Node | null {
   const id = cardId(card);
   const which = ui.state.open.has(`allow ${id}`) ? "allow" : ui.state.open.has(`more ${id}`) ? "more" : "";
   const shown = JSON.stringify([id, which]);
-  const ready = (): boolean => ui.arm.ready(shown);
   for (const c of group) ui.arm.ready(cardId(c));
   const aside = (): void => ui.change((s) => {
     waiting.forEach((g) => s.aside.add(cardId(g[0])));
     s.current = "";
   });
-  return sheet(
-    { key: "card", class: ready() ? "card" : "card arming", label: "card-title", close: aside, closes: t.putAway },
+  return sheet(ui, { key: "card", arms: shown, class: "card", label: "card-title", close: aside, closes: t.putAway }, (ui) => [
     lastAnswer(ui),
     h("div", { class: "asks" }, h("p", {}, card.namespace ? t.card.asksSign(outside(card.computer, 32)) : t.card.asks(outside(card.computer, 32))), pager(ui, waiting, group)),
     heading("card-title", id, h("span", { class: card.user.length + hostName(card).length > 48 ? "lengthy" : "" }, card.namespace ? signTitle(ui, card) : who(ui, card))),
     group.length > 1 && h("p", { class: "alike" }, t.card.alike(group.length)),
-    h("div", { class: "scroll", key: which, tabindex: 0 }, which ? choices(ui, group, which, ready) : facts(ui, card)),
+    h("div", { class: "scroll", key: which, tabindex: 0 }, which ? choices(ui, group, which) : facts(ui, card)),
     time(ui, card),
-    footer(ui, group, which, ready),
-  );
+    footer(ui, group, which),
+  ]);
 }
 
 function signTitle(ui: Ui, card: Card): Child {
@@ -93,12 +91,10 @@ function time(ui: Ui, card: Card): Node {
     h("span", { class: "digits", role: "timer", "aria-label": t.card.timeLeft(text) }, text), h("span", { class: "unseen", role: "status" }, short && t.card.hurry));
 }
 
-function footer(ui: Ui, group: Group, which: string, ready: () => boolean): Node {
+function footer(ui: Ui, group: Group, which: string): Node {
   const id = cardId(group[0]);
   const many = group.length > 1;
-  const answer = (allow: boolean) => ({ id: `decide ${id}`, run: async () => {
-    if (ready()) await decide(ui, group, allow, once);
-  } });
+  const answer = (allow: boolean) => ({ id: `decide ${id}`, run: () => decide(ui, group, allow, once) });
   const open = (name: string) => (): void => toggle(ui, `${name} ${id}`);
   if (which) return h("footer", { key: "back" }, button(ui, t.card.backToCard, open(which), { class: "plain wide" }));
   return h("footer", { key: "answer" },

@@ -20,12 +20,14 @@ export function endedSheet(ui: Ui): Node | null {
   const e = ui.view.ended.find((x) => !answered(x) && cardId(x.card) === ui.state.current);
   if (!e || e.why === "answered" || e.why === "rejected") return null;
   const close = (): void => ui.actions.dismiss(e);
-  return sheet({ key: "card", class: "over", label: "ended-title", close },
+  const { title, says } = t.ended[e.why];
+  return sheet(ui, { key: "card", arms: `${cardId(e.card)} ended`, class: "over", label: "ended-title", close }, (ui) => [
     h("div", { class: "big dim" }, icon(e.why === "expired" ? "clock" : e.why === "locked" ? "lock" : "close")),
-    heading("ended-title", `${cardId(e.card)} ended`, t.ended[e.why].title),
+    heading("ended-title", `${cardId(e.card)} ended`, title),
     h("p", { class: "center" }, subject(e.card)),
-    h("p", { class: "center dim" }, t.ended[e.why].says(outside(e.card.computer, 32))),
-    h("footer", {}, button(ui, t.close, close, { class: "plain wide" })));
+    h("p", { class: "center dim" }, says(outside(e.card.computer, 32))),
+    h("footer", {}, button(ui, t.close, close, { class: "plain wide" })),
+  ]);
 }
 
 /** lastAnswer is said above the next card, which hides the toasts. */

@@ -19,19 +19,16 @@ export function unlockSheet(ui: Ui): Node | null {
   const u = ui.view.unlocks.find((x) => !ui.state.aside.has(unlockId(x)));
   if (!u) return null;
   const id = unlockId(u);
-  const ready = (): boolean => ui.arm.ready(id);
   const aside = (): void => ui.change((s) => s.aside.add(id));
-  const guarded = (act: () => Promise<void>) => ({ id, run: async () => {
-    if (ready()) await act();
-  } });
-  return sheet({ key: "unlock", class: ready() ? "over" : "over arming", label: "unlock-title", close: aside, closes: t.putAway },
+  return sheet(ui, { key: "unlock", arms: id, class: "over", label: "unlock-title", close: aside, closes: t.putAway }, (ui) => [
     h("div", { class: "big good" }, icon("key")),
     heading("unlock-title", id, t.unlock.title),
     h("p", { class: "center" }, t.unlock.goesOn(outside(u.card.computer, 32)), " ", h("strong", {}, subject(u.card))),
     h("p", { class: "center dim" }, u.rule && t.unlock.until(clock(u.rule.until)), " ", t.unlock.locked(outside(u.card.keyName, 32)), " ", t.unlock.left(left(u.card.expires - ui.now))),
     h("footer", {},
       h("div", { class: "answer" },
-        button(ui, t.unlock.notNow, guarded(() => ui.actions.refuseUnlock(u))),
-        button(ui, t.unlock.go, guarded(() => ui.actions.unlock(u)), { class: "primary" })),
-      notMe(ui, u.card, id, ready, "text")));
+        button(ui, t.unlock.notNow, { id, run: () => ui.actions.refuseUnlock(u) }),
+        button(ui, t.unlock.go, { id, run: () => ui.actions.unlock(u) }, { class: "primary" })),
+      notMe(ui, u.card, id, "text")),
+  ]);
 }
