@@ -252,11 +252,11 @@ func (c *Core) sign(now time.Time, rec *reqRecord, open *opener) []Effect {
 	if now.Unix() >= rec.until() {
 		return c.answer(now, rec, &wire.SignResponse{Error: wire.CodeExpired})
 	}
-	p, s := c.pairings[rec.pairing], rec.Request.Sign
-	if no := c.barred(p, s.Fingerprint); no != nil { // hidden, deleted or locked meanwhile
+	s := rec.Request.Sign
+	if no := c.barred(c.pairings[rec.pairing], s.Fingerprint); no != nil { // hidden, deleted or locked meanwhile
 		return c.answer(now, rec, no)
 	}
-	v, _ := c.look(p, rec) // it is decided, whatever was pinned since
+	v, _ := c.look(c.pairings[rec.pairing], rec) // it is decided, whatever was pinned since
 	e := Sign{Pairing: rec.pairing, Request: rec.id, Fingerprint: s.Fingerprint, Payload: s.Payload, Expires: unix(rec.until()), Card: v.card, Rule: rec.Rule}
 	if open != nil {
 		e.Unwrap, e.Wrapped = open.key, open.wrapped
