@@ -98,11 +98,12 @@ export class Runner {
       if (!(err instanceof Refused)) this.#end.abort(err); // the core knows more than the disk: go on from the disk
       throw err;
     }
-    const opened: (Promise<void> | undefined)[] = []; // what a computer may be told
+    const opened: Promise<void>[] = []; // what a computer may be told
     for (const e of effects) {
-      if (e.type === "Listen") opened.push(this.#ears.listen(e));
-      else if (e.type === "Send" && opened.some(Boolean)) this.#go(Promise.all(opened).then(() => this.#send(e), () => undefined)); // or it is given up
-      else this.#perform(e);
+      const opens = e.type === "Listen" && this.#ears.listen(e);
+      if (opens) opened.push(opens);
+      if (e.type === "Send" && opened.length > 0) this.#go(Promise.all(opened).then(() => this.#send(e), () => undefined)); // or it is given up
+      else if (e.type !== "Listen") this.#perform(e);
     }
   }
 

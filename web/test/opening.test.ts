@@ -67,7 +67,7 @@ const turns = async (done: () => boolean): Promise<void> => {
 function offline(t: TestContext, effects: Effect[]) {
   let [online, tries] = [false, 0];
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const h = house((e) => (e.type === "OpenLink" ? [put("a"), ...effects] : e.type === "Unpair" ? [{ ...listen, type: "Close" } as Effect] : []), async () => undefined, undefined, (url) => {
+  const h = house((e) => (e.type === "OpenLink" ? [put("a"), ...effects] : e.type === "Unpair" ? [{ ...listen, type: "Close" }] : []), async () => undefined, undefined, (url) => {
     if (url.endsWith("/frames")) return h.done.push("sent"), json(202, {});
     tries++;
     if (!online) return Promise.reject(new TypeError("Failed to fetch"));
