@@ -262,6 +262,7 @@ func TestPrompts(t *testing.T) {
 	}
 
 	// The wrong finger.
+	run[any](t, p, fmt.Sprintf(`ring.rename(%q, "lost").then(() => null)`, k.Fingerprint))
 	k = makeKey(t, p, "wrapped")
 	must(t, a.Verified(false))
 	got = run[string](t, p, fmt.Sprintf(`(ring.allowed({ pairing: "p", request: "r" }), kr.outcome(kr.sign(ring, kr.toSign(%q, "r", "x"), kr.live)))`, k.Fingerprint))

@@ -81,9 +81,10 @@ func New(cfg Config, records map[string][]byte) (*Core, error) {
 	if cfg.Name == "" || cfg.Version == "" {
 		return nil, errors.New("phone: Config.Name and Config.Version are required")
 	}
-	if err := checkKeys(cfg.Keys); err != nil {
+	if err := CheckKeys(cfg.Keys); err != nil {
 		return nil, err
 	}
+	cfg.Keys = firstKeys(cfg.Keys)
 	c := &Core{cfg: cfg, pairings: map[string]*pairRecord{}, requests: map[string]*reqRecord{}, farewells: map[string]*farewell{},
 		rules: map[string]policy.Rule{}, leases: map[string]*lease{}, hosts: knownhosts.NewBook(), strangers: map[string]strange{}, refusals: map[string]refusals{}}
 	return c, c.loadRecords(records)

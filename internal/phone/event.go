@@ -139,7 +139,7 @@ type Store struct {
 // Listen receives the frames of a pairing: of a mailbox (the seed of its Ed25519
 // key, 32 bytes) on a relay, or, if SQS is there, of the queue to the phone, or, if
 // Bluetooth is there, those that come by that service. When
-// New is set, the mailbox must exist before a later effect is performed.
+// New is set, the mailbox must exist before a later Send of the same event goes out.
 type Listen struct {
 	Pairing string
 	Origin  string
@@ -171,7 +171,10 @@ type Send struct {
 	Farewell bool
 }
 
-// Sign asks the keystore for a signature over exactly Payload.
+// Sign asks the keystore for a signature over exactly Payload. Card and Rule say to
+// the person whom it asks for the key what it is for: the request, and the rule that
+// allowed it or was given with it, "" when none. That rule may have ended with this
+// request.
 //
 // The other fields are for a keystore that needs the person to open a key, and
 // for a rule that works while the app is closed (policy.Grant.Closed). Any other
@@ -197,6 +200,8 @@ type Sign struct {
 	Fingerprint string
 	Payload     []byte
 	Expires     time.Time // then the signature is of no use any more
+	Card        Card
+	Rule        string
 	Wrap        []byte
 	Renew       bool // with Wrap
 	Unwrap      []byte
@@ -223,11 +228,11 @@ type Alarm struct {
 }
 
 // Withdraw takes a card away, and ends the signature under way, if there is one:
-// the request was answered, cancelled or is too late.
+// the request was answered, cancelled or is too late. Why is what became of it.
 type Withdraw struct {
 	Pairing string
 	Request wire.ID
-	Why     wire.Code // "" when answered
+	Why     wire.Code // "" when it was signed
 }
 
 // Subscribe asks the platform to be subscribed to its push service with the
@@ -264,6 +269,7 @@ const (
 	NoteLogDamaged                 // the log was damaged and begun anew; Err says more; at each start until acknowledged
 	NoteUnheard                    // a computer stopped waiting for a signature that was made: it came too late
 	NoteUntrusted                  // a host key that the person trusts was not pinned; Err says why
+	NoteOpened                     // the link that was opened is of this pairing, new or not; what comes of it follows
 )
 
 func (Store) effect()     {}

@@ -136,8 +136,14 @@ func TestBlockEndsWhatWaits(t *testing.T) {
 		w.send(w.request(10+n, w.login(newHost(n), true), newHost(n).bind(false)))
 	}
 	effects := w.do(Decide{Pairing: w.pairing, Request: wire.ID{12}, Grant: policy.Grant{Scope: policy.Block, For: time.Hour}})
-	if n := len(all[Withdraw](effects)); n != 5 || asked(w) != 0 {
-		t.Errorf("%d cards are taken away, %d are left", n, asked(w))
+	gone := all[Withdraw](effects)
+	if len(gone) != 5 || asked(w) != 0 {
+		t.Errorf("%d cards are taken away, %d are left", len(gone), asked(w))
+	}
+	for _, e := range gone {
+		if e.Why != wire.CodeRejected {
+			t.Errorf("of request %s people hear %q", e.Request, e.Why)
+		}
 	}
 	for _, f := range all[Send](effects) {
 		if r := w.response([]Effect{f}); r.Sign == nil || r.Sign.Error != wire.CodeRejected {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -24,7 +25,7 @@ const (
 )
 
 // KeysChanged says which keys this phone has from now on: after one was made,
-// renamed or deleted.
+// renamed or deleted. They must pass CheckKeys.
 type KeysChanged struct{ Keys []wire.SSHKey }
 
 // AllowKey is a person who shows a key to a computer, or hides it.
@@ -45,11 +46,21 @@ type keyState struct {
 	KeysSeen int64    `json:"seen_notice_seq,omitempty"` // the newest one that the computer said to have
 }
 
-// checkKeys reports why these cannot be the keys of a phone.
-func checkKeys(keys []wire.SSHKey) error {
-	if len(keys) > wire.MaxKeys {
-		return fmt.Errorf("phone: %d keys, at most %d are allowed", len(keys), wire.MaxKeys)
+// KeyFits reports, for people, why a phone that has these keys cannot have one more
+// of this name.
+func KeyFits(keys []wire.SSHKey, name string) error {
+	if len(keys) >= wire.MaxKeys {
+		return fmt.Errorf("this phone has %d keys, and no more fit: delete one first", len(keys))
 	}
+	if slices.ContainsFunc(keys, func(k wire.SSHKey) bool { return strings.EqualFold(k.Name, name) }) {
+		return errors.New("another key has this name: choose another one")
+	}
+	return nil
+}
+
+// CheckKeys reports why these cannot be the keys of a phone. Too many can: the first
+// [wire.MaxKeys] of them are used, so that people can delete one.
+func CheckKeys(keys []wire.SSHKey) error {
 	for _, k := range keys {
 		if len(k.PublicKey) == 0 || len(k.PublicKey) > maxBlob || utf8.RuneCountInString(k.Name) > maxNameRunes {
 			return errors.New("phone: a key without public key, or with a long one or a long name")
@@ -114,6 +125,10 @@ func (c *Core) allowKey(now time.Time, ev AllowKey) []Effect {
 	return append(c.tell(now, p), c.declineBarred(now, p)...)
 }
 
+func firstKeys(keys []wire.SSHKey) []wire.SSHKey {
+	return slices.Clone(keys[:min(len(keys), wire.MaxKeys)])
+}
+
 func (c *Core) has(fp string) bool {
 	return slices.ContainsFunc(c.cfg.Keys, func(k wire.SSHKey) bool { return sshwire.Fingerprint(k.PublicKey) == fp })
 }
@@ -121,10 +136,10 @@ func (c *Core) has(fp string) bool {
 // keysChanged takes the phone's new keys. One that is gone is hidden from all;
 // should it come back, it has to be shown again.
 func (c *Core) keysChanged(now time.Time, keys []wire.SSHKey) []Effect {
-	if err := checkKeys(keys); err != nil {
+	if err := CheckKeys(keys); err != nil {
 		panic("phone: bug: " + err.Error())
 	}
-	c.cfg.Keys = slices.Clone(keys)
+	c.cfg.Keys = firstKeys(keys)
 	var effects []Effect
 	for _, p := range c.sorted() {
 		if p.State != statePaired {

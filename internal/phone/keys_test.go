@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -342,8 +343,7 @@ func TestOtherKeys(t *testing.T) {
 	w.told(w.keys(), "[]")
 	w.told(w.do(Start{}), "[]")
 	for name, bad := range map[string][]wire.SSHKey{
-		"17 keys": slices.Repeat([]wire.SSHKey{work}, wire.MaxKeys+1), "no public key": {{Name: "x"}},
-		"a long name": {{PublicKey: workBlob, Name: string(make([]byte, maxNameRunes+1))}},
+		"no public key": {{Name: "x"}}, "a long name": {{PublicKey: workBlob, Name: string(make([]byte, maxNameRunes+1))}},
 	} {
 		w.cfg.Keys = bad
 		if _, err := New(w.cfg, nil); err == nil {
@@ -418,5 +418,34 @@ func TestRenamed(t *testing.T) {
 		if len(rs) != 1 || rs[0].Me == nil || rs[0].Me.Name != c.want {
 			t.Errorf("renamed %q, the me_response is %+v, want the name %q", c.to, rs, c.want)
 		}
+	}
+}
+
+// TestTooManyKeys: a phone that was given more keys than it may have starts, goes on,
+// and uses the first ones; one more never fits.
+func TestTooManyKeys(t *testing.T) {
+	w := newKeysWorld(t, ApproveAsk)
+	keys := slices.Clone(w.cfg.Keys[:1])
+	for n := byte(20); len(keys) <= wire.MaxKeys; n++ {
+		if err := KeyFits(keys, string(rune('a'+n))); (err != nil) != (len(keys) == wire.MaxKeys) {
+			t.Errorf("beside %d keys: %v", len(keys), err)
+		}
+		keys = append(keys, wire.SSHKey{PublicKey: newHost(n).blob, Name: string(rune('a' + n))})
+	}
+	fp := func(i int) string { return sshwire.Fingerprint(keys[i].PublicKey) }
+	w.keys(keys...)
+	for i, want := range map[int]bool{wire.MaxKeys - 1: true, wire.MaxKeys: false} {
+		w.do(AllowKey{w.pairing, fp(i), true})
+		if w.core.Sees(w.pairing, fp(i)) != want {
+			t.Errorf("key %d is seen: %v", i+1, !want)
+		}
+	}
+	w.keys(keys[1:]...)
+	w.do(AllowKey{w.pairing, fp(wire.MaxKeys), true})
+	if !w.core.Sees(w.pairing, fp(wire.MaxKeys)) {
+		t.Error("after one was deleted the last is no key")
+	}
+	if err := KeyFits(keys[:2], strings.ToUpper(keys[1].Name)); err == nil || !strings.Contains(err.Error(), "name") {
+		t.Errorf("a name that is taken: %v", err)
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"kryptonite/internal/wire"
 )
 
-// openLink starts a pairing, or goes on with the one of the same link.
+// openLink starts a pairing, or goes on with the one of the same link. It says first
+// which one that is: whatever fails after that, the person can end it.
 func (c *Core) openLink(now time.Time, link string) []Effect {
 	inv, err := wire.ParseLink(link)
 	if err != nil {
@@ -22,7 +23,7 @@ func (c *Core) openLink(now time.Time, link string) []Effect {
 	}
 	for _, p := range c.sorted() {
 		if p.C == inv.CPub {
-			return c.reopen(p)
+			return append([]Effect{Note{Pairing: p.id, Computer: p.Computer, Kind: NoteOpened}}, c.reopen(p)...)
 		}
 	}
 	if inv.Bluetooth && !c.cfg.Bluetooth {
@@ -33,7 +34,7 @@ func (c *Core) openLink(now time.Time, link string) []Effect {
 		return []Effect{Note{Kind: NoteBadLink, Err: err}}
 	}
 	c.pairings[p.id] = p
-	return append([]Effect{c.putPairing(p)}, effects...)
+	return append([]Effect{c.putPairing(p), Note{Pairing: p.id, Kind: NoteOpened}}, effects...)
 }
 
 // reopen sends the same first frame again, or asks the same question.

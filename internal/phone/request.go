@@ -256,7 +256,8 @@ func (c *Core) sign(now time.Time, rec *reqRecord, open *opener) []Effect {
 	if no := c.barred(c.pairings[rec.pairing], s.Fingerprint); no != nil { // hidden, deleted or locked meanwhile
 		return c.answer(now, rec, no)
 	}
-	e := Sign{Pairing: rec.pairing, Request: rec.id, Fingerprint: s.Fingerprint, Payload: s.Payload, Expires: unix(rec.until())}
+	v, _ := c.look(c.pairings[rec.pairing], rec) // it is decided, whatever was pinned since
+	e := Sign{Pairing: rec.pairing, Request: rec.id, Fingerprint: s.Fingerprint, Payload: s.Payload, Expires: unix(rec.until()), Card: v.card, Rule: rec.Rule}
 	if open != nil {
 		e.Unwrap, e.Wrapped = open.key, open.wrapped
 	} else {
@@ -295,11 +296,7 @@ func (c *Core) answer(now time.Time, rec *reqRecord, s *wire.SignResponse) []Eff
 	if p == nil {
 		return nil
 	}
-	why := s.Error
-	if why == wire.CodeRejected {
-		why = ""
-	}
-	return append(c.finish(now, p, rec, wire.Response{ID: rec.id, Sign: s}), Withdraw{p.id, rec.id, why})
+	return append(c.finish(now, p, rec, wire.Response{ID: rec.id, Sign: s}), Withdraw{p.id, rec.id, s.Error})
 }
 
 // finish stores the final answer to a request, without a token, and sends it.

@@ -24,7 +24,7 @@ var (
 // enums are numbers in Go and words in JSON.
 var enums = map[reflect.Type][]string{
 	reflect.TypeFor[phone.NoteKind](): {"BadLink", "NoHello", "TooLate", "Paired", "Live", "Refused", "Unpaired", "Told", "Skew",
-		"Signed", "LogDamaged", "Unheard", "Untrusted"},
+		"Signed", "LogDamaged", "Unheard", "Untrusted", "Opened"},
 	reflect.TypeFor[knownhosts.Verdict](): {"NoName", "New", "Match", "Mismatch", "NewType", "Downgraded"},
 }
 

@@ -243,7 +243,7 @@ func constants(t *testing.T, typ reflect.Type) (out []string) {
 		}
 	}
 	if typ.Name() == "Code" {
-		out = append(out, `""`) // of a Withdraw that was answered
+		out = append(out, `""`) // of a Withdraw of what was signed
 	}
 	return out
 }

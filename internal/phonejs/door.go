@@ -57,7 +57,7 @@ func (d *Door) methods() map[string]any {
 		"computers": d.computers, "untold": d.untold, "rules": d.rules, "pins": d.pins, "strange": d.strange, "sees": d.sees, "bluetooth": d.bluetooth,
 		"mailbox": mailboxOf, "signRead": signRead, "parseLink": parseLink,
 		"publicKey": publicKey, "signature": signature, "authorizedKey": authorizedKey,
-		"passkeyPublic": passkeyPublic, "passkeySignature": passkeySignature,
+		"keyFits": phone.KeyFits, "passkeyPublic": passkeyPublic, "passkeySignature": passkeySignature,
 		"chain": chain, "uses": uses,
 	}
 }
@@ -140,6 +140,11 @@ func (d *Door) start(c Config, records map[string][]byte) (err error) {
 func (d *Door) handle(now time.Time, ev phone.Event) ([]phone.Effect, error) {
 	if d.core == nil {
 		return nil, errNotStarted
+	}
+	if changed, ok := ev.(phone.KeysChanged); ok {
+		if err := phone.CheckKeys(changed.Keys); err != nil {
+			return nil, err
+		}
 	}
 	return d.core.Handle(now, ev), nil
 }

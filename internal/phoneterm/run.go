@@ -289,8 +289,12 @@ func reason(c wire.Code) string {
 		return "its time is over"
 	case wire.CodeLocked:
 		return "refused, the computer is locked"
+	case wire.CodeRejected:
+		return "rejected"
+	case "":
+		return "signed"
 	}
-	return "answered"
+	return "not signed"
 }
 
 // alarm tells of a request that was refused without a question.

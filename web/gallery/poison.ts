@@ -10,7 +10,7 @@ type Words<T, At extends string = ""> = T extends string ? (string extends T ? n
 const words: Record<Words<View>, true> = {
   ".phase": true, ".cause": true, ".theme": true, ".putOff": true, ".home": true, ".keys.kind": true, ".channels.*.kind": true, ".push.state": true, ".pairing.step": true, ".pairing.place.kind": true, ".build.kept": true,
   ".cards.host.proof": true, ".cards.known": true, ".ended.card.host.proof": true, ".ended.card.known": true, ".ended.why": true,
-  ".alarms.type": true, ".alarms.card.host.proof": true, ".alarms.card.known": true, ".alarms.code": true, ".unlocks.rule.scope": true, ".rules.scope": true, ".log.decision": true,
+  ".alarms.type": true, ".alarms.card.host.proof": true, ".alarms.card.known": true, ".alarms.code": true, ".unlocks.card.host.proof": true, ".unlocks.card.known": true, ".unlocks.rule.scope": true, ".rules.scope": true, ".log.decision": true,
 };
 
 const attacks = [

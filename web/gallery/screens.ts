@@ -41,7 +41,7 @@ const air = (name: string, a: Air, up?: boolean): Record<string, Screen> => {
   const by: Channel[] = up === undefined ? [] : [{ kind: "bluetooth", name: bluetooth.nearby, up }];
   return { [`computer-bluetooth-${name}`]: tab("Computers", { air: { p1: a }, channels: { p1: [{ kind: "relay", name: "https://relay.example.com", up: false }, ...by] } }, "laptop") };
 };
-const unlock = { pairing: "p1", computer: "laptop", request: "r1", keyName: "Pixel 9", rule, expires: now + 50_000 };
+const unlock = { card: { ...card, expires: now + 50_000 }, rule };
 const tab = (name: string, over: Partial<View> = {}, ...more: string[]): Screen => ({ view: { ...full, ...over }, press: [name, ...more] });
 const push = (state: Push["state"], over: Partial<View> = {}): Partial<View> => ({ push: { state, why: state === "failed" ? "the push service did not answer within 20 s: is this phone online?" : "" }, ...over });
 const homePush = (state: Push["state"], over: Partial<View> = {}): Screen => ({ view: { ...full, ...push(state, over) } });
@@ -78,7 +78,7 @@ export const screens: Record<string, Screen> = {
   "ios-tab": { view: { ...empty, keys: [], home: "tab" } },
   empty: { view: empty },
   home: { view: full },
-  "home-waiting": { view: { ...full, cards: [card, fresh], unlocks: [{ ...unlock, request: "r7" }], keys: [...full.keys, plainKey] }, press: ["Put aside", "Put aside"] },
+  "home-waiting": { view: { ...full, cards: [card, fresh], unlocks: [{ ...unlock, card: { ...card, user: "deploy", request: "r7", expires: now + 50_000 } }], keys: [...full.keys, plainKey] }, press: ["Put aside", "Put aside"] },
   "home-messages": { view: { ...full, messages: [{ id: 1, grave: true, text: "The log was damaged and begun anew.", do: "Look at Activity: entries may be missing.", returns: true }, { id: 2, grave: false, text: "laptop uses this phone now", do: "", returns: false }] } },
   "home-login": { view: { ...full, computers: [laptop], rules: [], log: [] } }, "home-install": { view: { ...full, home: "browser", install: true } },
   "home-push-ask": homePush("ask"), "home-push-home": homePush("home", { home: "tab" }), "home-push-failed": homePush("failed"),
@@ -113,7 +113,8 @@ export const screens: Record<string, Screen> = {
   "alarm-downgraded": alarm({ ...card, known: "Downgraded" }),
   "alarm-forwarded": alarm(forwarded, "forwarded"), "alarm-forwarded-sshsig": alarm(forwardedSign, "forwarded"),
   unlock: { view: { ...full, unlocks: [unlock] }, press: ["wait"] },
-  "pair-link": pairs({}), "pair-link-sqs": pairs({ place: { kind: "sqs", name: "eu-central-1, account 123456789012" } }), "pair-waiting": pairs({ step: "waiting" }), "pair-slow": pairs({ step: "waiting", slow: true }),
+  "unlock-once": { view: { ...full, unlocks: [{ card: { ...unlock.card, user: "", namespace: "git", name: "", knownAs: [] }, rule: null }] }, press: ["wait"] },
+  "pair-link": pairs({}), "pair-link-sqs": pairs({ place: { kind: "sqs", name: "eu-central-1, account 123456789012" } }), "pair-waiting": pairs({ step: "waiting" }), "pair-slow": pairs({ step: "waiting", slow: true }), "pair-cut": { view: { ...pairs({ step: "waiting", slow: true }).view, channels: { p9: [{ kind: "relay", name: "https://relay.example.com", up: false }] } } },
   "pair-words": pairs({ step: "words", computer: "laptop", words: "VELVET ORBIT" }), "pair-agreed": pairs({ step: "agreed", computer: "laptop", words: "VELVET ORBIT" }),
   "pair-left": { ...pairs({ step: "agreed", computer: "laptop", words: "VELVET ORBIT" }), press: ["Go to Home"] },
   pair: tab("Computers", {}, "I have a link"), scan: tab("Computers", {}, "Scan the code"),

@@ -35,6 +35,8 @@ export class Air implements Nearby {
     });
   }
 
+  /** meet lets people choose the computer of a pairing, in a tap, unless they have. */
+  meet = async (pairing: string): Promise<void> => (this.channels(pairing).length > 0 ? undefined : this.tap(pairing));
   tap = async (pairing: string): Promise<void> => this.#radio?.tap(pairing);
   send = (service: string, frame: Base64, signal: AbortSignal): Promise<void> | undefined => this.#radio?.send(service, frame, signal);
   channels = (pairing: string): Channel[] => this.#radio?.channels(pairing) ?? [];

@@ -7,7 +7,7 @@ import type { ToSign } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
 import { Opening } from "./opening.ts";
 import { canMake } from "./passkey.ts";
-import { about, keepOpen, type Parts, parts } from "./parts.ts";
+import { keepOpen, type Parts, parts } from "./parts.ts";
 import type { Shown } from "./runner.ts";
 import { draw } from "./qr.ts";
 import { scan } from "./scan.ts";
@@ -43,7 +43,7 @@ export class App extends Upkeep implements Actions {
     this.ringing = new Ringing(around);
     this.air = new Air({ ...around, came: (pairing) => this.#opening.again(pairing) });
     this.#unlocks = new Unlocks(around.changed);
-    this.#opening = new Opening(this.board, () => this.started().core, (event) => this.post(event), this.air.tap, around);
+    this.#opening = new Opening(this.board, () => this.started().core, (event) => this.post(event), this.air.meet, around);
   }
 
   /** begin is called when the phone has started, and end when it does not work any more; then signal has ended. */
@@ -77,9 +77,9 @@ export class App extends Upkeep implements Actions {
 
   /** ask shows that a request goes on by a tap only. */
   ask(what: ToSign, signal: AbortSignal): Promise<void> {
-    const all = about(this.started(), what);
-    this.ringing.lock(what.pairing, what.request, all.computer);
-    return this.#unlocks.ask(what, all, signal);
+    const rule = this.started().core.rules(Date.now()).find((r) => r.id === what.rule) ?? null;
+    this.ringing.lock(what.card);
+    return this.#unlocks.ask({ card: what.card, rule }, signal);
   }
 
   canWrap = canMake;
@@ -95,19 +95,19 @@ export class App extends Upkeep implements Actions {
   /** decide must be called in the tap: the passkey's prompt follows it. */
   async decide(card: Card, allow: boolean, grant: Grant): Promise<void> {
     const { pairing, request } = card;
-    if (!this.board.decided(card, allow ? "answered" : "rejected")) return;
+    if (!this.board.decided(card, true)) return;
     if (allow) this.started().keys.allowed({ pairing, request });
     try {
       await this.post({ type: "Decide", pairing, request, allow, grant });
     } catch (err) {
-      this.board.decided(card, "");
+      this.board.decided(card, false);
       throw err;
     }
   }
 
   /** errand does what came to the service worker. */
   async errand(errand: Errand, signal: AbortSignal): Promise<void> {
-    const decided = (card: Errand & { type: "decide" }, went: boolean): void => void this.board.decided(card, went ? (card.allow ? "answered" : "rejected") : "");
+    const decided = (card: Errand & { type: "decide" }, went: boolean): void => void this.board.decided(card, went);
     await perform(errand, { ...(await this.ringing.desk()), decided }, signal);
   }
 

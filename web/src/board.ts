@@ -7,17 +7,19 @@ import type { Ended, Message, Pairing, View } from "./ui/view.ts";
 interface Waiting {
   card: Card;
   shown: Millis;
-  decided: "" | "answered" | "rejected"; // here
+  decided: boolean; // by a person, and under way
 }
+
+const mostAlarms = 4; // of a computer
 
 const idOf = ({ pairing, request }: { pairing: string; request: string }): string => `${pairing} ${request}`;
 
-// What a person wanted is not always what became of it: the time may have been
-// over by then, or the key not have been opened.
-function ending(decided: Waiting["decided"], code: Code): Ended["why"] {
+// What became of a request is the core's word: not always what a person wanted, and
+// not only of what they answered.
+function ending(code: Code): Ended["why"] {
   switch (code) {
-    case "": case "rejected": return decided || "answered";
-    case "cancelled": case "expired": case "locked": return code;
+    case "": return "answered";
+    case "rejected": case "cancelled": case "expired": case "locked": return code;
     default: return "failed";
   }
 }
@@ -46,11 +48,6 @@ export class Board {
     this.#opened = link;
   }
 
-  /** began says under which id the core pairs by the link. */
-  began(id: string): void {
-    if (this.#opened?.step === "waiting") this.#opened = { ...this.#opened, id };
-  }
-
   /** drop takes the pairing away that is shown, and returns its id. */
   drop(): string {
     const id = this.pairing?.id ?? "";
@@ -68,20 +65,20 @@ export class Board {
 
   show(what: Shown): void {
     switch (what.type) {
-      case "Ask": this.#waiting.set(idOf(what.card), { card: what.card, shown: Date.now(), decided: "" }); return;
+      case "Ask": this.#waiting.set(idOf(what.card), { card: what.card, shown: Date.now(), decided: false }); return;
       case "Withdraw": return this.#withdraw(idOf(what), what.why);
-      case "Alarm": this.#alarms = [...this.#alarms, what].slice(-8); return;
+      case "Alarm": return this.#alarm(what);
       case "ShowWords":
         return this.#tell({ step: "words", id: what.pairing, computer: what.computer, words: what.words, slow: false });
       case "Note": return this.#note(what);
     }
   }
 
-  /** decided says what a person answered, "" when it did not go through; false if it was answered before. */
-  decided(card: Pick<Card, "pairing" | "request">, what: Waiting["decided"]): boolean {
+  /** decided says that a person has answered, or that it did not go through; false if it was answered before. */
+  decided(card: Pick<Card, "pairing" | "request">, went: boolean): boolean {
     const waiting = this.#waiting.get(idOf(card));
-    if (!waiting || (what && waiting.decided)) return false;
-    waiting.decided = what;
+    if (!waiting || (went && waiting.decided)) return false;
+    waiting.decided = went;
     return true;
   }
 
@@ -89,13 +86,21 @@ export class Board {
     const was = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (!was) return;
-    this.#ended = [...this.#ended, { card: was.card, why: ending(was.decided, code), took: Date.now() - was.shown }].slice(-4);
+    this.#ended = [...this.#ended, { card: was.card, why: ending(code), took: Date.now() - was.shown }].slice(-4);
+  }
+
+  // alarm shows each login of its kind once, so that no computer hides what another one did.
+  #alarm(what: Alarm): void {
+    const { pairing, name, host } = what.card;
+    const its = this.#alarms.filter((a) => a.card.pairing === pairing);
+    if (its.some((a) => a.code === what.code && a.card.name === name && a.card.host.fingerprint === host.fingerprint)) return;
+    const oldest = its.length < mostAlarms ? undefined : its[0];
+    this.#alarms = [...this.#alarms.filter((a) => a !== oldest), what];
   }
 
   // tell takes what the core says of a pairing: of the link that a person has tapped on, or another.
-  // Without an id it is the former: the words are quick, or the core knew the link.
   #tell(p: Pick<Pairing, "step" | "id" | "computer"> & Partial<Pairing>): void {
-    const opened = this.#opened?.step === "waiting" && [p.id, ""].includes(this.#opened.id) ? this.#opened : null;
+    const opened = this.#opened?.step === "waiting" && this.#opened.id === p.id ? this.#opened : null;
     if (opened) this.#opened = null;
     this.#told.set(p.id, { link: "", place: null, words: "", slow: false, ...(opened ?? this.#told.get(p.id)), ...p });
   }
@@ -103,6 +108,7 @@ export class Board {
   #note(note: Note): void {
     const opened = this.#opened && (note.kind === "BadLink" || this.#opened.id === note.pairing) ? this.#opened : null;
     switch (note.kind) {
+      case "Opened": if (this.#opened?.step === "waiting") this.#opened = { ...this.#opened, id: note.pairing }; break;
       case "NoHello": if (opened) this.#opened = { ...opened, slow: true }; break;
       case "Paired": this.#tell({ step: "agreed", id: note.pairing, computer: note.computer }); break;
       case "Live": case "Refused": case "TooLate": case "BadLink": case "Unpaired":

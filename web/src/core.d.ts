@@ -8,7 +8,7 @@ export type Proof = "proved" | "vouched" | "bound" | "unknown";
 export type Scope = "" | "host" | "computer" | "block";
 export type Code = "" | "rejected" | "refused" | "host_key" | "forwarded" | "locked" | "unknown_key" | "clock_skew" | "expired" | "cancelled" | "unknown_kind";
 export type Verdict = "NoName" | "New" | "Match" | "Mismatch" | "NewType" | "Downgraded";
-export type NoteKind = "BadLink" | "NoHello" | "TooLate" | "Paired" | "Live" | "Refused" | "Unpaired" | "Told" | "Skew" | "Signed" | "LogDamaged" | "Unheard" | "Untrusted";
+export type NoteKind = "BadLink" | "NoHello" | "TooLate" | "Paired" | "Live" | "Refused" | "Unpaired" | "Told" | "Skew" | "Signed" | "LogDamaged" | "Unheard" | "Untrusted" | "Opened";
 export type KeyType = "ssh-ed25519" | "ecdsa-sha2-nistp256";
 
 // What may be called. Each throws Refused for arguments that do not fit, and
@@ -29,6 +29,7 @@ export interface Phone {
   parseLink(link: string): Invitation;
   publicKey(type: KeyType, raw: Base64): PublicKey; // raw as WebCrypto exports it
   signature(type: KeyType, raw: Base64): Base64; // raw as WebCrypto makes it
+  keyFits(keys: SSHKey[], name: string): null; // throws, for people: one more would be too many, or has the name of one
   passkeyPublic(spki: Base64, application: string): PublicKey; // spki as getPublicKey() gives it, ES256 only; the RP ID
   passkeySignature(assertion: Assertion): Base64; // the challenge was the whole payload
   authorizedKey(blob: Base64, comment: string): string;
@@ -68,6 +69,7 @@ export interface Close { type: "Close"; pairing: string; origin: string; seed: B
 export interface Send { type: "Send"; pairing: string; to: Address[]; frame: Base64; farewell: boolean }
 export interface Sign {
   type: "Sign"; pairing: string; request: Base64; fingerprint: string; payload: Base64; expires: Millis;
+  card: Card; rule: string; // what it is for, and the rule that allowed it or was given with it: it may be over
   wrap: Base64; renew: boolean; unwrap: Base64; wrapped: Base64; // of a rule that works while the app is closed; "" when none
 }
 export interface ShowWords { type: "ShowWords"; pairing: string; computer: string; words: string }

@@ -4,7 +4,7 @@ import type { Base64, Close, Frame, Listen, Phone } from "./core.d.ts";
 import { MailboxReader } from "./link.ts";
 import { receiveQueue } from "./queue.ts";
 import { receive } from "./receive.ts";
-import { within } from "./wait.ts";
+import { jitter, nap, within } from "./wait.ts";
 
 /** A Place is where two meet: a relay by its origin, SQS by its region, or Bluetooth. */
 export interface Place {
@@ -39,6 +39,8 @@ export interface Around {
 }
 
 const openLimit = 10_000; // ms
+const minPause = 250; // between two tries to open a mailbox
+const maxPause = 15_000;
 const longWait = 20; // seconds, the longest that SQS waits
 const shortWait = 2;
 const longPolls = 4; // of the six connections that browsers make to a host: the others are for what is sent
@@ -49,11 +51,12 @@ export class Ears {
 
   constructor(private readonly around: Around, private readonly signal: AbortSignal) {}
 
-  async listen({ pairing, origin, seed, new: isNew, sqs, bluetooth }: Listen): Promise<void> {
+  /** listen resolves when a mailbox that is new exists: it is tried until then, or until nobody wants it. */
+  listen({ pairing, origin, seed, new: isNew, sqs, bluetooth }: Listen): Promise<void> | undefined {
     const { core, heard, changed, log } = this.around;
     const name = sqs?.toPhone ?? seed;
-    if (bluetooth) return this.around.nearby?.listen(bluetooth.service, pairing);
-    if (this.#all.has(name)) return;
+    if (bluetooth) this.around.nearby?.listen(bluetooth.service, pairing);
+    if (bluetooth || this.#all.has(name)) return undefined;
     const ear: Ear = { pairing, kind: sqs ? "sqs" : "relay", name: sqs?.region ?? origin, up: false, end: new AbortController() };
     const signal = AbortSignal.any([this.signal, ear.end.signal]);
     const handle = (data: string): Promise<void> => heard({ type: "Frame", pairing, data });
@@ -63,10 +66,24 @@ export class Ears {
       changed();
     };
     const box = sqs ? undefined : new MailboxReader(core, origin, seed);
-    if (isNew) await box?.open(within(openLimit, this.signal));
     this.#all.set(name, ear);
     if (sqs) this.#work(receiveQueue(sqs, () => this.#wait(), handle, signal, log, up));
-    if (box) this.#work(receive(box, handle, signal, log, up));
+    const opened = box && isNew ? this.#open(box, signal) : undefined;
+    if (box) this.#work(Promise.resolve(opened).then(() => receive(box, handle, signal, log, up), () => undefined));
+    return opened;
+  }
+
+  // open rejects only when signal ends.
+  async #open(box: MailboxReader, signal: AbortSignal): Promise<void> {
+    for (let pause = minPause; ; pause = Math.min(2 * pause, maxPause)) {
+      try {
+        return await box.open(within(openLimit, signal));
+      } catch (err) {
+        signal.throwIfAborted();
+        this.around.log(err);
+      }
+      await nap(jitter(pause), signal);
+    }
   }
 
   /** close listens no longer, and deletes a mailbox. A queue is the computer's. */

@@ -31,14 +31,15 @@ export class Keyring implements Signer {
       ({ kind, name, publicKey, fingerprint, created, line: this.core.authorizedKey(publicKey, name) }));
   }
 
-  /** keys is what computers may see, but for one that is about to go. */
+  /** keys is what computers may see, but for one. */
   keys(without = ""): SSHKey[] {
     return [...this.#kept.values()].filter((k) => k.fingerprint !== without).map(({ publicKey, name }) => ({ publicKey, name }));
   }
 
-  /** make makes a key and keeps it, durably. It rejects with passkey.NoSecret where passkeys cannot wrap. */
+  /** make makes a key and keeps it, durably, if it fits. It rejects with passkey.NoSecret where passkeys cannot wrap. */
   async make(kind: Kind, wanted: string, signal: AbortSignal): Promise<Key> {
     const name = clean(wanted);
+    this.core.keyFits(this.keys(), name); // before anybody is asked
     const kept = kind === "plain" ? await newPlain(this.core, name) : await newWithPasskey(this.core, kind, name, signal);
     try {
       await this.#put(kept);
@@ -50,8 +51,10 @@ export class Keyring implements Signer {
     return this.list().find((k) => k.fingerprint === kept.fingerprint) as Key;
   }
 
-  async rename(fingerprint: string, name: string): Promise<void> {
-    await this.#put({ ...this.#key(fingerprint), name: clean(name) });
+  async rename(fingerprint: string, wanted: string): Promise<void> {
+    const name = clean(wanted);
+    this.core.keyFits(this.keys(fingerprint), name);
+    await this.#put({ ...this.#key(fingerprint), name });
   }
 
   /** remove loses a key for ever, and its passkey where the device can be told; servers that know only this key are lost, too. */

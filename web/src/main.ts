@@ -1,6 +1,7 @@
 // The web phone starts here.
 import "wasm_exec";
 import { App } from "./app.ts";
+import { Arrival } from "./arrival.ts";
 import { Badge } from "./badge.ts";
 import { serve } from "./errands.ts";
 import { NoStore } from "./idb.ts";
@@ -17,7 +18,7 @@ import type { Trouble } from "./ui/care.ts";
 import type { View } from "./ui/view.ts";
 import { compile } from "./wasm.ts";
 
-let link = openedLink(); // first of all
+const opened = openedLink(); // first of all
 const root = document.getElementById("app");
 if (!root) throw new Error("the page has no place for the app");
 
@@ -94,8 +95,7 @@ async function work(signal: AbortSignal): Promise<void> {
     badge.clear();
     app.begin(phone, life);
     become("ready");
-    open(link);
-    link = "";
+    links.came();
     await phone.runner.run();
   } finally {
     phase = "loading"; // not one without keys
@@ -104,16 +104,16 @@ async function work(signal: AbortSignal): Promise<void> {
   }
 }
 
-function open(opened: string): void {
-  if (!opened || phase !== "ready") return;
-  app.openLink(opened).catch((err: unknown) => {
+const links = new Arrival(() => phase === "ready", (link) => {
+  app.openLink(link).catch((err: unknown) => {
     app.board.say({ grave: true, text: message(err), do: "" });
     changed();
   });
-}
+});
+links.came(opened);
 
 addEventListener("pagehide", () => badge.clear()); // nobody counts any more
-addEventListener("hashchange", () => open(openedLink()));
+addEventListener("hashchange", () => links.came(openedLink()));
 changed();
 turn.run(work, () => become("busy"), end.signal).catch((err: unknown) => {
   if (err instanceof NoStore) cause = "storage";

@@ -56,9 +56,9 @@ export const ruled = ({ user, host, computer }: Entry): Notice => says(what(user
 /** locked is about requests of a computer that a rule allows, and that wait for their key. */
 export const locked = (computer: string, requests: Base64[]): Notice => ({ ...says(words.goOn(part(computer, 32)), words.goOnSays), requests });
 
-/** ended is how a request ended; entry is its own in the log, if there is one. */
-export function ended(card: Card, why: Code, entry: Entry | undefined): Notice {
-  const how = why === "cancelled" || why === "expired" ? why : why ? "failed" : entry?.decision === "rejected" ? "rejected" : "allowed";
+/** ended is how a request ended. */
+export function ended(card: Card, why: Code): Notice {
+  const how = why === "cancelled" || why === "expired" || why === "rejected" ? why : why ? "failed" : "allowed";
   return says(words.ended[how](subject(card)), words.from(part(card.computer, 32)));
 }
 

@@ -1,11 +1,12 @@
 // The notifications of this phone: one for each computer at most.
-import type { Base64, Card } from "./core.d.ts";
+import type { Alarm, Card } from "./core.d.ts";
 import type { Entry } from "./entry.ts";
+import { loud } from "./loud.ts";
 import { asks, cooling, ended, locked, type Notice, over, refused, ruled } from "./notice.ts";
 import type { Shown } from "./runner.ts";
 import { dataOf, type Registration, Shelf } from "./shelf.ts";
 import { sleep } from "./wait.ts";
-import { type Request, Waiting } from "./waiting.ts";
+import { Waiting } from "./waiting.ts";
 
 export interface Where {
   registration: Registration;
@@ -23,7 +24,7 @@ const mail = 8_000; // ms, for what a push was about to come
 /** Notices follow what the core shows. */
 export class Notices {
   readonly #waiting = new Waiting<Card>();
-  readonly #locked = new Waiting<Request & { computer: string }>(); // for their key
+  readonly #locked = new Waiting<Card>(); // for their key
   #ruled: { pairing: string; notice: Notice } | undefined; // allowed by a rule, and not told
   #news = new AbortController(); // ends when there is something to show
   #turn: Promise<void> = Promise.resolve();
@@ -52,10 +53,10 @@ export class Notices {
       case "Withdraw": {
         const card = this.#waiting.take(what.pairing, what.request);
         const lock = this.#locked.take(what.pairing, what.request);
-        if (card || lock) this.#go(() => this.#redraw(what.pairing, card && ended(card, what.why, this.#log().find((e) => e.request === what.request))));
+        if (card || lock) this.#go(() => this.#redraw(what.pairing, card && ended(card, what.why)));
         return;
       }
-      case "Alarm": return this.#tell(() => this.#shelf.put(what.card.pairing, refused(what), true, refused(what).title));
+      case "Alarm": return this.#tell(() => this.#draw(what.card.pairing, what));
       case "Note": {
         const entry = what.kind === "Signed" && what.rule ? this.#log().find((e) => e.pairing === what.pairing && e.rule === what.rule) : undefined;
         if (!entry) return;
@@ -66,8 +67,9 @@ export class Notices {
   }
 
   /** lock says that a request waits for its key. */
-  lock(pairing: string, request: Base64, computer: string): void {
-    this.#locked.add({ pairing, request, computer });
+  lock(card: Card): void {
+    const { pairing } = card;
+    this.#locked.add(card);
     this.#tell(async () => (this.#waiting.of(pairing).length === 0 ? this.#draw(pairing) : undefined)); // a question goes before it
   }
 
@@ -99,12 +101,15 @@ export class Notices {
     this.#go(() => this.#shelf.close(({ pairing, requests }) => requests.length > 0 && !requests.some((r) => this.#waiting.has(pairing, r) || this.#locked.has(pairing, r))));
   }
 
-  async #draw(pairing: string): Promise<void> {
+  // draw draws the question of a computer, if there is one: what was refused is said beside it.
+  async #draw(pairing: string, alarm?: Alarm): Promise<void> {
     const [[card, ...more], [lock, ...locks]] = [this.#waiting.of(pairing), this.#locked.of(pairing)];
     const rung = await this.#shelf.rung(pairing);
-    const fresh = (all: Request[]): boolean => all.some((r) => !rung.includes(r.request));
-    if (card) await this.#shelf.put(pairing, asks([card, ...more], this.where.mayAllow(card)), fresh([card, ...more]) && !cooling(this.#log(), pairing, Date.now()));
-    else if (lock) await this.#shelf.put(pairing, locked(lock.computer, [lock, ...locks].map((l) => l.request)), fresh([lock, ...locks]));
+    const fresh = (all: Card[]): boolean => all.some((r) => !rung.includes(r.request));
+    const [said, rings] = alarm ? [refused(alarm), loud(this.#log(), alarm, Date.now())] : [undefined, false];
+    if (card) await this.#shelf.put(pairing, asks([card, ...more], this.where.mayAllow(card)), rings || (fresh([card, ...more]) && !cooling(this.#log(), pairing, Date.now())), said?.title);
+    else if (lock) await this.#shelf.put(pairing, locked(lock.computer, [lock, ...locks].map((l) => l.request)), rings || fresh([lock, ...locks]), said?.title);
+    else if (said) await this.#shelf.put(pairing, said, rings, said.title);
     else return;
     for (const n of await this.#shelf.open("")) n.close(); // that there was nothing: it was only late
   }

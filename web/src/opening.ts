@@ -9,7 +9,7 @@ export class Opening {
     private readonly board: Board,
     private readonly core: () => Phone, // throws before there is one
     private readonly post: (event: Event) => Promise<void>,
-    private readonly bluetooth: (pairing: string) => Promise<void>, // in a tap
+    private readonly meet: (pairing: string) => Promise<void>, // by Bluetooth, in a tap
     private readonly around: { changed(): void; note(err: unknown): void },
   ) {}
 
@@ -25,13 +25,10 @@ export class Opening {
   async pair(): Promise<void> {
     const opened = this.board.pairing;
     if (opened?.step !== "link") return;
-    const before = new Set(this.core().computers().map((c) => c.pairing));
     this.board.open({ ...opened, step: "waiting" });
     await this.post({ type: "OpenLink", link: opened.link });
-    const fresh = this.core().computers().find((c) => !before.has(c.pairing));
-    if (fresh) this.board.began(fresh.pairing);
-    this.around.changed();
-    if (fresh && opened.place?.kind === "bluetooth") await this.bluetooth(fresh.pairing);
+    const { pairing } = this.board;
+    if (pairing?.step === "waiting" && pairing.id && pairing.place?.kind === "bluetooth") await this.meet(pairing.id);
   }
 
   /** again says the first word once more: nobody heard it before the computer was there. */
@@ -45,7 +42,7 @@ export class Opening {
     if (pairing?.step === "words") await this.post({ type: "Confirm", pairing: pairing.id, yes });
   }
 
-  /** drop gives up a pairing that is not live. */
+  /** drop gives up a pairing that is not live, or what is not one yet. */
   drop(): void {
     const id = this.board.drop();
     if (id) this.post({ type: "Unpair", pairing: id }).catch(this.around.note);

@@ -1,11 +1,10 @@
 // What a phone at work shows.
 import type { Air } from "./air.ts";
 import type { Board } from "./board.ts";
-import type { ToSign } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
 import type { Ringing } from "./ringing.ts";
 import type { Started } from "./start.ts";
-import type { Unlock, View } from "./ui/view.ts";
+import type { View } from "./ui/view.ts";
 import type { Unlocks } from "./unlocks.ts";
 
 /** Parts is a View without what only the page knows. */
@@ -13,6 +12,7 @@ export type Parts = Omit<View, "phase" | "why" | "cause" | "home" | "build" | "t
 
 export function parts(at: Started<Keyring> | undefined, board: Board, unlocks: Unlocks, { push, choices }: Ringing, air: Air, note: (err: unknown) => void): Parts {
   const computers = at?.core.computers().filter((c) => c.live) ?? [];
+  const pairings = [board.pairing?.id ?? "", ...computers.map((c) => c.pairing)];
   return {
     ...board.view(),
     ...choices,
@@ -20,8 +20,8 @@ export function parts(at: Started<Keyring> | undefined, board: Board, unlocks: U
     name: at?.name() ?? "",
     keys: at?.keys.list() ?? [],
     computers,
-    channels: Object.fromEntries(computers.map(({ pairing }) => [pairing, [...(at?.runner.channels(pairing) ?? []), ...air.channels(pairing)]])),
-    air: air.show([board.pairing?.id ?? "", ...computers.map((c) => c.pairing)]),
+    channels: Object.fromEntries(pairings.map((p) => [p, [...(at?.runner.channels(p) ?? []), ...air.channels(p)]])),
+    air: air.show(pairings),
     untold: at?.core.untold() ?? [],
     unlocks: unlocks.list(),
     rules: at?.core.rules(Date.now()) ?? [],
@@ -38,15 +38,6 @@ function log(at: Started<Keyring> | undefined, note: (err: unknown) => void): Vi
     note(err);
     return [];
   }
-}
-
-/** about is what people want to know before a request goes on under a rule. */
-export function about({ core, keys }: Started<Keyring>, { pairing, fingerprint }: ToSign): Pick<Unlock, "computer" | "rule" | "keyName"> {
-  return {
-    computer: core.computers().find((c) => c.pairing === pairing)?.name ?? "",
-    rule: core.rules(Date.now()).find((r) => r.pairing === pairing && r.key === fingerprint) ?? null,
-    keyName: keys.list().find((k) => k.fingerprint === fingerprint)?.name ?? "",
-  };
 }
 
 /** keepOpen keeps keys open as long as the longest rule that uses them. */

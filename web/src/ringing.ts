@@ -1,6 +1,6 @@
 // How a page lets its phone ring: the service worker, the subscription, and
 // notifications while nobody sees the page.
-import type { Base64, Subscribed } from "./core.d.ts";
+import type { Base64, Card, Subscribed } from "./core.d.ts";
 import { type Choices, choices, hints } from "./choices.ts";
 import type { Desk } from "./errands.ts";
 import type { Keyring } from "./keyring.ts";
@@ -57,8 +57,8 @@ export class Ringing {
   }
 
   /** lock says that a request waits for its key, where nobody sees the page. */
-  lock(pairing: string, request: Base64, computer: string): void {
-    this.#with((notices) => notices.lock(pairing, request, computer));
+  lock(card: Card): void {
+    this.#with((notices) => notices.lock(card));
   }
 
   /** desk is where errands are done. */

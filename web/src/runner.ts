@@ -1,6 +1,6 @@
 // The effect loop: the phone's events one after another, each durable before it
 // has consequences. As internal/phoneterm/runner.go does it in a terminal.
-import type { Alarm, Ask, Base64, Effect, Event, Note, Phone, Send, ShowWords, Subscribe, Subscribed, Withdraw } from "./core.d.ts";
+import type { Alarm, Ask, Base64, Effect, Event, Listen, Note, Phone, Send, ShowWords, Subscribe, Subscribed, Withdraw } from "./core.d.ts";
 import type { Signer } from "./key.ts";
 import { type Channel, Ears, type Nearby } from "./ears.ts";
 import { postFrame } from "./link.ts";
@@ -98,7 +98,13 @@ export class Runner {
       if (!(err instanceof Refused)) this.#end.abort(err); // the core knows more than the disk: go on from the disk
       throw err;
     }
-    for (const e of effects) await this.#perform(e);
+    const opened: Promise<void>[] = []; // what a computer may be told
+    for (const e of effects) {
+      const opens = e.type === "Listen" && this.#ears.listen(e);
+      if (opens) opened.push(opens);
+      if (e.type === "Send" && opened.length > 0) this.#go(Promise.all(opened).then(() => this.#send(e), () => undefined)); // or it is given up
+      else if (e.type !== "Listen") this.#perform(e);
+    }
   }
 
   #wake(): void {
@@ -108,11 +114,10 @@ export class Runner {
     this.#timer = setTimeout(() => this.post({ type: "Tick" }).catch(this.#a.log), pause);
   }
 
-  async #perform(e: Effect): Promise<void> {
+  #perform(e: Exclude<Effect, Listen>): void {
     switch (e.type) {
       case "Store": return;
       case "Subscribe": return this.#go(this.#subscribe(e));
-      case "Listen": return this.#ears.listen(e);
       case "Close": return this.#go(this.#ears.close(e));
       case "Send": return this.#send(e);
       case "Sign": return this.#go(this.#signing.sign(e, (signed) => this.post(signed)));

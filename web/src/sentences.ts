@@ -21,6 +21,6 @@ export function sentence({ kind, computer, err }: Note): Sentence | null {
     case "LogDamaged": return { grave: true, text: `The record of what this phone signed was damaged and is begun anew: ${err}`, do: "Compare with kr log on your computers." };
     case "Unheard": return { grave: false, text: `${name} had stopped waiting: what you allowed last came too late.`, do: "Log in there again. Was this phone offline?" };
     case "Untrusted": return { grave: true, text: `No host key was pinned: ${err}.`, do: "" };
-    case "NoHello": case "Paired": case "Signed": return null;
+    case "NoHello": case "Paired": case "Signed": case "Opened": return null;
   }
 }

@@ -10,7 +10,7 @@ export interface Data {
   pairing: string;
   requests: Base64[]; // that it asks about
   at: Millis; // since when
-  alarm: string; // a login that was refused because of its host, said until people have seen it
+  alarm: string; // title of what was refused because of its host, said until people have seen it
 }
 
 /** dataOf is what a notification knows; a browser's own knows nothing. */
@@ -29,7 +29,7 @@ export class Shelf {
     const before = (await this.open(pairing)).map(dataOf)[0];
     const same = before && requests.length > 0 && requests.every((r) => before.requests.includes(r));
     const data: Data = { pairing, requests, at: same ? before.at : Date.now(), alarm: alarm || (before?.alarm ?? "") };
-    await this.#show(`computer ${pairing}`, notice, rings, data, alarm);
+    await this.#show(`computer ${pairing}`, notice, rings, data);
   }
 
   /** flash shows a notice beside all others and takes it away: a browser may say something itself after a push that showed nothing, or end the subscription. */
@@ -39,10 +39,10 @@ export class Shelf {
     for (const n of await this.registration.getNotifications({ tag })) n.close();
   }
 
-  async #show(tag: string, { title, body, requests, buttons }: Notice, rings: boolean, data: Data, alarm = ""): Promise<void> {
+  async #show(tag: string, { title, body, requests, buttons }: Notice, rings: boolean, data: Data): Promise<void> {
     this.count++;
     await this.registration.showNotification(title, {
-      body: data.alarm && !alarm ? `${body}\n${data.alarm}` : body, tag, icon: this.icon, badge: this.icon, data, dir: "ltr",
+      body: data.alarm && data.alarm !== title ? `${body}\n${data.alarm}` : body, tag, icon: this.icon, badge: this.icon, data, dir: "ltr",
       silent: !rings, renotify: rings, requireInteraction: requests.length > 0, actions: buttons.map((action) => ({ action, title: words[action] })),
     } as NotificationOptions);
   }

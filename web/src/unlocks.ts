@@ -1,5 +1,4 @@
-// Requests that a rule allows, but whose key waits for the person.
-import type { ToSign } from "./key.ts";
+// Requests that are allowed, but whose key waits for the person.
 import type { Unlock } from "./ui/view.ts";
 
 interface Pending extends Unlock {
@@ -16,11 +15,11 @@ export class Unlocks {
   }
 
   /** ask resolves in the tap on Continue; it rejects on Not now, and when the computer has given up. */
-  async ask({ pairing, request, expires }: ToSign, about: Pick<Unlock, "computer" | "rule" | "keyName">, signal: AbortSignal): Promise<void> {
+  async ask(what: Unlock, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
       const ended = (): void => settle(signal.reason as Error);
-      const timer = setTimeout(() => settle(new Error("nobody continued on the phone in time")), expires - Date.now());
+      const timer = setTimeout(() => settle(new Error("nobody continued on the phone in time")), what.card.expires - Date.now());
       const settle = (refused?: Error): void => {
         clearTimeout(timer);
         signal.removeEventListener("abort", ended);
@@ -29,7 +28,7 @@ export class Unlocks {
         else resolve();
         this.changed();
       };
-      const pending: Pending = { ...about, pairing, request, expires, settle };
+      const pending: Pending = { ...what, settle };
       signal.addEventListener("abort", ended, { once: true });
       this.#pending = [...this.#pending, pending];
       this.changed();
@@ -37,8 +36,8 @@ export class Unlocks {
   }
 
   /** answer lets a request go on, or ends it. */
-  answer(u: Unlock, go: boolean): void {
-    const pending = this.#pending.find((p) => p.pairing === u.pairing && p.request === u.request);
+  answer({ card }: Unlock, go: boolean): void {
+    const pending = this.#pending.find((p) => p.card.pairing === card.pairing && p.card.request === card.request);
     pending?.settle(go ? undefined : new Error("not continued on the phone"));
   }
 }

@@ -62,7 +62,7 @@ export async function load(wasm: WebAssembly.Module, signal: AbortSignal): Promi
 // All methods; the type holds this list against the contract, both ways.
 const methods: Record<keyof Phone, true> = {
   start: true, handle: true, next: true, computers: true, untold: true, rules: true, pins: true, strange: true, sees: true, bluetooth: true,
-  mailbox: true, signRead: true, parseLink: true, publicKey: true, signature: true, passkeyPublic: true, passkeySignature: true,
+  mailbox: true, signRead: true, parseLink: true, publicKey: true, signature: true, keyFits: true, passkeyPublic: true, passkeySignature: true,
   authorizedKey: true, chain: true, uses: true,
 };
 

@@ -81,9 +81,7 @@ export class Shift {
     let vapid: Base64 = "";
     const phone = await start({
       ...place,
-      keys: (core, _, kept) => new LoneSigner(core, kept, ({ pairing, request }) => {
-        notices.lock(pairing, request, core.computers().find((c) => c.pairing === pairing)?.name ?? "");
-      }),
+      keys: (core, _, kept) => new LoneSigner(core, kept, ({ card }) => notices.lock(card)),
       show: (what) => {
         this.#badge.show(what);
         notices.show(what);

@@ -8,14 +8,13 @@ import { memoryStore } from "../src/store.ts";
 const card = (request: string): Card => ({ pairing: "p", request, computer: "laptop" }) as Card;
 const note = (kind: Note["kind"], more: Partial<Note> = {}): Note => ({ type: "Note", pairing: "p", computer: "laptop", kind, err: "", rule: "", ...more });
 
-test("a card goes with the reason that people gave or the core", () => {
+test("a card goes with what became of it", () => {
   const board = new Board();
   for (const r of ["a", "b", "c", "d"]) board.show({ type: "Ask", card: card(r) });
-  assert.ok(board.decided(card("a"), "answered"));
-  assert.ok(!board.decided(card("a"), "rejected"), "a second answer counts");
-  board.decided(card("b"), "rejected");
+  assert.ok(board.decided(card("a"), true));
+  assert.ok(!board.decided(card("a"), true), "a second answer counts");
   board.show({ type: "Withdraw", pairing: "p", request: "a", why: "" });
-  board.show({ type: "Withdraw", pairing: "p", request: "b", why: "" });
+  board.show({ type: "Withdraw", pairing: "p", request: "b", why: "rejected" }); // by the block that another card's answer gave
   board.show({ type: "Withdraw", pairing: "p", request: "c", why: "cancelled" });
   board.show({ type: "Withdraw", pairing: "p", request: "d", why: "expired" });
   board.show({ type: "Withdraw", pairing: "p", request: "unknown", why: "expired" });
@@ -27,7 +26,7 @@ test("what became of an answer counts, not what was wanted", () => {
   const board = new Board();
   for (const why of ["refused", "expired", "cancelled", "locked"] as const) {
     board.show({ type: "Ask", card: card(why) });
-    board.decided(card(why), "answered");
+    board.decided(card(why), true);
     board.show({ type: "Withdraw", pairing: "p", request: why, why });
   }
   assert.deepEqual(board.view().ended.map((e) => e.why), ["failed", "expired", "cancelled", "locked"]);
@@ -36,16 +35,16 @@ test("what became of an answer counts, not what was wanted", () => {
 test("an answer that did not go through may be given again", () => {
   const board = new Board();
   board.show({ type: "Ask", card: card("a") });
-  board.decided(card("a"), "answered");
-  board.decided(card("a"), "");
-  assert.ok(board.decided(card("a"), "rejected"));
+  board.decided(card("a"), true);
+  board.decided(card("a"), false);
+  assert.ok(board.decided(card("a"), true));
 });
 
 test("a pairing goes its steps, and another's words do not end it", () => {
   const board = new Board();
   const place = { kind: "relay", name: "r" } as const;
   board.open({ step: "waiting", link: "l", place, id: "", computer: "", words: "", slow: false });
-  board.began("p");
+  board.show(note("Opened"));
   board.show(note("NoHello"));
   assert.equal(board.view().pairing?.slow, true);
   board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "A B" });
@@ -75,15 +74,16 @@ test("a link that a person opened is not lost to the words of a pairing that was
   assert.equal(board.view().pairing, null);
 });
 
-test("words that come before the id of their pairing, or of a link that the core knew, are those of the link", () => {
+test("words of another pairing are not those of a link of which the core has not spoken yet", () => {
   const board = new Board();
   board.open({ ...opened, step: "waiting" });
-  board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "A B" });
-  assert.deepEqual(board.view().pairing, { ...opened, step: "words", id: "p", computer: "laptop", words: "A B" });
-  board.began("p");
-  assert.equal(board.view().pairing?.step, "words");
+  board.show({ type: "ShowWords", pairing: "old", computer: "laptop", words: "A B" });
+  assert.deepEqual(board.view().pairing, { ...opened, step: "waiting" });
+  board.show(note("Opened"));
+  board.show({ type: "ShowWords", pairing: "p", computer: "laptop", words: "C D" });
+  assert.deepEqual(board.view().pairing, { ...opened, step: "words", id: "p", computer: "laptop", words: "C D" });
   board.show(note("Live"));
-  assert.equal(board.view().pairing, null);
+  assert.equal(board.view().pairing?.words, "A B");
 });
 
 test("another core tells what the first one told, but knows of no link that is only open", () => {
@@ -125,4 +125,17 @@ test("the newest entries of the log pass by", async () => {
   await tail.commit([{ key: key(301), value: stored(301) }, { key: key(1), value: null }, { key: "rule/x", value: "r" }], signal);
   const got = tail.newest().map((e) => e.reason);
   assert.deepEqual([got.length, got[0], got.at(-1)], [200, "e301", "e102"]);
+});
+
+test("a computer whose logins are refused without end hides no other computer's, and shows each once", () => {
+  const board = new Board();
+  const refuse = (pairing: string, name: string, fingerprint = "f", code: "host_key" | "forwarded" = "host_key"): void =>
+    board.show({ type: "Alarm", code, reason: "", card: { ...card(name + fingerprint), pairing, name, host: { fingerprint } } as Card });
+  refuse("honest", "server");
+  for (let i = 0; i < 20; i++) refuse("evil", "server");
+  assert.deepEqual(board.view().alarms.map((a) => a.card.pairing), ["honest", "evil"]);
+  refuse("evil", "server", "g");
+  refuse("evil", "server", "g", "forwarded");
+  for (let i = 0; i < 20; i++) refuse("evil", `server ${i}`);
+  assert.deepEqual(board.view().alarms.map((a) => `${a.card.pairing} ${a.card.name}`), ["honest server", ...[16, 17, 18, 19].map((i) => `evil server ${i}`)]);
 });

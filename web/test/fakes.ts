@@ -11,7 +11,7 @@ const never = (): never => {
 export function fakePhone(handle: (event: Event) => Effect[]): Phone {
   return {
     start: never, computers: never, untold: never, rules: never, pins: never, strange: never, sees: never, bluetooth: never, parseLink: never,
-    publicKey: never, signature: never, passkeyPublic: never, passkeySignature: never, authorizedKey: never, chain: never, uses: never,
+    publicKey: never, signature: never, keyFits: never, passkeyPublic: never, passkeySignature: never, authorizedKey: never, chain: never, uses: never,
     handle: (_, event) => handle(event),
     next: () => null,
     mailbox: (seed) => ({ address: `address-of-${seed}`, publicKey: "pub" }),

@@ -1,24 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { card, full, now, plainKey, used } from "../gallery/fakes.ts";
+import { full, now, plainKey, used } from "../gallery/fakes.ts";
 import type { Arm } from "../src/ui/arm.ts";
 import { computer, computers } from "../src/ui/computers.ts";
-import { choices } from "../src/ui/grants.ts";
 import { deleteSheet } from "../src/ui/key.ts";
 import { lockSheet } from "../src/ui/lock.ts";
 import type { View } from "../src/ui/view.ts";
 import { part } from "./part.ts";
 
 const lockedLaptop = full.computers.map((c, i) => (i === 0 ? { ...c, locked: now - 60_000 } : c));
-
-test("not me locks the computer that asks by one tap, once it could be seen", () => {
-  const group = [card] as const;
-  for (const ready of [false, true]) {
-    const { press, calls } = part((ui) => choices({ ...ui, say: () => undefined }, [...group], "more", () => ready), {});
-    press("Not me: lock laptop");
-    assert.deepEqual(calls, ready ? [["lock", "p1", true]] : []);
-  }
-});
 
 test("a computer's page says whether it is locked, and what it may do", () => {
   const free = part((ui) => computer(ui, "p1"), {}).words;

@@ -81,11 +81,10 @@ test("a push of which nothing comes says so each time, without a sound, until it
 });
 
 test("a browser that wants to see something of each push sees how it ended", async () => {
-  const { phone, log, ask, withdraw, notices } = house({ keeps: true });
+  const { phone, ask, withdraw, notices } = house({ keeps: true });
   ask(card("a"));
   await notices.settled();
-  log.push({ ...entry("rejected", 1), request: "a" });
-  withdraw("a");
+  withdraw("a", "p", "rejected");
   await notices.settled();
   assert.deepEqual([phone.titles(), phone.rung], [["Rejected: root @ server.example"], 1]);
   ask(card("b"));
@@ -99,7 +98,7 @@ test("no question is hidden by what is only told, and no refusal by a question",
   const { phone, log, ask, notices } = house();
   notices.show({ type: "Alarm", card: card("x"), code: "host_key", reason: "" });
   ask(card("a"));
-  notices.lock("p", "k", "laptop");
+  notices.lock(card("k"));
   log.push(entry("allowed", 1));
   notices.show({ type: "Note", pairing: "p", computer: "laptop", kind: "Signed", err: "", rule: "r" });
   await notices.settled();

@@ -91,6 +91,6 @@ const ring = async (): Promise<Keyring> => {
   return new Keyring(await core(), db, ask, (await db.all("keys")) as Kept[]);
 };
 const sign = async (keys: Keyring, what: ToSign, signal: AbortSignal): Promise<string> => (await keys.sign(what, signal)).signature;
-const toSign = (fingerprint: string, request: string, text: string): ToSign => ({ pairing: "p", request, fingerprint, payload: btoa(text), expires: Date.now() + 60_000, wrap: "", renew: false, unwrap: "", wrapped: "" });
+const toSign = (fingerprint: string, request: string, text: string): ToSign => ({ pairing: "p", request, fingerprint, payload: btoa(text), expires: Date.now() + 60_000, card: {} as ToSign["card"], rule: "", wrap: "", renew: false, unwrap: "", wrapped: "" });
 
 Object.assign(globalThis, { kr: { Database, Keyring, asked, beThePhone, core, fromBase64, idbStore, live, mail, outcome, passkey, postFrame, ring, sign, toSign, wrapped } });

@@ -34,9 +34,9 @@ test("what a rule allowed takes no question and no refusal away, said or not", a
 
 test("what waits for its key rings once, and goes with its request", async () => {
   const { phone, notices, withdraw } = house({ keeps: true });
-  notices.lock("p", "a", "laptop");
+  notices.lock(card("a"));
   notices.sync();
-  notices.lock("p", "a", "laptop"); // as the next run says it again
+  notices.lock(card("a")); // as the next run says it again
   await notices.settled();
   assert.deepEqual([phone.titles().length, phone.rung], [1, 1]);
   withdraw("a", "p", "expired");
@@ -59,7 +59,7 @@ test("each push shows something, also where a rule is not to be heard of, and an
 
 test("a second push about what waits for its key says so again, and rings no more", async (t) => {
   const { phone, notices, push } = house({ keeps: true });
-  await push(() => notices.lock("p", "a", "laptop"));
+  await push(() => notices.lock(card("a")));
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const pushed = push(); // it may be about another computer's, which is in the mailbox
   await new Promise((resolve) => setImmediate(resolve));
@@ -71,7 +71,7 @@ test("a second push about what waits for its key says so again, and rings no mor
 
 test("two wait for their key: the other one is still said when the first is over", async () => {
   const { phone, notices, withdraw } = house({ keeps: true });
-  for (const request of ["a", "b"]) notices.lock("p", request, "laptop");
+  for (const request of ["a", "b"]) notices.lock(card(request));
   withdraw("b", "p", "cancelled");
   await notices.settled();
   assert.deepEqual(phone.titles(), ["laptop waits for the key"]);
@@ -83,7 +83,7 @@ test("two wait for their key: the other one is still said when the first is over
 test("a question goes before what waits for its key, which is said after it", async () => {
   const { phone, notices, ask, withdraw } = house({ keeps: true });
   ask(card("q"));
-  notices.lock("p", "a", "laptop");
+  notices.lock(card("a"));
   await notices.settled();
   assert.deepEqual([phone.titles(), phone.rung], [["root @ server.example"], 1]);
   withdraw("q", "p", "");

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { ToSign } from "../src/key.ts";
 import { Unlocked } from "../src/unlocked.ts";
+import { card } from "./cards.ts";
 
-const what = (request: string): ToSign => ({ pairing: "p", request, fingerprint: "f", payload: "AAAA", expires: Date.now() + 60_000, wrap: "", renew: false, unwrap: "", wrapped: "" });
+const what = (request: string): ToSign => ({ pairing: "p", request, fingerprint: "f", payload: "AAAA", expires: Date.now() + 60_000, card: card(request), rule: "", wrap: "", renew: false, unwrap: "", wrapped: "" });
 const live = new AbortController().signal;
 const turns = async (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -2,25 +2,25 @@
 // withdrawal or its time.
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import type { ToSign } from "../src/key.ts";
+import type { Unlock } from "../src/ui/view.ts";
 import { Unlocks } from "../src/unlocks.ts";
+import { card } from "./cards.ts";
 
-const what = (request: string): ToSign => ({ pairing: "p", request, fingerprint: "f", payload: "AAAA", expires: Date.now() + 60_000, wrap: "", renew: false, unwrap: "", wrapped: "" });
-const about = { computer: "laptop", rule: null, keyName: "default" };
+const what = (request: string): Unlock => ({ card: card(request, { expires: Date.now() + 60_000 }), rule: null });
 
 function house(t: TestContext) {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
   let drawn = 0;
   const unlocks = new Unlocks(() => drawn++);
   const ask = (request: string, signal = new AbortController().signal): Promise<string> =>
-    unlocks.ask(what(request), about, signal).then(() => "continued", (err: unknown) => String(err));
-  return { unlocks, ask, drawn: () => drawn, shown: () => unlocks.list().map((u) => u.request) };
+    unlocks.ask(what(request), signal).then(() => "continued", (err: unknown) => String(err));
+  return { unlocks, ask, drawn: () => drawn, shown: () => unlocks.list().map((u) => u.card.request) };
 }
 
 test("a question goes away with its time, and only then", async (t) => {
   const { ask, shown, unlocks, drawn } = house(t);
   const first = ask("a");
-  assert.equal(unlocks.list()[0]?.expires, 1_060_000);
+  assert.equal(unlocks.list()[0]?.card.expires, 1_060_000);
   t.mock.timers.tick(30_000);
   const second = ask("b");
   t.mock.timers.tick(29_999);

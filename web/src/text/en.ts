@@ -55,7 +55,6 @@ export const t = {
   unlock: {
     title: "Continue?",
     goesOn: <T>(computer: T) => [computer, " goes on with"],
-    anyHost: "a login at a known server",
     until: (time: string) => `You allowed this until ${time}.`,
     locked: <T>(key: T) => ["The key ", key, " is locked: unlock it to go on."],
     left: (time: string) => `Time left: ${time}`,

@@ -54,6 +54,7 @@ export const pages = {
     pair: "Pair", no: "No", stop: "Stop pairing",
     waiting: "Waiting for the computer…", waitingSays: "This takes a second or two.",
     slow: "No answer for 15 seconds.", slowSays: "Somebody else may have scanned the code. If the computer shows no words, stop, and run `kr pair` again.",
+    cutSays: "This phone does not reach the place where they meet. Is it online? It goes on trying until you stop.",
     pairingWith: "Pairing with", wordsLabel: "The two words",
     same: "Does the computer show the same words?",
     sameSays: "If they differ, or it shows none, tap No: somebody is in between.",

@@ -5,10 +5,10 @@ import { t } from "../text/en.ts";
 import { type Ui, computerName, toggle } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { cardId } from "./group.ts";
-import { subject as about } from "./host.ts";
 import { icon } from "./icon.ts";
 import { button, fingerprint, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
+import { subject as about } from "./subject.ts";
 import { date } from "./when.ts";
 
 export function alarmSheet(ui: Ui): Node | null {
@@ -23,7 +23,7 @@ function changedSheet(ui: Ui, alarm: Alarm): Node {
   const downgraded = card.known === "Downgraded";
   const texts = downgraded ? t.alarm.downgraded : card.known === "NewType" ? t.alarm.newType : t.alarm.changed;
   const strange = downgraded ? undefined : ui.view.strange.find((p) => p.name === card.name && ["", card.pairing].includes(p.scope) && p.fingerprint === card.host.fingerprint);
-  return sheet({ key: `alarm ${cardId(card)}`, class: "alarm", role: "alertdialog", label: "alarm-title", close: undefined },
+  return sheet(ui, { key: `alarm ${cardId(card)}`, arms: cardId(card), class: "alarm", role: "alertdialog", label: "alarm-title", close: undefined }, (ui) => [
     h("div", { class: "scroll", tabindex: -1 },
       h("div", { class: "big" }, icon("alert")),
       heading("alarm-title", cardId(card), texts.title),
@@ -36,7 +36,8 @@ function changedSheet(ui: Ui, alarm: Alarm): Node {
       h("h2", {}, t.alarm.meansTitle), h("ul", {}, texts.means.map((m) => h("li", {}, m))),
       h("h2", {}, t.alarm.doTitle), h("p", {}, texts.todo),
       strange && trust(ui, strange, `alarm ${cardId(card)}`, close)),
-    h("footer", {}, button(ui, t.alarm.keep, close, { class: "primary wide" })));
+    h("footer", {}, button(ui, t.alarm.keep, close, { class: "primary wide" })),
+  ]);
 }
 
 /**
@@ -73,7 +74,7 @@ function forwardedSheet(ui: Ui, alarm: Alarm): Node {
   const close = (): void => ui.actions.dismiss(alarm);
   const computer = outside(computerName(ui, card.pairing) || card.computer, 32);
   const hops = card.host.path.map((fp) => ui.view.pins.find((p) => p.fingerprint === fp)?.name ?? fp);
-  return sheet({ key: `alarm ${cardId(card)}`, class: "over", role: "alertdialog", label: "alarm-title", close },
+  return sheet(ui, { key: `alarm ${cardId(card)}`, arms: cardId(card), class: "over", role: "alertdialog", label: "alarm-title", close }, (ui) => [
     h("div", { class: "scroll", tabindex: -1 },
       h("div", { class: "big warn" }, icon("forward")),
       heading("alarm-title", cardId(card), t.alarm.forwarded.title),
@@ -89,5 +90,6 @@ function forwardedSheet(ui: Ui, alarm: Alarm): Node {
           await ui.actions.forward(card.pairing, true);
           close();
         },
-      }, { class: "text wide" })));
+      }, { class: "text wide" })),
+  ]);
 }

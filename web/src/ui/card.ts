@@ -7,10 +7,11 @@ import { type Child, type Node, h } from "./dom.ts";
 import { lastAnswer } from "./ended.ts";
 import { choices, decide } from "./grants.ts";
 import { type Group, cardId, groups } from "./group.ts";
-import { forwarded, hostBox, hostFacts, subject, who } from "./host.ts";
+import { forwarded, hostBox, hostFacts, who } from "./host.ts";
 import { type IconName, icon } from "./icon.ts";
 import { button, fact, long, note, outside } from "./parts.ts";
 import { heading, sheet } from "./sheet.ts";
+import { subject } from "./subject.ts";
 import { once } from "./view.ts";
 import { left } from "./when.ts";
 
@@ -23,23 +24,21 @@ export function cardSheet(ui: Ui): Node | null {
   const card = group[0];
   const id = cardId(card);
   const which = ui.state.open.has(`allow ${id}`) ? "allow" : ui.state.open.has(`more ${id}`) ? "more" : "";
-  const armed = JSON.stringify([id, which]);
-  const ready = (): boolean => ui.arm.ready(armed);
+  const shown = JSON.stringify([id, which]);
   for (const c of group) ui.arm.ready(cardId(c));
   const aside = (): void => ui.change((s) => {
     waiting.forEach((g) => s.aside.add(cardId(g[0])));
     s.current = "";
   });
-  return sheet(
-    { key: "card", class: ready() ? "card" : "card arming", label: "card-title", close: aside, closes: t.putAway },
+  return sheet(ui, { key: "card", arms: shown, class: "card", label: "card-title", close: aside, closes: t.putAway }, (ui) => [
     lastAnswer(ui),
     h("div", { class: "asks" }, h("p", {}, card.namespace ? t.card.asksSign(outside(card.computer, 32)) : t.card.asks(outside(card.computer, 32))), pager(ui, waiting, group)),
     heading("card-title", id, h("span", { class: card.user.length + card.hostName.length > 48 ? "lengthy" : "" }, card.namespace ? signTitle(ui, card) : who(ui, card))),
     group.length > 1 && h("p", { class: "alike" }, t.card.alike(group.length)),
-    h("div", { class: "scroll", key: which, tabindex: 0 }, which ? choices(ui, group, which, ready) : facts(ui, card)),
+    h("div", { class: "scroll", key: which, tabindex: 0 }, which ? choices(ui, group, which) : facts(ui, card)),
     time(ui, card),
-    footer(ui, group, which, ready),
-  );
+    footer(ui, group, which),
+  ]);
 }
 
 function signTitle(ui: Ui, card: Card): Child {
@@ -92,12 +91,10 @@ function time(ui: Ui, card: Card): Node {
     h("span", { class: "digits", role: "timer", "aria-label": t.card.timeLeft(text) }, text), h("span", { class: "unseen", role: "status" }, short && t.card.hurry));
 }
 
-function footer(ui: Ui, group: Group, which: string, ready: () => boolean): Node {
+function footer(ui: Ui, group: Group, which: string): Node {
   const id = cardId(group[0]);
   const many = group.length > 1;
-  const answer = (allow: boolean) => ({ id: `decide ${id}`, run: async () => {
-    if (ready()) await decide(ui, group, allow, once);
-  } });
+  const answer = (allow: boolean) => ({ id: `decide ${id}`, run: () => decide(ui, group, allow, once) });
   const open = (name: string) => (): void => toggle(ui, `${name} ${id}`);
   if (which) return h("footer", { key: "back" }, button(ui, t.card.backToCard, open(which), { class: "plain wide" }));
   return h("footer", { key: "answer" },
@@ -119,6 +116,6 @@ export function waitingRow(ui: Ui, group: Group): Node {
   return h("li", { key: cardId(card) },
     h("button", { type: "button", class: "row waiting", onclick: show },
       icon(card.namespace ? "sign" : "key"),
-      h("span", { class: "body" }, h("span", { class: "title" }, subject(card, 32, 48)), h("span", { class: "sub" }, t.home.asksFrom(outside(card.computer, 32)), group.length > 1 && ` · ${t.card.alike(group.length)}`)),
+      h("span", { class: "body" }, h("span", { class: "title" }, subject(card)), h("span", { class: "sub" }, t.home.asksFrom(outside(card.computer, 32)), group.length > 1 && ` · ${t.card.alike(group.length)}`)),
       h("span", { class: "digits" }, left(card.expires - ui.now)), icon("next", "chevron")));
 }

@@ -60,15 +60,15 @@ export function unpairSheet(ui: Ui): Node | null {
   if (!c) return null;
   const id = `unpair ${c.pairing}`;
   const close = (): void => ui.change((s) => s.open.delete(id));
-  return sheet({ key: id, class: "over", role: "alertdialog", label: "unpair-title", close },
+  return sheet(ui, { key: id, arms: id, class: "over", role: "alertdialog", label: "unpair-title", close }, (ui) => [
     heading("unpair-title", id, t.computer.unpairTitle(outside(c.name, 48))),
     h("p", {}, t.computer.unpairSays), h("p", {}, t.computer.unpairKeys),
     h("footer", {}, h("div", { class: "answer" },
       button(ui, t.cancel, close),
       button(ui, t.computer.unpair, { id, run: async () => {
-        if (!ui.arm.ready(id)) return;
         await ui.actions.unpair(c.pairing);
         close();
         ui.back();
-      } }, { class: "danger", off: !ui.arm.ready(id) }))));
+      } }, { class: "danger", off: !ui.arm.ready(id) }))),
+  ]);
 }

@@ -29,12 +29,10 @@ export async function decide(ui: Ui, group: readonly Card[], allow: boolean, gra
 const closedName = (card: Card): string => `closed ${cardId(card)}`;
 
 /** choices are shown instead of the facts, after "Allow for…" or "More". */
-export function choices(ui: Ui, group: Group, which: "allow" | "more", ready: () => boolean): Child {
+export function choices(ui: Ui, group: Group, which: "allow" | "more"): Child {
   const card = group[0];
   const answer = (text: string, allow: boolean, grant: Grant, off: boolean, cls = "plain", of: readonly Card[] = group): Child =>
-    button(ui, text, { id: `decide ${cardId(card)}`, run: async () => {
-      if (ready()) await decide(ui, of, allow, grant);
-    } }, { class: cls, off });
+    button(ui, text, { id: `decide ${cardId(card)}`, run: () => decide(ui, of, allow, grant) }, { class: cls, off });
   if (which === "more") {
     return [
       group.length > 1 && h("div", { class: "choice" },
@@ -42,7 +40,7 @@ export function choices(ui: Ui, group: Group, which: "allow" | "more", ready: ()
       h("div", { class: "choice" },
         h("p", {}, t.card.blockSays(outside(card.computer, 32))), answer(t.card.block, false, { ...once, scope: "block", for: blockTime }, false, "danger")),
       h("div", { class: "choice" },
-        h("p", {}, t.lock.cardSays(outside(computerName(ui, card.pairing) || card.computer, 32))), notMe(ui, card, `decide ${cardId(card)}`, ready)),
+        h("p", {}, t.lock.cardSays(outside(computerName(ui, card.pairing) || card.computer, 32))), notMe(ui, card, `decide ${cardId(card)}`)),
     ];
   }
   const host = card.noHostRule !== "";

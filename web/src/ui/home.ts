@@ -12,7 +12,8 @@ import { banners } from "./messages.ts";
 import { next } from "./next.ts";
 import { button, list, outside, row, section } from "./parts.ts";
 import { ruleRow } from "./rules.ts";
-import { goal, unlockId } from "./unlock.ts";
+import { subject } from "./subject.ts";
+import { unlockId } from "./unlock.ts";
 import { updateNote } from "./update.ts";
 import { left } from "./when.ts";
 
@@ -24,9 +25,9 @@ export function home(ui: Ui): Child {
     banners(ui),
     waiting.length + view.unlocks.length > 0 && section(t.home.waiting, list(
       waiting.map((g) => waitingRow(ui, g)),
-      view.unlocks.map((u) => row(goal(u), {
-        icon: "key", key: unlockId(u), sub: t.unlock.goesOn(outside(u.computer, 32)),
-        end: h("span", { class: "digits" }, left(u.expires - ui.now)),
+      view.unlocks.map((u) => row(subject(u.card), {
+        icon: "key", key: unlockId(u), sub: t.unlock.goesOn(outside(u.card.computer, 32)),
+        end: h("span", { class: "digits" }, left(u.card.expires - ui.now)),
         onclick: () => ui.change((s) => s.aside.delete(unlockId(u))),
       })))),
     pairingRow(ui),

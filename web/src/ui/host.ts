@@ -5,7 +5,7 @@ import { lookalikes } from "./clean.ts";
 import { type Ui, computerName } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 import { type IconName, icon } from "./icon.ts";
-import { at, fact, fingerprint, long, note, outside } from "./parts.ts";
+import { fact, fingerprint, long, note, outside } from "./parts.ts";
 import { type Known, cardId, known } from "./group.ts";
 import { date } from "./when.ts";
 
@@ -27,12 +27,6 @@ export function who(ui: Ui, card: Card): Child {
     card.user.includes("@") && h("span", { class: "lookalike" }, t.card.atInUser),
     lookalikes(card.user) && h("span", { class: "lookalike" }, t.card.lookalike),
   ];
-}
-
-/** subject is what a request is about, in a line; user and host are how much is shown of each. */
-export function subject(card: Card, user: number, host: number): Child {
-  if (card.namespace) return [t.card.signTitle, " ", outside(card.namespace, user)];
-  return [outside(card.user, user), at(), outside(card.hostName || t.card.noName, host)];
 }
 
 /** hostBox says how the host is known, and what is pinned. */

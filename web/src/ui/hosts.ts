@@ -50,13 +50,13 @@ export function forgetSheet(ui: Ui): Node | null {
   if (!p) return null;
   const id = `forget ${pinId(p)}`;
   const close = (): void => ui.change((s) => s.open.delete(id));
-  return sheet({ key: id, class: "over", role: "alertdialog", label: "forget-title", close },
+  return sheet(ui, { key: id, arms: id, class: "over", role: "alertdialog", label: "forget-title", close }, (ui) => [
     heading("forget-title", id, t.hosts.forgetTitle(outside(p.name, 96))), h("p", {}, t.hosts.forgetSays),
     h("footer", {}, h("div", { class: "answer" },
       button(ui, t.cancel, close),
       button(ui, t.hosts.forget, { id, run: async () => {
-        if (!ui.arm.ready(id)) return;
         await ui.actions.forgetHost(p);
         close();
-      } }, { class: "danger", off: !ui.arm.ready(id) }))));
+      } }, { class: "danger", off: !ui.arm.ready(id) }))),
+  ]);
 }

@@ -60,7 +60,7 @@ export function deleteSheet(ui: Ui): Node | null {
   const close = (): void => ui.change((s) => [id, sure].forEach((x) => s.open.delete(x)));
   const others = (pairing: string): boolean => ui.view.keys.some((x) => x !== k && ui.actions.sees(pairing, x.fingerprint));
   const all = ui.state.uses?.of === k.fingerprint ? ui.state.uses.all : [];
-  return sheet({ key: id, class: "over", role: "alertdialog", label: "delete-title", close },
+  return sheet(ui, { key: id, arms: subject, class: "over", role: "alertdialog", label: "delete-title", close }, (ui) => [
     heading("delete-title", id, t.keyPage.title(outside(k.name, 48))),
     h("div", { class: "scroll", tabindex: 0 },
       note("danger", "alert", h("p", {}, t.keyPage.final), k.kind !== "plain" && h("p", {}, t.keyPage.passkey), ui.view.keys.length === 1 && h("p", {}, t.keyPage.only)),
@@ -72,10 +72,11 @@ export function deleteSheet(ui: Ui): Node | null {
       h("div", { class: "answer" },
         button(ui, t.cancel, close),
         button(ui, t.keyPage.now, { id, run: async () => {
-          if (!ui.state.open.has(sure) || !ui.arm.ready(subject)) return;
+          if (!ui.state.open.has(sure)) return;
           await ui.actions.deleteKey(k.fingerprint);
           close();
           ui.back();
           ui.say(t.keyPage.deleted);
-        } }, { class: "danger", off: !ui.state.open.has(sure) || !ui.arm.ready(subject) }))));
+        } }, { class: "danger", off: !ui.state.open.has(sure) || !ui.arm.ready(subject) }))),
+  ]);
 }

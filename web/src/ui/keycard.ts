@@ -37,11 +37,12 @@ export function qrSheet(ui: Ui): Node | null {
   const key = ui.view.keys.find((k) => k.fingerprint === shown?.of);
   if (!key || !shown) return null;
   const close = (): void => ui.change((s) => (s.code = null));
-  return sheet({ key: "qr", class: "over", label: "qr-title", close },
+  return sheet(ui, { key: "qr", arms: "qr", class: "over", label: "qr-title", close }, (ui) => [
     heading("qr-title", key.fingerprint, outside(key.name, 48)),
     h("p", { class: "center dim" }, t.key.qrSays),
     code(shown.rows),
-    h("footer", {}, button(ui, t.close, close, { class: "plain wide" })));
+    h("footer", {}, button(ui, t.close, close, { class: "plain wide" })),
+  ]);
 }
 
 // Black on white in every theme, with the quiet zone that readers want.

@@ -22,10 +22,9 @@ export function lockButton(ui: Ui, c: Computer): Child {
 }
 
 /** notMe locks the computer that asks, by one tap. id is of what that answers. */
-export function notMe(ui: Ui, { pairing, computer }: Pick<Card, "pairing" | "computer">, id: string, ready: () => boolean, style = "danger"): Node {
+export function notMe(ui: Ui, { pairing, computer }: Pick<Card, "pairing" | "computer">, id: string, style = "danger"): Node {
   const name = outside(computerName(ui, pairing) || computer, 32);
   return button(ui, t.lock.card(name), { id, run: async () => {
-    if (!ready()) return;
     await ui.actions.lock(pairing, true);
     ui.say(t.lock.done);
   } }, { class: style, icon: "lock" });
@@ -38,14 +37,14 @@ export function lockSheet(ui: Ui): Node | null {
   const id = `${asked(c)} ${on}`;
   const close = (): void => ui.change((s) => s.open.delete(asked(c)));
   const name = outside(c.name, 48);
-  return sheet({ key: id, class: "over", role: "alertdialog", label: "lock-title", close },
+  return sheet(ui, { key: id, arms: id, class: "over", role: "alertdialog", label: "lock-title", close }, (ui) => [
     heading("lock-title", id, on ? t.lock.title(name) : t.lock.unlockTitle(name)),
     h("p", {}, on ? t.lock.lockSays : t.lock.unlockSays), !on && h("p", {}, t.lock.unlockIf),
     h("footer", {}, h("div", { class: "answer" },
       button(ui, t.cancel, close),
       button(ui, on ? t.lock.lock : t.lock.unlockNow, { id, run: async () => {
-        if (!ui.arm.ready(id)) return;
         close(); // before it is the other question
         await ui.actions.lock(c.pairing, on);
-      } }, { class: on ? "danger" : "primary", off: !ui.arm.ready(id) }))));
+      } }, { class: on ? "danger" : "primary", off: !ui.arm.ready(id) }))),
+  ]);
 }

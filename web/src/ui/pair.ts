@@ -59,9 +59,9 @@ export function scanPage(ui: Ui): Child {
 export function steps(ui: Ui, p: Pairing): Child {
   const computer = outside(p.computer, 48);
   const later = (): void => ui.change((s) => s.left.add(p.id || p.link));
-  const end = { id: "end pairing", run: async () => ui.actions.unpair(p.id) };
   const foot = (...children: Child[]): Child => h("footer", { key: p.step }, children);
   const words = { key: p.step };
+  const cut = ui.view.channels[p.id]?.every(({ up }) => !up); // by which its answer would come
   const unable = p.place?.kind === "bluetooth" && ui.view.air[p.id]?.can === false;
   switch (p.step) {
     case "link":
@@ -72,9 +72,9 @@ export function steps(ui: Ui, p: Pairing): Child {
     case "waiting":
       return h("div", { class: "steps-page" }, banners(ui),
         h("div", { ...words, class: "body" }, h("div", { class: "big dim pulse" }, icon("computers")), h("h1", { tabindex: -1, role: "status" }, t.pair.waiting), !p.slow && p.place?.kind !== "bluetooth" && h("p", { class: "center dim" }, t.pair.waitingSays),
-          p.slow && h("div", { role: "alert" }, note("warn", "alert", h("strong", {}, t.pair.slow), " ", said(t.pair.slowSays))),
+          p.slow && h("div", { role: "alert" }, note("warn", "alert", h("strong", {}, t.pair.slow), " ", said(cut ? t.pair.cutSays : t.pair.slowSays))),
           (p.slow || p.place?.kind === "bluetooth") && air(ui, p.id)),
-        foot(button(ui, t.pair.stop, end, { class: "plain wide" })));
+        foot(button(ui, t.pair.stop, () => ui.actions.dropLink(), { class: "plain wide" })));
     case "words": {
       const subject = `words ${p.id}`;
       const answer = (yes: boolean) => ({ id: "confirm", run: async () => {

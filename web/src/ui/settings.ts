@@ -1,4 +1,5 @@
 // Settings: the phone's name, its keys, what it knows, and what to trust.
+import type { Key } from "../kept.ts";
 import { t } from "../text/en.ts";
 import type { Theme } from "./care.ts";
 import type { Ui } from "./context.ts";
@@ -40,11 +41,19 @@ function looks(ui: Ui): Child {
   return section(t.upkeep.theme, choice("theme", t.upkeep.theme, ui.view.theme, Object.entries(t.upkeep.themes), (to) => ui.actions.setTheme(to as Theme)));
 }
 
+/** freeName is a name that no key has. */
+export function freeName(keys: Pick<Key, "name">[]): string {
+  const taken = new Set(keys.map((k) => k.name.toLowerCase()));
+  let n = keys.length + 1;
+  while (taken.has(t.settings.keyDefault(n).toLowerCase())) n++;
+  return t.settings.keyDefault(n);
+}
+
 export function addKey(ui: Ui): Child {
   return [
     topic(ui, t.settings.addKey, true),
     h("p", { class: "dim" }, t.settings.addKeySays),
-    keyChoices(ui, t.settings.keyName, t.settings.keyDefault(ui.view.keys.length + 1), async (kind, name) => {
+    keyChoices(ui, t.settings.keyName, freeName(ui.view.keys), async (kind, name) => {
       await ui.actions.makeKey(kind, name);
       ui.back();
     }),

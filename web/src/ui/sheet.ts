@@ -1,9 +1,11 @@
 // Sheets: modal dialogs at the bottom edge, or over everything.
 import { t } from "../text/en.ts";
+import type { Ui } from "./context.ts";
 import { type Child, type Node, h } from "./dom.ts";
 
 interface SheetOptions {
   key: string;
+  arms: string; // what is shown: no action of the sheet runs before that could be seen
   class?: string;
   role?: "dialog" | "alertdialog";
   label: string; // id of the heading
@@ -12,12 +14,16 @@ interface SheetOptions {
   closes?: string; // what that is called
 }
 
-/** sheet keeps focus inside. Its heading gets the first focus, so that Enter presses nothing. */
-export function sheet(o: SheetOptions, ...children: Child[]): Node {
+/** sheet keeps focus inside. Its heading gets the first focus, so that Enter presses nothing. content is drawn with a Ui that runs nothing for a moment. */
+export function sheet(ui: Ui, o: SheetOptions, content: (ui: Ui) => Child): Node {
+  const ready = (): boolean => ui.arm.ready(o.arms);
+  const run: Ui["run"] = (id, action) => {
+    if (ready()) ui.run(id, action);
+  };
   return h(
     "dialog",
     {
-      key: o.key, class: `sheet ${o.class ?? ""}`, role: o.role ?? "dialog", "aria-labelledby": o.label,
+      key: o.key, class: `sheet ${o.class ?? ""}${ready() ? "" : " arming"}`, role: o.role ?? "dialog", "aria-labelledby": o.label,
       mounted: (el, gone) => {
         if (!(el instanceof HTMLDialogElement)) return;
         el.showModal();
@@ -41,7 +47,7 @@ export function sheet(o: SheetOptions, ...children: Child[]): Node {
     },
     h("div", { class: "inner" },
       o.close && h("button", { type: "button", class: "handle", "aria-label": o.closes ?? t.close, onclick: o.close }),
-      children),
+      content({ ...ui, run })),
   );
 }
 

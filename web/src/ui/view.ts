@@ -28,7 +28,7 @@ export interface View {
   cards: Card[]; // requests that wait, oldest first
   ended: Ended[]; // cards that were taken away, until dismissed
   alarms: Alarm[]; // logins that were refused because of their host, until dismissed
-  unlocks: Unlock[]; // requests that a rule allows, but whose key is locked
+  unlocks: Unlock[]; // requests that are allowed, but whose key is locked
   rules: Rule[];
   pins: Pin[];
   strange: Pin[]; // host keys that were refused; one may trust them
@@ -86,12 +86,8 @@ export interface Ended {
 }
 
 export interface Unlock {
-  pairing: string;
-  computer: string;
-  request: string;
-  keyName: string;
-  rule: Rule | null;
-  expires: Millis;
+  card: Card; // what was allowed
+  rule: Rule | null; // that allowed it, if it still holds
 }
 
 export interface Message {
