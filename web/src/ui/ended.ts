@@ -15,6 +15,8 @@ function answered(e: Ended): boolean {
   return e.why === "answered" || e.why === "rejected";
 }
 
+const where = (e: Ended): Child => subject(e.card, 24, 32);
+
 /** endedSheet takes the place of a card that ended while it was looked at. */
 export function endedSheet(ui: Ui): Node | null {
   const e = ui.view.ended.find((x) => !answered(x) && cardId(x.card) === ui.state.current);
@@ -24,7 +26,7 @@ export function endedSheet(ui: Ui): Node | null {
   return sheet(ui, { key: "card", arms: `${cardId(e.card)} ended`, class: "over", label: "ended-title", close }, (ui) => [
     h("div", { class: "big dim" }, icon(e.why === "expired" ? "clock" : e.why === "locked" ? "lock" : "close")),
     heading("ended-title", `${cardId(e.card)} ended`, title),
-    h("p", { class: "center" }, subject(e.card)),
+    h("p", { class: "center" }, where(e)),
     h("p", { class: "center dim" }, says(outside(e.card.computer, 32))),
     h("footer", {}, button(ui, t.close, close, { class: "plain wide" })),
   ]);
@@ -34,7 +36,7 @@ export function endedSheet(ui: Ui): Node | null {
 export function lastAnswer(ui: Ui): Child {
   const e = ui.view.ended.findLast(answered);
   if (!e || (e.why !== "answered" && e.why !== "rejected")) return null;
-  return h("p", { class: "last", role: "status" }, icon(e.why === "answered" ? "check" : "no"), h("span", {}, t.ended[e.why].title, ": ", subject(e.card)));
+  return h("p", { class: "last", role: "status" }, icon(e.why === "answered" ? "check" : "no"), h("span", {}, t.ended[e.why].title, ": ", where(e)));
 }
 
 /** endedToasts say in a line what became of a request. Answers go away by themselves. */
@@ -53,7 +55,7 @@ export function endedToasts(ui: Ui): Child {
       },
     },
     icon(good ? "check" : e.why === "locked" ? "lock" : e.why === "rejected" || e.why === "failed" ? "no" : "clock", good ? "good" : ""),
-    h("p", {}, h("strong", {}, t.ended[e.why].title), good && ` · ${t.ended.took(seconds(e.took))}`, h("span", { class: "sub" }, subject(e.card))),
+    h("p", {}, h("strong", {}, t.ended[e.why].title), good && ` · ${t.ended.took(seconds(e.took))}`, h("span", { class: "sub" }, where(e))),
     !goes && h("button", { type: "button", class: "bare", "aria-label": t.dismiss, onclick: close }, icon("close")));
   });
 }
